@@ -1,0 +1,39 @@
+//! The command line: one file a command, wiring only.
+
+mod crds;
+mod operator;
+mod report;
+
+use clap::{Parser, Subcommand};
+
+/// Proves, again and again, that Velero backups can be restored.
+#[derive(Parser, Debug)]
+#[command(name = "kymaros", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the operator in a cluster.
+    Operator(operator::Args),
+    /// Show a report: score by level, checks, timeline and findings.
+    Report(report::Args),
+    /// Print the custom resource definitions as YAML.
+    Crds,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What went wrong, in words for a person.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Operator(args) => operator::run(args).await,
+            Command::Report(args) => report::run(args).await,
+            Command::Crds => crds::run(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Conditions after the Kubernetes convention: one writer each, the transition time moves only with the status.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult};
+
+/// Sets a condition; message and reason may change without moving the transition time.
+pub fn set(
+    conditions: &mut Vec<Condition>,
+    type_: &str,
+    status: bool,
+    reason: &str,
+    message: &str,
+    generation: Option<i64>,
+) {
+    let status = if status { "True" } else { "False" };
+    put(conditions, type_, status, reason, message, generation);
+}
+
+fn put(
+    conditions: &mut Vec<Condition>,
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    generation: Option<i64>,
+) {
+    let known = conditions.iter().find(|c| c.type_ == type_ && c.status == status);
+    let since = known.map_or_else(|| Time(Timestamp::now()), |c| c.last_transition_time.clone());
+    // The API takes at most 32768 bytes; people read one sentence.
+    let message: String = message.chars().take(1024).collect();
+    let condition = Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: since,
+        observed_generation: generation,
+    };
+    match conditions.iter_mut().find(|c| c.type_ == type_) {
+        Some(known) => *known = condition,
+        None => conditions.push(condition),
+    }
+}
+
+/// The conditions of a run: `Complete` (is it over) and `Succeeded` (did the backup prove itself).
+pub fn of_run(status: &mut RestoreReportStatus, generation: Option<i64>) {
+    let phase = status.phase.unwrap_or(RunPhase::Queued);
+    let message = status.message.clone().unwrap_or_default();
+    let mut conditions = std::mem::take(&mut status.conditions);
+    let waiting = status
+        .queue
+        .as_ref()
+        .map(|q| q.reason.clone())
+        .unwrap_or_default();
+    let is_complete = phase == RunPhase::Completed;
+    set(
+        &mut conditions,
+        "Complete",
+        is_complete,
+        &format!("{phase:?}"),
+        &waiting,
+        generation,
+    );
+    let reason = status.reason.clone();
+    match status.result {
+        None => put(&mut conditions, "Succeeded", "Unknown", "Running", "", generation),
+        Some(RunResult::Pass) => set(&mut conditions, "Succeeded", true, "Pass", &message, generation),
+        Some(RunResult::Inconclusive) => {
+            let reason = reason.unwrap_or_else(|| "Inconclusive".to_owned());
+            put(
+                &mut conditions,
+                "Succeeded",
+                "Unknown",
+                &reason,
+                &message,
+                generation,
+            );
+        }
+        Some(result) => {
+            let reason = reason.unwrap_or_else(|| format!("{result:?}"));
+            set(&mut conditions, "Succeeded", false, &reason, &message, generation);
+        }
+    }
+    status.conditions = conditions;
+    status.observed_generation = generation;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transition_time_moves_only_with_the_status() {
+        let mut conditions = Vec::new();
+        set(&mut conditions, "Ready", false, "A", "", None);
+        conditions[0].last_transition_time = Time(Timestamp::UNIX_EPOCH);
+        set(&mut conditions, "Ready", false, "B", "x", None);
+        assert_eq!(conditions[0].last_transition_time, Time(Timestamp::UNIX_EPOCH));
+        assert_eq!(conditions[0].reason, "B");
+        set(&mut conditions, "Ready", true, "C", "", None);
+        assert_ne!(conditions[0].last_transition_time, Time(Timestamp::UNIX_EPOCH));
+        assert_eq!(conditions.len(), 1);
+    }
+}

@@ -1,0 +1,17 @@
+//! Kymaros proves, again and again, that Velero backups can be restored.
+//!
+//! Data flows one way: watches fill stores, `observe` takes a snapshot, `decide` (pure) says what follows, `act` does
+//! it, and the API server tells everybody. Start reading at [`run::decide`].
+
+pub mod checks;
+pub mod commands;
+pub mod condition;
+pub mod report;
+pub mod run;
+pub mod sandbox;
+pub mod schedule;
+pub mod telemetry;
+pub mod velero;
+pub mod verdict;
+pub mod watches;
+pub mod workloads;

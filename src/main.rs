@@ -1,0 +1,17 @@
+//! The `kymaros` program: parses the command line and calls one command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use kymaros::commands::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Cli::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kymaros: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

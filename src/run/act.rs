@@ -1,0 +1,233 @@
+//! Doing what was decided. Every effect may be done twice.
+
+use std::sync::Arc;
+
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{
+    Api, ResourceExt,
+    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use kymaros_crds::names;
+use thiserror::Error;
+
+use super::{
+    controller::RunContext,
+    decide::Effect,
+    memory::{Fetches, Obstacle, RunMemory},
+    observed::RestoreOutcome,
+};
+use crate::{
+    sandbox::{
+        apply::{self, FIELD_MANAGER, SandboxError},
+        naming::RunIdentity,
+        remove::{self, OwnedSandbox},
+    },
+    velero::{
+        Restore,
+        artifacts::{Artifact, ArtifactError, Downloader},
+        restore::{self, RestorePlan},
+        results::{BackupContents, RawResourceList, RestoredObjects},
+    },
+};
+
+/// Why an effect could not be done now. All of these are tried again; what is refused for good is remembered as an
+/// [`Obstacle`] and ends the run.
+#[derive(Debug, Error)]
+pub enum ActError {
+    /// Making a sandbox.
+    #[error("making a sandbox: {0}")]
+    Sandbox(#[from] SandboxError),
+    /// Anything else at the API server.
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+    /// An object of the name of our Restore is not ours.
+    #[error("restore {0} exists and is not of this run")]
+    ForeignRestore(String),
+}
+
+impl ActError {
+    fn obstacle(&self) -> Option<Obstacle> {
+        let reason = match self {
+            Self::Sandbox(error) if error.is_permanent() => "SandboxRefused",
+            Self::Api(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => "RestoreRefused",
+            Self::ForeignRestore(_) => "RestoreRefused",
+            Self::Sandbox(_) | Self::Api(_) => return None,
+        };
+        Some(Obstacle {
+            reason,
+            message: self.to_string(),
+        })
+    }
+}
+
+/// Does the effects in order. Whether something was refused for good, which is to be looked at at once.
+///
+/// # Errors
+/// The first passing trouble; the rest is done after the next look.
+pub async fn act(
+    context: &RunContext,
+    memory: &Arc<RunMemory>,
+    identity: &RunIdentity,
+    effects: &[Effect],
+) -> Result<bool, ActError> {
+    for effect in effects {
+        match one(context, memory, identity, effect).await {
+            Ok(()) => {}
+            Err(error) => match error.obstacle() {
+                Some(obstacle) if matches!(effect, Effect::MakeSandbox(_) | Effect::CreateRestore(_)) => {
+                    memory.set_obstacle(obstacle);
+                    return Ok(true);
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(false)
+}
+
+async fn one(
+    context: &RunContext,
+    memory: &Arc<RunMemory>,
+    identity: &RunIdentity,
+    effect: &Effect,
+) -> Result<(), ActError> {
+    let client = &context.client;
+    match effect {
+        Effect::MakeSandbox(plan) => apply::apply(client, &context.operator, plan).await?,
+        Effect::FetchContents { source, backup } => {
+            let downloader = downloader(context, identity, *source);
+            let work = contents(downloader, backup.clone());
+            Fetches::start(memory, |m| &m.contents, *source, work);
+        }
+        Effect::CreateRestore(plan) => create_restore(context, identity, plan).await?,
+        Effect::Watch(targets) => memory.watch(client, targets),
+        Effect::FetchOutcome { source, restore } => {
+            let downloader = downloader(context, identity, *source);
+            let work = outcome(downloader, restore.clone());
+            Fetches::start(memory, |m| &m.outcomes, *source, work);
+        }
+        Effect::StartChecks { checks, targets } => memory.start_checks(client, checks, targets),
+        Effect::CancelDataMovement(restore) => cancel_data_movement(context, restore).await?,
+        Effect::RemoveSandbox(name) => {
+            memory.stop_watching();
+            if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
+                owned.remove(client).await?;
+            }
+        }
+        Effect::StripFinalizers(name) => {
+            if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
+                let stripped = owned.strip_finalizers(client).await?;
+                tracing::info!(sandbox = %name, ?stripped, "removed finalizers that kept a sandbox from going");
+            }
+        }
+        Effect::RemoveOutside(left) => {
+            remove::remove_outside(client, &context.velero_namespace, left).await?
+        }
+    }
+    Ok(())
+}
+
+fn downloader(context: &RunContext, identity: &RunIdentity, source: usize) -> Downloader {
+    Downloader::new(
+        context.client.clone(),
+        context.http.clone(),
+        &context.velero_namespace,
+        identity.labels(),
+        identity.download_prefix(source),
+    )
+}
+
+async fn contents(downloader: Downloader, backup: String) -> Result<BackupContents, ArtifactError> {
+    let (list, volumes) = tokio::try_join!(
+        downloader.fetch::<RawResourceList>(Artifact::BackupResourceList, &backup),
+        downloader.fetch(Artifact::BackupVolumeInfos, &backup),
+    )?;
+    Ok(BackupContents::new(&list, volumes))
+}
+
+async fn outcome(downloader: Downloader, restore: String) -> Result<RestoreOutcome, ArtifactError> {
+    let (list, results) = tokio::try_join!(
+        downloader.fetch::<RawResourceList>(Artifact::RestoreResourceList, &restore),
+        downloader.fetch(Artifact::RestoreResults, &restore),
+    )?;
+    Ok(RestoreOutcome {
+        restored: RestoredObjects::new(&list),
+        results,
+    })
+}
+
+/// Creates the modifiers and then the Restore. Before that, each target is looked at once more: it must be a sandbox
+/// of this very run.
+async fn create_restore(
+    context: &RunContext,
+    identity: &RunIdentity,
+    plan: &RestorePlan,
+) -> Result<(), ActError> {
+    for sandbox in plan.mapping.values() {
+        if OwnedSandbox::find(&context.client, sandbox, &identity.uid)
+            .await?
+            .is_none()
+        {
+            return Err(SandboxError::Taken(sandbox.clone()).into());
+        }
+    }
+    let name = restore::modifier_name(&plan.name);
+    let modifiers = ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name.clone()),
+            labels: Some(identity.labels()),
+            ..ObjectMeta::default()
+        },
+        data: Some([("modifiers.yaml".to_owned(), restore::modifiers().to_string())].into()),
+        ..ConfigMap::default()
+    };
+    let config_maps = Api::<ConfigMap>::namespaced(context.client.clone(), &context.velero_namespace);
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    config_maps
+        .patch(&name, &params, &Patch::Apply(&modifiers))
+        .await?;
+    let restores = Api::<Restore>::namespaced(context.client.clone(), &context.velero_namespace);
+    let wanted = restore::build(plan, &context.velero_namespace);
+    match restores.create(&PostParams::default(), &wanted).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            let existing = restores.get(&plan.name).await?;
+            let is_ours = existing.labels().get(names::RUN_UID_LABEL) == Some(&identity.uid);
+            if is_ours {
+                Ok(())
+            } else {
+                Err(ActError::ForeignRestore(plan.name.clone()))
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// There is no cancel for a Restore, but for its data movers, which Velero's worker waits for.
+async fn cancel_data_movement(context: &RunContext, restore: &str) -> Result<(), ActError> {
+    let movers = [
+        ("velero.io", "v1", "PodVolumeRestore"),
+        ("velero.io", "v2alpha1", "DataDownload"),
+    ];
+    let of_restore = ListParams::default().labels(&format!("velero.io/restore-name={restore}"));
+    let cancel = Patch::Merge(serde_json::json!({ "spec": { "cancel": true } }));
+    for (group, version, kind) in movers {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        let api = Api::<DynamicObject>::namespaced_with(
+            context.client.clone(),
+            &context.velero_namespace,
+            &resource,
+        );
+        let found = match api.list(&of_restore).await {
+            Ok(found) => found,
+            Err(kube::Error::Api(status)) if status.is_not_found() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for mover in found.items.iter().filter(|m| m.data["spec"]["cancel"] != true) {
+            api.patch(&mover.name_any(), &PatchParams::default(), &cancel)
+                .await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! The RestoreReport controller: drives each run, one step after the other, and never waits for the world.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::channel::mpsc::UnboundedSender;
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+    runtime::{
+        controller::Action,
+        events::Recorder,
+        reflector::{ObjectRef, Store},
+    },
+};
+use kymaros_crds::{RestoreReport, RestoreReportStatus, RunPhase, RunResult, names};
+use thiserror::Error;
+
+use super::{
+    act::{ActError, act},
+    decide::{Decision, decide},
+    events,
+    memory::{Memories, RunMemory},
+    observe::{observe, phase},
+};
+use crate::{
+    condition,
+    sandbox::objects::Operator,
+    velero::{Backup, Restore},
+    workloads::watch::Wake,
+};
+
+/// Steps a run takes in one go before others get their turn.
+const STEPS: usize = 12;
+
+/// What the run controller works with.
+pub struct RunContext {
+    /// Talks to the API server.
+    pub client: Client,
+    /// Fetches artifacts.
+    pub http: reqwest::Client,
+    /// All reports.
+    pub reports: Store<RestoreReport>,
+    /// All Restores in Velero's namespace.
+    pub restores: Store<Restore>,
+    /// All Backups in Velero's namespace.
+    pub backups: Store<Backup>,
+    /// Who we are.
+    pub operator: Operator,
+    /// Where Velero lives.
+    pub velero_namespace: String,
+    /// How many runs may have sandboxes at once.
+    pub concurrent_runs: usize,
+    /// Publishes Events.
+    pub recorder: Recorder,
+    /// What this process holds for runs.
+    pub memories: Memories,
+    /// Has a run looked at again.
+    pub wakes: UnboundedSender<ObjectRef<RestoreReport>>,
+}
+
+/// Why a run could not take its next step now.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The snapshot could not be completed.
+    #[error("looking at the run: {0}")]
+    Observe(#[source] kube::Error),
+    /// An effect could not be done.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// The status could not be written.
+    #[error("writing the report: {0}")]
+    Write(#[source] kube::Error),
+}
+
+/// Takes the steps a run can take now.
+///
+/// # Errors
+/// [`RunError`]; the run is tried again later.
+#[tracing::instrument(skip_all, fields(run = %report.name_any(), test = %report.spec.test_ref, namespace = report.namespace()))]
+pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> Result<Action, RunError> {
+    let uid = report.uid().unwrap_or_default();
+    if phase(&report) == RunPhase::Completed && !is_held(&report) {
+        context.memories.forget(&uid);
+        return Ok(Action::await_change());
+    }
+    let memory = context.memories.of(&uid, || wake_for(&context, &report));
+    let mut report = Arc::unwrap_or_clone(report);
+    for _ in 0..STEPS {
+        match step(&context, &memory, report).await? {
+            Step::Again(next) => report = next,
+            Step::Wait(action) => return Ok(action),
+            Step::Over => {
+                context.memories.forget(&uid);
+                return Ok(Action::await_change());
+            }
+        }
+    }
+    Ok(Action::requeue(Duration::ZERO))
+}
+
+enum Step {
+    Again(RestoreReport),
+    Wait(Action),
+    Over,
+}
+
+async fn step(
+    context: &RunContext,
+    memory: &Arc<RunMemory>,
+    report: RestoreReport,
+) -> Result<Step, RunError> {
+    let now = Timestamp::now();
+    let observed = observe(context, memory, &report, now)
+        .await
+        .map_err(RunError::Observe)?;
+    let decision = decide(&observed, now);
+    if act(context, memory, &observed.identity, &decision.effects).await? {
+        return Ok(Step::Again(report));
+    }
+    let old = report.status.clone().unwrap_or_default();
+    let changed = decision.status != old;
+    let report = if changed {
+        let Some(written) = write_status(context, report, &decision.status).await? else {
+            // Somebody else wrote first, or our own last write is not in the store yet: its change wakes us.
+            return Ok(Step::Wait(Action::requeue(Duration::from_secs(5))));
+        };
+        tell(context, &written, &old).await;
+        written
+    } else {
+        report
+    };
+    if decision.release {
+        release(context, &report).await?;
+        return Ok(Step::Over);
+    }
+    Ok(if changed {
+        Step::Again(report)
+    } else {
+        Step::Wait(wait(&decision, now))
+    })
+}
+
+fn wait(decision: &Decision, now: Timestamp) -> Action {
+    match decision.wake {
+        None => Action::await_change(),
+        Some(at) => Action::requeue(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)),
+    }
+}
+
+fn is_held(report: &RestoreReport) -> bool {
+    report.finalizers().iter().any(|f| f == names::FINALIZER)
+}
+
+fn wake_for(context: &RunContext, report: &RestoreReport) -> Wake {
+    let wakes = context.wakes.clone();
+    let target = ObjectRef::from_obj(report);
+    Arc::new(move || {
+        // Only fails while the process shuts down.
+        let _ = wakes.unbounded_send(target.clone());
+    })
+}
+
+/// Replaces the status with the `resourceVersion` it was decided on; `None` when that is no longer the newest.
+async fn write_status(
+    context: &RunContext,
+    report: RestoreReport,
+    status: &RestoreReportStatus,
+) -> Result<Option<RestoreReport>, RunError> {
+    let api = reports(context, &report);
+    let name = report.name_any();
+    let mut wanted = report;
+    let mut status = status.clone();
+    condition::of_run(&mut status, wanted.metadata.generation);
+    wanted.status = Some(status);
+    match api.replace_status(&name, &PostParams::default(), &wanted).await {
+        Ok(written) => Ok(Some(written)),
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(None),
+        Err(error) => Err(RunError::Write(error)),
+    }
+}
+
+/// Takes the finalizer off: the report may be deleted by its owner from now on.
+async fn release(context: &RunContext, report: &RestoreReport) -> Result<(), RunError> {
+    let others: Vec<&String> = report
+        .finalizers()
+        .iter()
+        .filter(|f| *f != names::FINALIZER)
+        .collect();
+    if others.len() == report.finalizers().len() {
+        return Ok(());
+    }
+    // The version makes it refuse to drop a finalizer that somebody added meanwhile.
+    let patch = serde_json::json!({
+        "metadata": { "finalizers": others, "resourceVersion": report.resource_version() },
+    });
+    let patched = reports(context, report)
+        .patch(&report.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await;
+    match patched {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(RunError::Write(error)),
+    }
+}
+
+fn reports(context: &RunContext, report: &RestoreReport) -> Api<RestoreReport> {
+    Api::namespaced(context.client.clone(), &report.namespace().unwrap_or_default())
+}
+
+async fn tell(context: &RunContext, report: &RestoreReport, old: &RestoreReportStatus) {
+    let status = report.status.clone().unwrap_or_default();
+    if status.phase != old.phase {
+        tracing::info!(phase = ?status.phase, "phase");
+    }
+    if let (None, Some(result)) = (old.result, status.result) {
+        let message = status.message.as_deref().unwrap_or_default();
+        match result {
+            RunResult::Pass => tracing::info!(score = status.score, ?result, "{message}"),
+            _ => tracing::warn!(score = status.score, ?result, "{message}"),
+        }
+    }
+    let mut about = report.object_ref(&());
+    about.resource_version = None;
+    for event in events::between(old, &status) {
+        if let Err(error) = context.recorder.publish(&event, &about).await {
+            tracing::warn!(%error, "an event could not be published");
+        }
+    }
+}

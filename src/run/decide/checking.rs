@@ -1,0 +1,92 @@
+//! Checking: checks run while workloads settle.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kymaros_crds::{CheckResult, CheckStatus, RunPhase, domain};
+
+use super::{Decision, Effect, starting};
+use crate::{
+    checks::Outcome,
+    run::{
+        observed::{Observed, Settings, after},
+        plan,
+    },
+};
+
+pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
+    starting::watch_and_fetch(observed, settings, decision);
+    for outcome in &observed.outcomes_of_checks {
+        record(decision, settings, outcome);
+    }
+    let missing: Vec<_> = settings
+        .checks
+        .iter()
+        .filter(|c| !is_recorded(decision, &c.name))
+        .cloned()
+        .collect();
+    let deadline = starting::deadline(observed, settings, now);
+    let is_over = now >= deadline;
+    if !missing.is_empty() && !is_over {
+        let targets = plan::targets(&observed.identity, &settings.test);
+        decision.effects.push(Effect::StartChecks {
+            checks: missing.clone(),
+            targets,
+        });
+    }
+    let settled_at = observed.workloads.as_ref().and_then(|came| {
+        let last = came.last_ready().filter(|_| came.all_ready());
+        if came.all_ready() {
+            Some(last.map_or(now, |l| after(l, settings.test.health.settle)))
+        } else {
+            came.is_decided().then_some(now)
+        }
+    });
+    let is_settled = settled_at.is_some_and(|at| now >= at);
+    if is_over || (missing.is_empty() && is_settled) {
+        for check in missing {
+            let message = "it did not end within healthChecks.timeout".to_owned();
+            let duration = std::time::Duration::ZERO;
+            let outcome = Outcome {
+                name: check.name,
+                passed_at: None,
+                duration,
+                message,
+                could_not_look: false,
+            };
+            record(decision, settings, &outcome);
+        }
+        decision.enter(RunPhase::Judging, now);
+        return super::judging::decide(observed, settings, decision, now);
+    }
+    decision.wake_at(deadline);
+    if let Some(at) = settled_at.filter(|at| *at > now) {
+        decision.wake_at(at);
+    }
+}
+
+fn is_recorded(decision: &Decision, check: &str) -> bool {
+    decision.status.checks.iter().any(|c| c.name == check)
+}
+
+fn record(decision: &mut Decision, settings: &Settings, outcome: &Outcome) {
+    if is_recorded(decision, &outcome.name) {
+        return;
+    }
+    let Some(check) = settings.checks.iter().find(|c| c.name == outcome.name) else {
+        return;
+    };
+    let status = match (outcome.passed_at, outcome.could_not_look) {
+        (Some(_), _) => CheckResult::Pass,
+        (None, true) => CheckResult::Skip,
+        (None, false) => CheckResult::Fail,
+    };
+    decision.status.checks.push(CheckStatus {
+        name: outcome.name.clone(),
+        status,
+        duration: domain::duration::format(outcome.duration),
+        message: outcome.message.clone(),
+        namespace: check.namespace.as_ref().map(ToString::to_string),
+        required: check.required,
+        passed_at: outcome.passed_at.map(Time),
+    });
+}

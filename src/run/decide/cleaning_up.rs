@@ -1,0 +1,113 @@
+//! Cleaning up: everything goes, and then it is proven that it is gone.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kymaros_crds::{Cause, Finding, FindingLevel, RunPhase, Severity};
+
+use super::{Decision, Effect, timeline};
+use crate::{
+    run::observed::{Observed, after},
+    sandbox::remove::Leftovers,
+};
+
+/// State of a sandbox that is gone.
+const REMOVED: &str = "Removed";
+/// Volumes and finalizers are looked at again this often; Velero's and the cluster's own controllers remove them,
+/// and no watch of ours covers them.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long a Restore may take to go. Its deletion needs the storage location: one that is down is reported, and
+/// nobody waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    let begun = timeline::entered(&decision.status, RunPhase::CleaningUp).unwrap_or(now);
+    let Some(left) = &observed.leftovers else {
+        return decision.wake_at(now);
+    };
+    if !sweep(observed, left, decision, begun, now) {
+        return;
+    }
+    finish(left, decision, now);
+}
+
+/// The report is being deleted: whatever the phase, nothing of the run may stay.
+pub(super) fn abandon(observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    let begun = timeline::entered(&decision.status, RunPhase::CleaningUp).unwrap_or(now);
+    if decision.phase() != RunPhase::CleaningUp && decision.phase() != RunPhase::Completed {
+        decision.status.reason.get_or_insert_with(|| "Deleted".to_owned());
+        decision.enter(RunPhase::CleaningUp, now);
+    }
+    match &observed.leftovers {
+        Some(left) if sweep(observed, left, decision, begun, now) => decision.release = true,
+        Some(_) => {}
+        None => decision.wake_at(now),
+    }
+}
+
+/// Removes what is left; whether there is nothing more to wait for.
+pub(super) fn sweep(
+    observed: &Observed,
+    left: &Leftovers,
+    decision: &mut Decision,
+    begun: Timestamp,
+    now: Timestamp,
+) -> bool {
+    if left.count() == 0 {
+        return true;
+    }
+    for restore in observed.restores.iter().zip(0..).filter_map(|(seen, i)| {
+        seen.as_ref()
+            .filter(|r| !r.phase.is_terminal())
+            .map(|_| observed.identity.restore(i))
+    }) {
+        decision.effects.push(Effect::CancelDataMovement(restore));
+    }
+    for (name, going) in &left.namespaces {
+        if !going {
+            decision.effects.push(Effect::RemoveSandbox(name.clone()));
+        } else if left.blocked.contains(name) {
+            decision.effects.push(Effect::StripFinalizers(name.clone()));
+        }
+    }
+    if left.count_outside() > 0 {
+        decision.effects.push(Effect::RemoveOutside(left.clone()));
+    }
+    let only_stuck_outside = left.namespaces.is_empty();
+    if only_stuck_outside && now >= after(begun, PATIENCE) {
+        return true;
+    }
+    decision.wake_at(after(now, LOOK_AGAIN));
+    false
+}
+
+fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
+    for (name, _) in &left.restores {
+        decision.find(leftover(
+            format!("Restore/{name}"),
+            "its deletion waits for the storage location",
+        ));
+    }
+    for name in &left.volumes {
+        decision.find(leftover(
+            format!("PersistentVolume/{name}"),
+            "the storage provisioner has not removed it",
+        ));
+    }
+    decision.status.leftovers = Some(i32::try_from(left.count()).unwrap_or(i32::MAX));
+    for sandbox in &mut decision.status.sandboxes {
+        sandbox.state = Some(REMOVED.to_owned());
+    }
+    decision.enter(RunPhase::Completed, now);
+    decision.release = true;
+}
+
+fn leftover(object: String, why: &str) -> Finding {
+    Finding {
+        level: FindingLevel::Run,
+        severity: Severity::Warning,
+        cause: Cause::Sandbox,
+        message: format!("{object} is still there after cleanup: {why}"),
+        object: Some(object),
+    }
+}

@@ -1,0 +1,80 @@
+//! Judging: the verdict, once everything it rests on is here. Nobody waits for cleanup to read it.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult, domain::Retention};
+
+use super::{Decision, starting};
+use crate::{
+    run::observed::{Fetched, Observed, Settings, after},
+    verdict::{self, Evidence},
+};
+
+/// State of a sandbox that stays for people to look at.
+pub(super) const RETAINED: &str = "Retained";
+
+pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
+    if needs_outcomes(observed) {
+        for index in 0..settings.test.sources.len() {
+            starting::fetch(observed, decision, index);
+        }
+        let pending = |i: usize| observed.outcomes.get(i).is_none_or(Fetched::is_pending);
+        if (0..settings.test.sources.len()).any(pending) {
+            return;
+        }
+    }
+    let verdict = verdict::judge(&Evidence::of(observed, &decision.status, settings));
+    verdict.write_to(&mut decision.status);
+    for finding in verdict.findings {
+        decision.find(finding);
+    }
+    decision.status.message = Some(verdict::sentence(&decision.status));
+    finish(decision, Some(settings), now);
+}
+
+/// Artifacts of a Restore exist once it came to an end that Velero wrote down.
+fn needs_outcomes(observed: &Observed) -> bool {
+    use crate::velero::restore::RestorePhase::{Completed, PartiallyFailed};
+    let ended = |r: &Option<crate::run::observed::RestoreSeen>| {
+        r.as_ref()
+            .is_some_and(|r| matches!(r.phase, Completed | PartiallyFailed))
+    };
+    !observed.restores.is_empty() && observed.restores.iter().all(ended)
+}
+
+/// Ends a run that nothing can be said about.
+pub(super) fn inconclusive(decision: &mut Decision, now: Timestamp) {
+    decision.status.score = Some(0);
+    decision.status.result = Some(RunResult::Inconclusive);
+    decision.status.message = Some(verdict::sentence(&decision.status));
+    finish(decision, None, now);
+}
+
+fn finish(decision: &mut Decision, settings: Option<&Settings>, now: Timestamp) {
+    decision.status.completed_at = Some(Time(now));
+    let expires = settings
+        .zip(decision.status.started_at.as_ref())
+        .map(|(settings, started)| after(started.0, settings.test.sandbox.ttl));
+    let keep = settings.is_some_and(|s| keeps(s.test.sandbox.retention, &decision.status))
+        && expires.is_some_and(|at| at > now)
+        && !decision.status.sandboxes.is_empty();
+    if keep {
+        for sandbox in &mut decision.status.sandboxes {
+            sandbox.state = Some(RETAINED.to_owned());
+        }
+        decision.enter(RunPhase::Completed, now);
+        if let Some(at) = expires {
+            decision.wake_at(at);
+        }
+    } else {
+        decision.enter(RunPhase::CleaningUp, now);
+    }
+}
+
+fn keeps(retention: Retention, status: &RestoreReportStatus) -> bool {
+    match retention {
+        Retention::Immediate => false,
+        Retention::OnFailure => status.result != Some(RunResult::Pass),
+        Retention::UntilTtl => true,
+    }
+}

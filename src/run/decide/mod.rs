@@ -1,0 +1,269 @@
+//! Every rule about a run: a pure function of a snapshot and the time, one file a phase.
+//!
+//! Effects are done first and the status is written after them, so a crash in between only does them again; all of
+//! them have deterministic names and are idempotent.
+
+mod checking;
+mod cleaning_up;
+mod completed;
+mod judging;
+mod preparing;
+mod queued;
+mod restoring;
+mod starting;
+mod timeline;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
+use jiff::Timestamp;
+use kymaros_crds::{Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, Severity, domain::Check};
+
+use super::observed::{Observed, Settings, after};
+use crate::{
+    checks::Target,
+    sandbox::{objects::SandboxPlan, remove::Leftovers},
+    velero::{restore::RestorePhase, restore::RestorePlan},
+};
+
+/// Most findings that a report keeps.
+pub const MAX_FINDINGS: usize = 200;
+
+/// Something to be done in the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Make a sandbox with all its fences.
+    MakeSandbox(Box<SandboxPlan>),
+    /// Fetch what a backup holds, in the background.
+    FetchContents {
+        /// Which backup source.
+        source: usize,
+        /// The backup.
+        backup: String,
+    },
+    /// Create a Restore.
+    CreateRestore(RestorePlan),
+    /// Watch the sandboxes.
+    Watch(Vec<Target>),
+    /// Fetch what a Restore did, in the background.
+    FetchOutcome {
+        /// Which backup source.
+        source: usize,
+        /// The Restore.
+        restore: String,
+    },
+    /// Make checks, in the background; those already under way go on.
+    StartChecks {
+        /// The checks.
+        checks: Vec<Check>,
+        /// Where they look.
+        targets: Vec<Target>,
+    },
+    /// Stop the data movers of a Restore that is not terminal: Velero's worker waits for them.
+    CancelDataMovement(String),
+    /// Remove a sandbox with everything in it.
+    RemoveSandbox(String),
+    /// Remove foreign finalizers that keep a sandbox from going.
+    StripFinalizers(String),
+    /// Remove the run's objects in Velero's namespace.
+    RemoveOutside(Leftovers),
+}
+
+/// What follows from a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// To be done, in this order, before the status is written.
+    pub effects: Vec<Effect>,
+    /// The status as it should be afterwards.
+    pub status: RestoreReportStatus,
+    /// When to look again even if nothing happens.
+    pub wake: Option<Timestamp>,
+    /// The run is over and nothing of it is left: the report may go.
+    pub release: bool,
+}
+
+impl Decision {
+    fn phase(&self) -> RunPhase {
+        self.status.phase.unwrap_or(RunPhase::Queued)
+    }
+
+    fn enter(&mut self, phase: RunPhase, now: Timestamp) {
+        if self.status.phase != Some(phase) {
+            self.status.phase = Some(phase);
+            timeline::enter(&mut self.status, phase, now);
+        }
+    }
+
+    fn wake_at(&mut self, moment: Timestamp) {
+        self.wake = Some(self.wake.map_or(moment, |w| w.min(moment)));
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.status.findings.contains(&finding) {
+            return;
+        }
+        if self.status.findings.len() < MAX_FINDINGS {
+            self.status.findings.push(finding);
+        } else {
+            self.status.findings_omitted += 1;
+        }
+    }
+
+    /// Ends the run early: the reason goes into the report, and what is known is judged.
+    fn end(&mut self, reason: &str, finding: Finding, now: Timestamp) {
+        self.status.reason = Some(reason.to_owned());
+        self.find(finding);
+        self.enter(RunPhase::Judging, now);
+    }
+}
+
+/// A finding about the run as a whole.
+#[must_use]
+pub fn run_error(cause: Cause, object: Option<String>, message: impl Into<String>) -> Finding {
+    Finding {
+        level: FindingLevel::Run,
+        severity: Severity::Error,
+        cause,
+        object,
+        message: message.into(),
+    }
+}
+
+/// Decides what follows.
+#[must_use]
+pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
+    let mut decision = Decision {
+        effects: Vec::new(),
+        status: observed.status.clone(),
+        wake: None,
+        release: false,
+    };
+    if observed.deleting && observed.has_finalizer {
+        cleaning_up::abandon(observed, &mut decision, now);
+        return decision;
+    }
+    if decision.status.phase.is_none() {
+        decision.enter(RunPhase::Queued, now);
+    }
+    let settings = match &observed.settings {
+        Ok(settings) => settings.as_ref(),
+        Err(reason) => {
+            unreadable(observed, &mut decision, reason, now);
+            return decision;
+        }
+    };
+    if let Some(expired) = Limit::passed(observed, settings, decision.phase(), now) {
+        expired.end(observed, &mut decision, now);
+    }
+    if let (Some(obstacle), RunPhase::Preparing | RunPhase::Restoring) =
+        (&observed.obstacle, decision.phase())
+    {
+        let finding = run_error(Cause::Sandbox, None, obstacle.message.clone());
+        decision.end(obstacle.reason, finding, now);
+    }
+    match decision.phase() {
+        RunPhase::Queued => queued::decide(observed, &mut decision, now),
+        RunPhase::Preparing => preparing::decide(observed, settings, &mut decision, now),
+        RunPhase::Restoring => restoring::decide(observed, settings, &mut decision, now),
+        RunPhase::Starting => starting::decide(observed, settings, &mut decision, now),
+        RunPhase::Checking => checking::decide(observed, settings, &mut decision, now),
+        RunPhase::Judging => judging::decide(observed, settings, &mut decision, now),
+        RunPhase::CleaningUp => cleaning_up::decide(observed, &mut decision, now),
+        RunPhase::Completed => completed::decide(observed, settings, &mut decision, now),
+    }
+    if let Some(limit) = Limit::next(observed, settings, decision.phase()) {
+        decision.wake_at(limit);
+    }
+    decision
+}
+
+/// A run whose own frozen spec cannot be read says nothing about a backup. It ends, and cleans up whatever it made.
+fn unreadable(observed: &Observed, decision: &mut Decision, reason: &str, now: Timestamp) {
+    match decision.phase() {
+        RunPhase::CleaningUp => cleaning_up::decide(observed, decision, now),
+        RunPhase::Completed => decision.release = observed.has_finalizer,
+        _ => {
+            decision.status.reason = Some("InvalidSpec".to_owned());
+            decision.find(run_error(
+                Cause::Unknown,
+                None,
+                format!("the spec cannot be read: {reason}"),
+            ));
+            judging::inconclusive(decision, now);
+        }
+    }
+}
+
+/// The two limits on the life of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    TimedOut,
+    SandboxExpired,
+}
+
+impl Limit {
+    fn times(observed: &Observed, settings: &Settings) -> Option<[(Self, Timestamp); 2]> {
+        let started = observed.status.started_at.as_ref()?.0;
+        Some([
+            (Self::SandboxExpired, after(started, settings.test.sandbox.ttl)),
+            (Self::TimedOut, after(started, settings.test.timeout)),
+        ])
+    }
+
+    fn applies(phase: RunPhase) -> bool {
+        use RunPhase::{Checking, Preparing, Restoring, Starting};
+        matches!(phase, Preparing | Restoring | Starting | Checking)
+    }
+
+    fn passed(observed: &Observed, settings: &Settings, phase: RunPhase, now: Timestamp) -> Option<Self> {
+        let times = Self::applies(phase)
+            .then(|| Self::times(observed, settings))
+            .flatten()?;
+        times
+            .into_iter()
+            .find(|(_, at)| now >= *at)
+            .map(|(limit, _)| limit)
+    }
+
+    fn next(observed: &Observed, settings: &Settings, phase: RunPhase) -> Option<Timestamp> {
+        let times = Self::applies(phase)
+            .then(|| Self::times(observed, settings))
+            .flatten()?;
+        times.into_iter().map(|(_, at)| at).min()
+    }
+
+    fn end(self, observed: &Observed, decision: &mut Decision, now: Timestamp) {
+        let phase = decision.phase();
+        let untouched = observed
+            .restores
+            .iter()
+            .flatten()
+            .all(|r| r.phase == RestorePhase::New);
+        let cause = match phase {
+            RunPhase::Preparing => Cause::Sandbox,
+            RunPhase::Restoring if untouched => Cause::Sandbox,
+            RunPhase::Restoring => Cause::RestoreEngine,
+            _ => Cause::Application,
+        };
+        let doing = match phase {
+            RunPhase::Preparing => "the sandboxes were being prepared",
+            RunPhase::Restoring if untouched => "Velero had not taken up the restore",
+            RunPhase::Restoring => "Velero was still restoring",
+            RunPhase::Starting => "workloads were still starting",
+            _ => "checks were still being made",
+        };
+        let (reason, what) = match self {
+            Self::TimedOut => ("TimedOut", "the timeout of the run passed"),
+            Self::SandboxExpired => ("SandboxExpired", "the TTL of the sandbox passed"),
+        };
+        decision.end(
+            reason,
+            run_error(cause, None, format!("{what} while {doing}")),
+            now,
+        );
+    }
+}

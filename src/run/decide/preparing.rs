@@ -1,0 +1,167 @@
+//! Preparing: which backup, what it holds, is it harmless; and the sandboxes with their fences.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kymaros_crds::{Cause, Finding, FindingLevel, ResolvedBackup, RunPhase, SandboxStatus, Severity, domain};
+
+use super::{Decision, Effect, run_error};
+use crate::{
+    run::{
+        observed::{Fetched, Observed, Settings},
+        plan,
+        queue::QueuePlace,
+    },
+    velero::{choose::Chosen, results::BackupContents},
+};
+
+/// State of a sandbox whose fences are all in place.
+pub(super) const READY: &str = "Ready";
+
+pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
+    if let QueuePlace::Waiting { .. } = observed.place {
+        // A foreign Restore appeared before ours was made: step aside.
+        decision.enter(RunPhase::Queued, now);
+        return super::queued::decide(observed, decision, now);
+    }
+    if !resolve_backups(observed, decision, now) {
+        return;
+    }
+    let mut waiting = false;
+    for (index, backup) in decision.status.sources.clone().iter().enumerate() {
+        match observed.contents.get(index).unwrap_or(&Fetched::Pending) {
+            Fetched::Pending => {
+                waiting = true;
+                decision.effects.push(Effect::FetchContents { source: index, backup: backup.name.clone() });
+            }
+            Fetched::Here(contents) => {
+                if let Some(refusal) = refusal(settings, index, &backup.name, contents) {
+                    return decision.end(refusal.0, refusal.1, now);
+                }
+            }
+            Fetched::Unavailable(reason) => decision.find(Finding {
+                level: FindingLevel::Completeness,
+                severity: Severity::Warning,
+                cause: Cause::Sandbox,
+                object: Some(format!("Backup/{}", backup.name)),
+                message: format!("the list of what the backup holds cannot be read, the restore's own counts are used: {reason}"),
+            }),
+        }
+    }
+    waiting |= make_sandboxes(observed, settings, decision, now);
+    if !waiting {
+        decision
+            .effects
+            .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
+        decision.enter(RunPhase::Restoring, now);
+    }
+}
+
+/// The backup of each source is chosen once and kept in the status, so that a crash cannot change it.
+fn resolve_backups(observed: &Observed, decision: &mut Decision, now: Timestamp) -> bool {
+    if !decision.status.sources.is_empty() {
+        return true;
+    }
+    let mut resolved = Vec::new();
+    for chosen in &observed.chosen {
+        match chosen {
+            Ok(chosen) => resolved.push(resolved_backup(chosen, now)),
+            Err(none) => {
+                use crate::velero::choose::NoBackup::{
+                    Missing, NamespaceNotIncluded, NoneFound, NotUsable, TooOld,
+                };
+                let reason = match none {
+                    Missing(_) | NoneFound(_) => "BackupNotFound",
+                    NotUsable { .. } => "BackupNotUsable",
+                    TooOld { .. } => "BackupTooOld",
+                    NamespaceNotIncluded { .. } => "NamespaceNotInBackup",
+                };
+                decision.end(reason, run_error(Cause::Backup, None, none.to_string()), now);
+                return false;
+            }
+        }
+    }
+    decision.status.source = resolved.first().cloned();
+    decision.status.sources = resolved;
+    true
+}
+
+fn resolved_backup(chosen: &Chosen, now: Timestamp) -> ResolvedBackup {
+    let age = chosen.started.map(|started| {
+        let seconds = u64::try_from(now.duration_since(started).as_secs()).unwrap_or_default();
+        domain::duration::format(std::time::Duration::from_secs(seconds))
+    });
+    ResolvedBackup {
+        name: chosen.name.clone(),
+        schedule: chosen.schedule.clone(),
+        age,
+        size: None,
+        started: chosen.started.map(Time),
+        phase: Some(chosen.phase.clone()),
+    }
+}
+
+/// Why nothing may be restored from this backup.
+fn refusal(
+    settings: &Settings,
+    index: usize,
+    backup: &str,
+    contents: &BackupContents,
+) -> Option<(&'static str, Finding)> {
+    let namespaces = &settings.test.sources.get(index)?.namespaces;
+    if let Some(missing) = namespaces
+        .iter()
+        .find(|n| !contents.holds_namespace(n.name.as_str()))
+    {
+        let message = format!("backup {backup} holds nothing of namespace {}", missing.name);
+        let finding = run_error(
+            Cause::Backup,
+            Some(format!("Namespace/{}", missing.name)),
+            message,
+        );
+        return Some(("NamespaceNotInBackup", finding));
+    }
+    let of_test = |v: &&crate::velero::results::VolumeInfo| {
+        namespaces.iter().any(|n| n.name.as_str() == v.pvc_namespace)
+    };
+    let shared = contents
+        .volumes
+        .iter()
+        .filter(of_test)
+        .find(|v| v.returns_on_production_handle())?;
+    let message = format!(
+        "the backup has no data of volume {} and its reclaim policy is Retain: Velero would bring it back on the \
+         production volume; back up its data, or set the policy to Delete",
+        shared.pv_name
+    );
+    let object = format!("PersistentVolumeClaim/{}", shared.pvc_name);
+    Some((
+        "ProductionVolume",
+        run_error(Cause::Backup, Some(object), message),
+    ))
+}
+
+/// Effects run before the status is written, so `Ready` is only ever read back when the fences stand.
+fn make_sandboxes(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) -> bool {
+    let started = decision.status.started_at.as_ref().map_or(now, |t| t.0);
+    let plans = plan::sandboxes(&observed.identity, &settings.test, started);
+    let mut made = false;
+    for plan in plans {
+        let ready = decision
+            .status
+            .sandboxes
+            .iter()
+            .any(|s| s.name == plan.name && s.state.as_deref() == Some(READY));
+        if ready {
+            continue;
+        }
+        made = true;
+        decision.status.sandboxes.push(SandboxStatus {
+            source: plan.source.clone(),
+            name: plan.name.clone(),
+            created: Some(Time(now)),
+            state: Some(READY.to_owned()),
+        });
+        decision.effects.push(Effect::MakeSandbox(Box::new(plan)));
+    }
+    made
+}

@@ -1,0 +1,130 @@
+//! Property tests: whatever the order of events and wherever the operator dies, a run ends, its sandbox is gone and
+//! its verdict is the same.
+
+use kymaros_crds::{RunPhase, RunResult};
+use proptest::prelude::*;
+
+use super::world::{Script, World, spec};
+use crate::velero::restore::RestorePhase;
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Reconcile,
+    CrashAfter(usize),
+    Restart,
+    WorldAdvances,
+    TimePasses(u64),
+    ForeignRestore(bool),
+    Deleted,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        6 => Just(Happening::Reconcile),
+        3 => (0_usize..4).prop_map(Happening::CrashAfter),
+        1 => Just(Happening::Restart),
+        6 => Just(Happening::WorldAdvances),
+        2 => (0_u64..400).prop_map(Happening::TimePasses),
+        1 => any::<bool>().prop_map(Happening::ForeignRestore),
+        1 => Just(Happening::Deleted),
+    ]
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    let ends = prop_oneof![
+        4 => Just(RestorePhase::Completed),
+        1 => Just(RestorePhase::PartiallyFailed),
+        1 => Just(RestorePhase::Failed),
+        1 => Just(RestorePhase::FailedValidation),
+    ];
+    let chance = || prop::bool::weighted(0.8);
+    (ends, chance(), chance(), chance(), chance(), chance()).prop_map(
+        |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, velero_works)| Script {
+            restore_ends,
+            comes_up,
+            check_passes,
+            has_backup,
+            has_artifacts,
+            velero_works,
+        },
+    )
+}
+
+fn happen(world: &mut World, happening: Happening) {
+    match happening {
+        Happening::Reconcile => world.reconcile(None),
+        Happening::CrashAfter(effects) => world.reconcile(Some(effects)),
+        Happening::Restart => world.crash(),
+        Happening::WorldAdvances => world.advance(),
+        Happening::TimePasses(seconds) => world.pass(seconds),
+        Happening::ForeignRestore(there) => world.foreign = there,
+        Happening::Deleted => world.deleting = true,
+    }
+}
+
+/// From here on everything works and time goes on.
+fn finish(world: &mut World) {
+    world.foreign = false;
+    for _ in 0..400 {
+        world.advance();
+        world.reconcile(None);
+        world.pass(10);
+        if world.released {
+            return;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn every_run_ends_and_leaves_nothing(
+        script in script(),
+        happenings in prop::collection::vec(happening(), 0..60),
+    ) {
+        let mut world = World::new(script, &spec());
+        for happening in happenings {
+            happen(&mut world, happening);
+        }
+        finish(&mut world);
+        prop_assert!(world.released, "{:?} {:?}", world.phase(), world.status);
+        prop_assert!(world.is_clean(), "{:?}", world.sandboxes);
+        if !world.deleting {
+            prop_assert_eq!(world.phase(), RunPhase::Completed);
+            prop_assert!(world.status.result.is_some() && world.status.score.is_some());
+            prop_assert_eq!(world.status.leftovers, Some(0));
+        }
+    }
+
+    #[test]
+    fn a_crash_never_changes_the_verdict(
+        script in script(),
+        crashes in prop::collection::vec(prop::option::of(0_usize..4), 0..40),
+    ) {
+        let verdict = |crashes: &[Option<usize>]| {
+            let mut world = World::new(script.clone(), &spec());
+            for crash in crashes {
+                world.advance();
+                world.reconcile(*crash);
+            }
+            finish(&mut world);
+            (world.status.score, world.status.result, world.status.cause, world.status.reason.clone())
+        };
+        prop_assert_eq!(verdict(&crashes), verdict(&[]));
+    }
+
+    #[test]
+    fn nothing_passes_that_is_not_whole(script in script()) {
+        let mut world = World::new(script.clone(), &spec());
+        finish(&mut world);
+        let whole = script.restore_ends == RestorePhase::Completed && script.comes_up && script.check_passes
+            && script.has_backup && script.velero_works;
+        if !whole {
+            prop_assert_ne!(world.status.result, Some(RunResult::Pass));
+        } else if script.has_artifacts {
+            prop_assert_eq!((world.status.result, world.status.score), (Some(RunResult::Pass), Some(100)));
+        }
+    }
+}

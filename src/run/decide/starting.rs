@@ -1,0 +1,91 @@
+//! Starting: until every workload is ready or known never to be, or the time for it is up.
+
+use jiff::Timestamp;
+use kymaros_crds::RunPhase;
+
+use super::{Decision, Effect, timeline};
+use crate::run::{
+    observed::{Fetched, Observed, Settings, after},
+    plan,
+};
+
+pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
+    watch_and_fetch(observed, settings, decision);
+    let deadline = deadline(observed, settings, now);
+    let Some(came) = &observed.workloads else {
+        return decision.wake_at(deadline);
+    };
+    // Watches and the Restore's own status come by different ways: a workload that Velero restored may not have
+    // been seen yet.
+    let known = observed.outcomes.iter().all(|o| !o.is_pending());
+    let decided = known && came.is_decided() && absent(observed, settings).is_empty();
+    if !decided && now < deadline {
+        return decision.wake_at(deadline);
+    }
+    if let (Some(from), Some(to)) = (restored_at(observed), came.last_ready())
+        && to > from
+    {
+        timeline::moment(&mut decision.status, "workloads ready", from, to);
+    }
+    decision.enter(RunPhase::Checking, now);
+    super::checking::decide(observed, settings, decision, now);
+}
+
+/// Restored workloads that are not in their sandbox.
+pub(super) fn absent(observed: &Observed, settings: &Settings) -> Vec<(String, String)> {
+    let sources = 0..settings.test.sources.len();
+    sources
+        .flat_map(|i| observed.absent_workloads(&plan::mapping(&observed.identity, &settings.test, i)))
+        .collect()
+}
+
+/// The watches live in this process: after a restart they are asked for again.
+pub(super) fn watch_and_fetch(observed: &Observed, settings: &Settings, decision: &mut Decision) {
+    decision
+        .effects
+        .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
+    for index in 0..settings.test.sources.len() {
+        fetch(observed, decision, index);
+    }
+}
+
+/// Asks for what a Restore did, and for what its backup holds when a restart forgot it.
+pub(super) fn fetch(observed: &Observed, decision: &mut Decision, index: usize) {
+    if observed.outcomes.get(index).is_none_or(Fetched::is_pending) {
+        let restore = observed.identity.restore(index);
+        decision.effects.push(Effect::FetchOutcome {
+            source: index,
+            restore,
+        });
+    }
+    let forgotten = observed.contents.get(index).is_none_or(Fetched::is_pending);
+    if let (true, Some(backup)) = (forgotten, observed.status.sources.get(index)) {
+        decision.effects.push(Effect::FetchContents {
+            source: index,
+            backup: backup.name.clone(),
+        });
+    }
+}
+
+/// Start-up and checks have `healthChecks.timeout` from the end of the last Restore.
+pub(super) fn deadline(observed: &Observed, settings: &Settings, now: Timestamp) -> Timestamp {
+    after(restored_at(observed).unwrap_or(now), settings.test.health.timeout)
+}
+
+fn restored_at(observed: &Observed) -> Option<Timestamp> {
+    let seen = observed
+        .restores
+        .iter()
+        .flatten()
+        .filter_map(|r| r.completed)
+        .max();
+    seen.or_else(|| {
+        observed
+            .status
+            .restores
+            .iter()
+            .filter_map(|r| r.completed_at.as_ref())
+            .map(|t| t.0)
+            .max()
+    })
+}

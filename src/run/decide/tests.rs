@@ -1,0 +1,217 @@
+//! One story a test: what a run does and how it ends.
+
+use kymaros_crds::{Cause, RunPhase, RunResult};
+
+use super::{
+    Effect, decide,
+    world::{Script, World, spec},
+};
+use crate::velero::restore::RestorePhase;
+
+/// Lets the world and the operator take turns until the run rests in a phase.
+fn until(world: &mut World, phase: RunPhase) {
+    for _ in 0..60 {
+        if world.phase() == phase {
+            return;
+        }
+        world.advance();
+        world.reconcile(None);
+        world.pass(1);
+    }
+    panic!("never reached {phase:?}: {:?}", world.status);
+}
+
+fn story(script: Script) -> World {
+    let mut world = World::new(script, &spec());
+    until(&mut world, RunPhase::Completed);
+    world
+}
+
+#[test]
+fn a_healthy_run_gets_full_marks() {
+    let world = story(Script::healthy());
+    assert_eq!(
+        (world.status.score, world.status.result),
+        (Some(100), Some(RunResult::Pass))
+    );
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn the_verdict_is_there_before_cleanup() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    assert!(world.status.score.is_some() && world.status.completed_at.is_some());
+    assert!(!world.is_clean());
+}
+
+#[test]
+fn no_backup_fails_with_the_backup_to_blame() {
+    let world = story(Script {
+        has_backup: false,
+        ..Script::healthy()
+    });
+    assert_eq!(
+        (world.status.score, world.status.result),
+        (Some(0), Some(RunResult::Fail))
+    );
+    assert_eq!(world.status.reason.as_deref(), Some("BackupNotFound"));
+    assert_eq!(world.status.cause, Some(Cause::Backup));
+    assert!(
+        world
+            .status
+            .message
+            .as_deref()
+            .unwrap()
+            .contains("no completed backup found for namespace shop")
+    );
+}
+
+#[test]
+fn a_failed_restore_still_has_a_score_and_a_reason() {
+    let world = story(Script {
+        restore_ends: RestorePhase::Failed,
+        ..Script::healthy()
+    });
+    assert_eq!(world.status.result, Some(RunResult::Fail));
+    assert!(world.status.score.unwrap() < 70);
+    assert!(
+        world
+            .status
+            .findings
+            .iter()
+            .any(|f| f.message.contains("said so"))
+    );
+}
+
+#[test]
+fn a_velero_that_does_not_work_is_never_a_failed_backup() {
+    let mut world = World::new(
+        Script {
+            velero_works: false,
+            ..Script::healthy()
+        },
+        &spec(),
+    );
+    until(&mut world, RunPhase::Restoring);
+    world.pass(1200);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.result, Some(RunResult::Inconclusive));
+    assert_eq!(world.status.reason.as_deref(), Some("TimedOut"));
+    assert!(world.is_clean());
+}
+
+#[test]
+fn an_application_that_does_not_come_up_loses_its_points() {
+    let world = story(Script {
+        comes_up: false,
+        check_passes: false,
+        ..Script::healthy()
+    });
+    let levels = world.status.validation_levels.unwrap();
+    assert_eq!(levels.pod_startup.points, Some(0));
+    assert_eq!(levels.internal_health.points, Some(0));
+    assert_eq!(levels.restore_integrity.points, Some(25));
+    assert_eq!(world.status.result, Some(RunResult::Fail));
+}
+
+#[test]
+fn without_artifacts_the_counts_judge_and_a_finding_says_so() {
+    let world = story(Script {
+        has_artifacts: false,
+        ..Script::healthy()
+    });
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+    assert!(
+        world
+            .status
+            .findings
+            .iter()
+            .any(|f| f.message.contains("own counts are used"))
+    );
+}
+
+#[test]
+fn a_foreign_restore_calls_a_run_back_that_has_not_reached_velero() {
+    let mut world = World::new(Script::healthy(), &spec());
+    world.reconcile(None);
+    assert_eq!(world.phase(), RunPhase::Preparing);
+    world.foreign = true;
+    world.reconcile(None);
+    assert_eq!(world.phase(), RunPhase::Queued);
+    assert!(world.status.queue.as_ref().unwrap().reason.contains("foreign"));
+    world.foreign = false;
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+}
+
+#[test]
+fn the_ttl_ends_a_run_wherever_it_is() {
+    let mut spec = spec();
+    spec["sandbox"]["ttl"] = "5m".into();
+    spec["timeout"] = "5m".into();
+    let mut world = World::new(
+        Script {
+            velero_works: false,
+            ..Script::healthy()
+        },
+        &spec,
+    );
+    until(&mut world, RunPhase::Restoring);
+    world.pass(300);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.reason.as_deref(), Some("SandboxExpired"));
+    assert!(world.is_clean());
+}
+
+#[test]
+fn kept_sandboxes_stay_until_their_ttl_and_then_go() {
+    let mut spec = spec();
+    spec["sandbox"]["retention"] = "UntilTTL".into();
+    let mut world = World::new(Script::healthy(), &spec);
+    until(&mut world, RunPhase::Completed);
+    assert!(
+        !world.is_clean() && !world.released,
+        "the report is held as long as the sandboxes"
+    );
+    let wake = decide(&world.observe(), world.now).wake.unwrap();
+    assert!(wake > world.now);
+    world.pass(1800);
+    world.reconcile(None);
+    assert_eq!(world.phase(), RunPhase::CleaningUp);
+    until(&mut world, RunPhase::Completed);
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_deleted_report_takes_its_sandboxes_with_it() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.advance();
+    world.deleting = true;
+    for _ in 0..5 {
+        world.reconcile(None);
+        world.advance();
+    }
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn nothing_is_restored_before_the_fences_stand() {
+    let mut world = World::new(Script::healthy(), &spec());
+    for _ in 0..20 {
+        let decision = decide(&world.observe(), world.now);
+        let restores = decision
+            .effects
+            .iter()
+            .any(|e| matches!(e, Effect::CreateRestore(_)));
+        let makes = decision
+            .effects
+            .iter()
+            .any(|e| matches!(e, Effect::MakeSandbox(_)));
+        assert!(!(restores && makes), "never in one step");
+        assert!(!restores || !world.sandboxes.is_empty());
+        world.reconcile(None);
+        world.advance();
+    }
+}

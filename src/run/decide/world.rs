@@ -1,0 +1,357 @@
+//! A small world for tests of decisions: what Velero, the cluster and our own process would do, without any of them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kymaros_crds::{Cause, RestoreReportStatus, RestoreTestSpec, RunPhase, domain::Test};
+
+use super::{Decision, Effect, decide};
+use crate::{
+    checks::Outcome,
+    run::{
+        observed::{Came, Fetched, Observed, RestoreOutcome, RestoreSeen, Settings},
+        plan,
+        queue::QueuePlace,
+    },
+    sandbox::{naming::RunIdentity, remove::Leftovers},
+    velero::{
+        choose::{Chosen, NoBackup},
+        restore::RestorePhase,
+        results::{BackupContents, ItemAction, ObjectId, RestoredObjects, VolumeInfo},
+    },
+    workloads::{Trouble, Workload, WorkloadState},
+};
+
+/// How the world behaves in one test.
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    /// How Velero ends the Restore.
+    pub restore_ends: RestorePhase,
+    /// The web front end comes up.
+    pub comes_up: bool,
+    /// The check passes.
+    pub check_passes: bool,
+    /// There is a backup.
+    pub has_backup: bool,
+    /// Artifacts can be fetched.
+    pub has_artifacts: bool,
+    /// Velero takes Restores up at all.
+    pub velero_works: bool,
+}
+
+impl Script {
+    pub(super) fn healthy() -> Self {
+        Self {
+            restore_ends: RestorePhase::Completed,
+            comes_up: true,
+            check_passes: true,
+            has_backup: true,
+            has_artifacts: true,
+            velero_works: true,
+        }
+    }
+}
+
+/// What is there.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub script: Script,
+    pub now: Timestamp,
+    pub status: RestoreReportStatus,
+    pub deleting: bool,
+    pub released: bool,
+    pub foreign: bool,
+    pub sandboxes: BTreeMap<String, bool>,
+    pub restore: Option<RestoreSeen>,
+    settings: Arc<Settings>,
+    /// What the process would forget in a crash.
+    memory: Memory,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Memory {
+    watching: bool,
+    asked_contents: bool,
+    contents: bool,
+    asked_outcome: bool,
+    outcome: bool,
+    checking: bool,
+    checked: bool,
+}
+
+const SOURCE: &str = "shop";
+
+pub(super) fn identity() -> RunIdentity {
+    RunIdentity {
+        run: "shop-1".into(),
+        uid: "uid-1".into(),
+        test: "shop".into(),
+        namespace: "ops".into(),
+    }
+}
+
+fn settings(spec: &serde_json::Value) -> Settings {
+    let spec: RestoreTestSpec = serde_json::from_value(spec.clone()).unwrap();
+    let test = Test::try_from(&spec).unwrap();
+    Settings {
+        checks: test.health.checks.clone(),
+        test,
+        missing_policy: None,
+    }
+}
+
+pub(super) fn spec() -> serde_json::Value {
+    serde_json::json!({
+        "backupSource": { "provider": "velero", "namespaces": [{ "name": SOURCE }] },
+        "schedule": { "cron": "0 3 * * *" },
+        "sandbox": { "ttl": "30m" },
+        "timeout": "20m",
+        "healthChecks": { "settle": "0s", "timeout": "5m", "checks": [
+            { "name": "web", "type": "tcpSocket", "tcpSocket": { "service": "web", "port": 80 } }] },
+    })
+}
+
+impl World {
+    pub(super) fn new(script: Script, spec: &serde_json::Value) -> Self {
+        Self {
+            script,
+            now: "2026-01-01T00:00:00Z".parse().unwrap(),
+            status: RestoreReportStatus::default(),
+            deleting: false,
+            released: false,
+            foreign: false,
+            sandboxes: BTreeMap::new(),
+            restore: None,
+            settings: Arc::new(settings(spec)),
+            memory: Memory::default(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> RunPhase {
+        self.status.phase.unwrap_or(RunPhase::Queued)
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.sandboxes.is_empty() && self.restore.is_none()
+    }
+
+    pub(super) fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+
+    /// The operator's process dies: nothing but the cluster remembers.
+    pub(super) fn crash(&mut self) {
+        self.memory = Memory::default();
+    }
+
+    /// One step of the operator; with `crash_after` it dies after that many effects and writes no status.
+    pub(super) fn reconcile(&mut self, crash_after: Option<usize>) {
+        if self.released {
+            return;
+        }
+        let decision = decide(&self.observe(), self.now);
+        for (done, effect) in decision.effects.iter().enumerate() {
+            if crash_after == Some(done) {
+                return self.crash();
+            }
+            self.apply(effect);
+        }
+        if crash_after.is_some() {
+            return self.crash();
+        }
+        self.write(decision);
+    }
+
+    fn write(&mut self, decision: Decision) {
+        self.status = decision.status;
+        self.released = decision.release;
+    }
+
+    /// The world takes one step: Velero, kubelets, controllers, fetches and checks get on with what they have.
+    pub(super) fn advance(&mut self) {
+        self.sandboxes.retain(|_, going| !*going);
+        if let Some(restore) = self.restore.as_mut().filter(|_| self.script.velero_works) {
+            restore.phase = match restore.phase {
+                RestorePhase::New => {
+                    restore.started = Some(self.now);
+                    RestorePhase::InProgress
+                }
+                RestorePhase::InProgress => {
+                    restore.completed = Some(self.now);
+                    restore.reason = Some("said so".into());
+                    self.script.restore_ends
+                }
+                ended => ended,
+            };
+            restore.phase_text = format!("{:?}", restore.phase);
+        }
+        self.memory.contents |= self.memory.asked_contents;
+        self.memory.outcome |= self.memory.asked_outcome;
+        self.memory.checked |= self.memory.checking;
+    }
+
+    fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::MakeSandbox(plan) => {
+                self.sandboxes.entry(plan.name.clone()).or_insert(false);
+            }
+            Effect::CreateRestore(plan) => {
+                let mapped = plan.mapping.values().all(|s| self.sandboxes.contains_key(s));
+                assert!(mapped, "a Restore is only made when its sandboxes stand");
+                self.restore.get_or_insert_with(|| RestoreSeen {
+                    phase: RestorePhase::New,
+                    phase_text: String::new(),
+                    started: None,
+                    completed: None,
+                    errors: 0,
+                    warnings: 1,
+                    progress: Some((3, 3)),
+                    reason: None,
+                });
+            }
+            Effect::Watch(_) => self.memory.watching = true,
+            Effect::FetchContents { .. } => self.memory.asked_contents = true,
+            Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
+            Effect::StartChecks { .. } => self.memory.checking = true,
+            Effect::RemoveSandbox(name) => {
+                if let Some(going) = self.sandboxes.get_mut(name) {
+                    *going = true;
+                }
+            }
+            Effect::RemoveOutside(_) => self.restore = None,
+            Effect::CancelDataMovement(_) | Effect::StripFinalizers(_) => {}
+        }
+    }
+
+    pub(super) fn observe(&self) -> Observed {
+        let chosen = Chosen {
+            name: "nightly".into(),
+            schedule: None,
+            phase: "Completed".into(),
+            started: Some(self.now - Duration::from_secs(60)),
+        };
+        let place = match (self.foreign, self.phase()) {
+            (true, RunPhase::Queued | RunPhase::Preparing) => QueuePlace::Waiting {
+                position: 1,
+                reason: "a foreign restore".into(),
+            },
+            _ => QueuePlace::Turn,
+        };
+        let looks = self.deleting || self.phase() == RunPhase::CleaningUp;
+        Observed {
+            identity: identity(),
+            status: self.status.clone(),
+            deleting: self.deleting,
+            has_finalizer: !self.released,
+            settings: Ok(self.settings.clone()),
+            place,
+            chosen: vec![if self.script.has_backup {
+                Ok(chosen)
+            } else {
+                Err(NoBackup::NoneFound("for namespace shop".into()))
+            }],
+            contents: vec![self.fetched(self.memory.contents, contents())],
+            restores: vec![self.restore.clone()],
+            outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
+            workloads: self.memory.watching.then(|| self.came()),
+            outcomes_of_checks: self.checks(),
+            obstacle: None,
+            leftovers: looks.then(|| self.leftovers()),
+        }
+    }
+
+    fn fetched<T>(&self, here: bool, value: T) -> Fetched<T> {
+        match (here, self.script.has_artifacts) {
+            (false, _) => Fetched::Pending,
+            (true, true) => Fetched::Here(Arc::new(value)),
+            (true, false) => Fetched::Unavailable("unreachable".into()),
+        }
+    }
+
+    fn outcome(&self) -> RestoreOutcome {
+        let sandbox = plan::mapping(&identity(), &self.settings.test, 0)
+            .remove(SOURCE)
+            .unwrap();
+        let objects = contents().objects.remove(SOURCE).unwrap();
+        let present = objects.into_iter().map(|o| (o, ItemAction::Present)).collect();
+        RestoreOutcome {
+            restored: RestoredObjects {
+                objects: [(sandbox, present)].into(),
+            },
+            ..Default::default()
+        }
+    }
+
+    fn came(&self) -> Came {
+        let restored = self.restore.as_ref().is_some_and(|r| r.phase.is_terminal());
+        let there = restored && self.sandboxes.values().any(|going| !going);
+        let state = if self.script.comes_up {
+            WorkloadState::Ready(self.restore.as_ref().and_then(|r| r.completed))
+        } else {
+            WorkloadState::Hopeless(Trouble::new(Cause::Application, "it crashes"))
+        };
+        let web = Workload {
+            source: SOURCE.into(),
+            object: "Deployment/web".into(),
+            wanted: 1,
+            ready: i32::from(self.script.comes_up),
+            state,
+        };
+        Came {
+            workloads: if there { vec![web] } else { vec![] },
+            references: vec![],
+        }
+    }
+
+    fn checks(&self) -> Vec<Outcome> {
+        let outcome = Outcome {
+            name: "web".into(),
+            passed_at: self.script.check_passes.then_some(self.now),
+            duration: Duration::from_millis(5),
+            message: "seen".into(),
+            could_not_look: false,
+        };
+        if self.memory.checked {
+            vec![outcome]
+        } else {
+            vec![]
+        }
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        Leftovers {
+            namespaces: self
+                .sandboxes
+                .iter()
+                .map(|(n, going)| (n.clone(), *going))
+                .collect(),
+            restores: self
+                .restore
+                .iter()
+                .map(|_| ("kymaros-1".to_owned(), false))
+                .collect(),
+            ..Leftovers::default()
+        }
+    }
+}
+
+pub(super) fn contents() -> BackupContents {
+    let object = |kind: &str, name: &str| ObjectId {
+        kind: kind.into(),
+        name: name.into(),
+    };
+    let objects = [
+        object("apps/v1/Deployment", "web"),
+        object("v1/Secret", "s"),
+        object("v1/PersistentVolumeClaim", "d"),
+    ];
+    BackupContents {
+        objects: [(SOURCE.to_owned(), objects.into())].into(),
+        volumes: vec![VolumeInfo {
+            pvc_name: "d".into(),
+            pvc_namespace: SOURCE.into(),
+            backup_method: "PodVolumeBackup".into(),
+            ..VolumeInfo::default()
+        }],
+    }
+}

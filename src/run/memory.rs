@@ -1,0 +1,230 @@
+//! What this process holds for a run while it goes on: watches, fetches and checks under way. All of it is made
+//! again after a restart.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use kymaros_crds::domain::Check;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::observed::{Came, Fetched, RestoreOutcome};
+use crate::{
+    checks::{Outcome, Target},
+    velero::results::BackupContents,
+    workloads::{
+        assess::assess,
+        references,
+        watch::{SandboxWatch, Wake},
+    },
+};
+
+/// Something the cluster refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// `CamelCase` reason for the report.
+    pub reason: &'static str,
+    /// One sentence.
+    pub message: String,
+}
+
+/// The memory of one run.
+pub struct RunMemory {
+    wake: Wake,
+    watches: Mutex<BTreeMap<String, (String, SandboxWatch)>>,
+    /// What each backup holds.
+    pub contents: Fetches<BackupContents>,
+    /// What each Restore did.
+    pub outcomes: Fetches<RestoreOutcome>,
+    checks: Mutex<Checks>,
+    obstacle: Mutex<Option<Obstacle>>,
+}
+
+#[derive(Default)]
+struct Checks {
+    running: HashMap<String, AbortOnDropHandle<()>>,
+    ended: Vec<Outcome>,
+}
+
+impl RunMemory {
+    fn new(wake: Wake) -> Self {
+        Self {
+            wake,
+            watches: Mutex::default(),
+            contents: Fetches::default(),
+            outcomes: Fetches::default(),
+            checks: Mutex::default(),
+            obstacle: Mutex::default(),
+        }
+    }
+
+    /// Has the run looked at again.
+    pub fn wake(&self) {
+        (self.wake)();
+    }
+
+    /// Watches the sandboxes that are not watched yet.
+    pub fn watch(&self, client: &kube::Client, targets: &[Target]) {
+        let mut watches = lock(&self.watches);
+        for target in targets {
+            watches.entry(target.sandbox.clone()).or_insert_with(|| {
+                (
+                    target.source.clone(),
+                    SandboxWatch::start(client, &target.sandbox, &self.wake),
+                )
+            });
+        }
+    }
+
+    /// What came up in `expected` sandboxes; `None` until all their watches are complete.
+    #[must_use]
+    pub fn came(&self, expected: usize) -> Option<Came> {
+        let watches = lock(&self.watches);
+        if watches.len() < expected {
+            return None;
+        }
+        let mut came = Came::default();
+        for (source, watch) in watches.values() {
+            let objects = watch.objects()?;
+            came.workloads.extend(assess(source, &objects));
+            came.references.extend(
+                references::find(&objects)
+                    .into_iter()
+                    .map(|r| (source.clone(), r)),
+            );
+        }
+        Some(came)
+    }
+
+    /// Ends the watches; a sandbox that is being removed needs none.
+    pub fn stop_watching(&self) {
+        lock(&self.watches).clear();
+    }
+
+    /// Starts the checks that neither run nor have ended.
+    pub fn start_checks(self: &Arc<Self>, client: &kube::Client, checks: &[Check], targets: &[Target]) {
+        let mut state = lock(&self.checks);
+        for check in checks {
+            let known =
+                state.running.contains_key(&check.name) || state.ended.iter().any(|o| o.name == check.name);
+            if known {
+                continue;
+            }
+            let memory = Arc::downgrade(self);
+            let work = crate::checks::run(client.clone(), check.clone(), targets.to_vec());
+            let task = tokio::spawn(async move {
+                let outcome = work.await;
+                if let Some(memory) = memory.upgrade() {
+                    lock(&memory.checks).ended.push(outcome);
+                    memory.wake();
+                }
+            });
+            state
+                .running
+                .insert(check.name.clone(), AbortOnDropHandle::new(task));
+        }
+    }
+
+    /// Checks that have ended.
+    #[must_use]
+    pub fn ended_checks(&self) -> Vec<Outcome> {
+        lock(&self.checks).ended.clone()
+    }
+
+    /// Remembers what the cluster refused for good.
+    pub fn set_obstacle(&self, obstacle: Obstacle) {
+        *lock(&self.obstacle) = Some(obstacle);
+    }
+
+    /// What the cluster refused for good.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        lock(&self.obstacle).clone()
+    }
+}
+
+/// Fetches under way or done, by backup source.
+pub struct Fetches<T>(Mutex<HashMap<usize, Slot<T>>>);
+
+enum Slot<T> {
+    Running { _task: AbortOnDropHandle<()> },
+    Done(Fetched<T>),
+}
+
+impl<T> Default for Fetches<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Fetches<T> {
+    /// What has been fetched for a source.
+    #[must_use]
+    pub fn get(&self, source: usize) -> Fetched<T> {
+        match lock(&self.0).get(&source) {
+            Some(Slot::Done(Fetched::Here(value))) => Fetched::Here(value.clone()),
+            Some(Slot::Done(Fetched::Unavailable(reason))) => Fetched::Unavailable(reason.clone()),
+            _ => Fetched::Pending,
+        }
+    }
+
+    fn set(&self, source: usize, fetched: Fetched<T>) {
+        lock(&self.0).insert(source, Slot::Done(fetched));
+    }
+}
+
+impl<T: Send + Sync + 'static> Fetches<T> {
+    /// Starts a fetch unless one is under way or done; `field` finds these fetches in the run's memory.
+    pub fn start<E: std::fmt::Display>(
+        memory: &Arc<RunMemory>,
+        field: fn(&RunMemory) -> &Self,
+        source: usize,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) {
+        let mut slots = lock(&field(memory).0);
+        slots.entry(source).or_insert_with(|| {
+            let weak = Arc::downgrade(memory);
+            let task = tokio::spawn(async move {
+                let fetched = match work.await {
+                    Ok(value) => Fetched::Here(Arc::new(value)),
+                    Err(error) => Fetched::Unavailable(error.to_string()),
+                };
+                if let Some(memory) = weak.upgrade() {
+                    field(&memory).set(source, fetched);
+                    memory.wake();
+                }
+            });
+            Slot::Running {
+                _task: AbortOnDropHandle::new(task),
+            }
+        });
+    }
+}
+
+/// The memories of all runs that go on.
+#[derive(Default)]
+pub struct Memories(Mutex<HashMap<String, Arc<RunMemory>>>);
+
+impl Memories {
+    /// The memory of a run; made when there is none.
+    #[must_use]
+    pub fn of(&self, uid: &str, wake: impl FnOnce() -> Wake) -> Arc<RunMemory> {
+        let mut memories = lock(&self.0);
+        memories
+            .entry(uid.to_owned())
+            .or_insert_with(|| Arc::new(RunMemory::new(wake())))
+            .clone()
+    }
+
+    /// Forgets a run; its watches, fetches and checks end.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.0).remove(uid);
+    }
+}
+
+/// A poisoned lock still holds good data: every holder leaves it whole at each step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

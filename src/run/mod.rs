@@ -1,0 +1,13 @@
+//! The life of a run: `observe` takes a snapshot, `decide` says what follows (pure), `act` does it.
+
+pub mod act;
+pub mod controller;
+pub mod decide;
+pub mod events;
+pub mod memory;
+pub mod observe;
+pub mod observed;
+pub mod plan;
+pub mod queue;
+
+pub use controller::RunContext;

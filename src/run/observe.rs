@@ -1,0 +1,182 @@
+//! Taking the snapshot: from stores and the run's memory. Only cleanup asks the API server itself.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kymaros_crds::{RestoreReport, RunPhase, domain, domain::Test, names};
+
+use super::{
+    controller::RunContext,
+    memory::RunMemory,
+    observed::{Observed, RestoreSeen, Settings},
+    plan,
+    queue::{self, Entry},
+};
+use crate::{
+    sandbox::{naming::RunIdentity, remove},
+    velero::{
+        Restore, choose,
+        restore::{RestorePhase, timestamp},
+    },
+};
+
+/// Names and UIDs of a run.
+#[must_use]
+pub fn identity(report: &RestoreReport) -> RunIdentity {
+    RunIdentity {
+        run: report.name_any(),
+        uid: report.uid().unwrap_or_default(),
+        test: report.spec.test_ref.clone(),
+        namespace: report.namespace().unwrap_or_default(),
+    }
+}
+
+/// Takes the snapshot of a run.
+///
+/// # Errors
+/// When the API server does not answer while cleanup is under way.
+pub async fn observe(
+    context: &RunContext,
+    memory: &RunMemory,
+    report: &RestoreReport,
+    now: Timestamp,
+) -> Result<Observed, kube::Error> {
+    let identity = identity(report);
+    let status = report.status.clone().unwrap_or_default();
+    let settings = settings(report).map(Arc::new);
+    let test = settings.as_ref().ok().map(|s| &s.test);
+    let sources = test.map_or(0, |t| t.sources.len());
+    let backups = context.backups.state();
+    let targets = test.map(|t| plan::targets(&identity, t)).unwrap_or_default();
+    let mut observed = Observed {
+        deleting: report.metadata.deletion_timestamp.is_some(),
+        has_finalizer: report.finalizers().iter().any(|f| f == names::FINALIZER),
+        place: place(context, &identity.uid),
+        chosen: test
+            .iter()
+            .flat_map(|t| &t.sources)
+            .map(|source| choose::choose(backups.iter().map(AsRef::as_ref), source, now))
+            .collect(),
+        contents: (0..sources).map(|i| memory.contents.get(i)).collect(),
+        restores: (0..sources).map(|i| restore(context, &identity, i)).collect(),
+        outcomes: (0..sources).map(|i| memory.outcomes.get(i)).collect(),
+        workloads: memory.came(targets.len().max(1)),
+        outcomes_of_checks: memory.ended_checks(),
+        obstacle: memory.obstacle(),
+        leftovers: None,
+        identity,
+        status,
+        settings,
+    };
+    if observed.deleting || observed.status.phase == Some(RunPhase::CleaningUp) {
+        let mut sandboxes: Vec<String> = observed.status.sandboxes.iter().map(|s| s.name.clone()).collect();
+        sandboxes.extend(targets.into_iter().map(|t| t.sandbox));
+        sandboxes.sort();
+        sandboxes.dedup();
+        let uid = &observed.identity.uid;
+        let left = remove::leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
+        observed.leftovers = Some(left);
+    }
+    Ok(observed)
+}
+
+/// Parses the frozen spec; the same conversion that admitted the test.
+fn settings(report: &RestoreReport) -> Result<Settings, String> {
+    let spec = report
+        .spec
+        .test
+        .as_ref()
+        .ok_or("the report carries no copy of its test's spec")?;
+    let test = Test::try_from(spec).map_err(|error| error.to_string())?;
+    let mut checks = match &report.spec.policy {
+        Some(policy) => {
+            domain::parse_checks(&policy.checks, "spec.policy.checks").map_err(|e| e.to_string())?
+        }
+        None => Vec::new(),
+    };
+    checks.extend(test.health.checks.iter().cloned());
+    let missing_policy = test
+        .health
+        .policy
+        .clone()
+        .filter(|_| report.spec.policy.is_none());
+    Ok(Settings {
+        test,
+        checks,
+        missing_policy,
+    })
+}
+
+fn restore(context: &RunContext, identity: &RunIdentity, index: usize) -> Option<RestoreSeen> {
+    let name = identity.restore(index);
+    let found = context.restores.find(|r| {
+        r.metadata.name.as_deref() == Some(&name)
+            && r.labels()
+                .get(names::RUN_UID_LABEL)
+                .is_some_and(|u| *u == identity.uid)
+    })?;
+    let status = found.status.clone().unwrap_or_default();
+    let mut reasons = status.validation_errors.unwrap_or_default();
+    reasons.extend(status.failure_reason);
+    Some(RestoreSeen {
+        phase: RestorePhase::of(&found),
+        phase_text: status.phase.unwrap_or_default(),
+        started: timestamp(status.start_timestamp.as_deref()),
+        completed: timestamp(status.completion_timestamp.as_deref()),
+        errors: status.errors.unwrap_or_default(),
+        warnings: status.warnings.unwrap_or_default(),
+        progress: status.progress.map(|p| {
+            (
+                p.items_restored.unwrap_or_default(),
+                p.total_items.unwrap_or_default(),
+            )
+        }),
+        reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+    })
+}
+
+fn place(context: &RunContext, uid: &str) -> queue::QueuePlace {
+    let unfinished = context.reports.state_filter(|r| phase(r) != RunPhase::Completed);
+    let entries: Vec<Entry> = unfinished.iter().map(|r| entry(r)).collect();
+    let foreign = context
+        .restores
+        .find(|r| is_foreign(r) && RestorePhase::of(r).occupies_worker());
+    let foreign = foreign.as_ref().map(|r| r.name_any());
+    queue::place(uid, &entries, foreign.as_deref(), context.concurrent_runs)
+}
+
+/// The phase of a run as stored; none means it was just made.
+#[must_use]
+pub fn phase(report: &RestoreReport) -> RunPhase {
+    report
+        .status
+        .as_ref()
+        .and_then(|s| s.phase)
+        .unwrap_or(RunPhase::Queued)
+}
+
+fn entry(report: &RestoreReport) -> Entry {
+    let created = report.creation_timestamp().map(|t| t.0);
+    Entry {
+        uid: report.uid().unwrap_or_default(),
+        run: report.name_any(),
+        planned: report
+            .spec
+            .scheduled_for
+            .as_ref()
+            .map(|t| t.0)
+            .or(created)
+            .unwrap_or(Timestamp::MAX),
+        phase: phase(report),
+    }
+}
+
+/// A Restore that Kymaros did not make: perhaps a real recovery.
+#[must_use]
+pub fn is_foreign(restore: &Restore) -> bool {
+    restore
+        .labels()
+        .get(names::MANAGED_BY_LABEL)
+        .is_none_or(|m| m != names::MANAGED_BY)
+}

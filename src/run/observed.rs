@@ -1,0 +1,194 @@
+//! The snapshot a decision is made from: plain data, no client.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kymaros_crds::{
+    RestoreReportStatus,
+    domain::{Check, Test},
+};
+
+use super::{memory::Obstacle, queue::QueuePlace};
+use crate::{
+    checks::Outcome,
+    sandbox::{naming::RunIdentity, remove::Leftovers},
+    velero::{
+        choose::{Chosen, NoBackup},
+        restore::RestorePhase,
+        results::{BackupContents, ItemAction, RestoreResults, RestoredObjects},
+    },
+    workloads::{Workload, references::Reference},
+};
+
+/// Everything a decision about one run depends on, besides the time.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Names and UIDs.
+    pub identity: RunIdentity,
+    /// The status as stored.
+    pub status: RestoreReportStatus,
+    /// Somebody deletes the report.
+    pub deleting: bool,
+    /// The report still carries our finalizer.
+    pub has_finalizer: bool,
+    /// The frozen spec this run is judged by, or why it cannot be read.
+    pub settings: Result<Arc<Settings>, String>,
+    /// Where the run stands among the others.
+    pub place: QueuePlace,
+    /// The backup of each source, as far as the Backups of the cluster tell.
+    pub chosen: Vec<Result<Chosen, NoBackup>>,
+    /// What each chosen backup holds.
+    pub contents: Vec<Fetched<BackupContents>>,
+    /// Our Restore of each source.
+    pub restores: Vec<Option<RestoreSeen>>,
+    /// What each Restore did.
+    pub outcomes: Vec<Fetched<RestoreOutcome>>,
+    /// What came up; `None` until the watches are complete.
+    pub workloads: Option<Came>,
+    /// Checks that have ended since this process started.
+    pub outcomes_of_checks: Vec<Outcome>,
+    /// Something the cluster refused for good.
+    pub obstacle: Option<Obstacle>,
+    /// What still carries the run's labels; only looked at while cleaning up.
+    pub leftovers: Option<Leftovers>,
+}
+
+/// The frozen spec of a run, parsed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The test.
+    pub test: Test,
+    /// All checks: the policy's and the inline ones.
+    pub checks: Vec<Check>,
+    /// The policy that the test names and that did not exist when the run was made.
+    pub missing_policy: Option<String>,
+}
+
+/// Something fetched in the background.
+#[derive(Clone, Debug)]
+pub enum Fetched<T> {
+    /// Not asked for yet, or on its way.
+    Pending,
+    /// Here.
+    Here(Arc<T>),
+    /// It cannot be had; the reason.
+    Unavailable(String),
+}
+
+impl<T> Fetched<T> {
+    /// The value, when it is here.
+    #[must_use]
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Here(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether it may still come.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::Pending)
+    }
+}
+
+/// One of our Restores, as Velero reports it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoreSeen {
+    /// Where it stands.
+    pub phase: RestorePhase,
+    /// Velero's own word for the phase.
+    pub phase_text: String,
+    /// When Velero took it up.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub completed: Option<Timestamp>,
+    /// Errors counted.
+    pub errors: i64,
+    /// Warnings counted.
+    pub warnings: i64,
+    /// Items restored and items in all.
+    pub progress: Option<(i64, i64)>,
+    /// Why it failed or was refused.
+    pub reason: Option<String>,
+}
+
+/// What a terminal Restore did, from Velero's artifacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoreOutcome {
+    /// Object by object.
+    pub restored: RestoredObjects,
+    /// Errors and warnings.
+    pub results: RestoreResults,
+}
+
+/// What came up in all sandboxes of the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Came {
+    /// Workloads of all sandboxes.
+    pub workloads: Vec<Workload>,
+    /// What they reference outside their own namespace, by source namespace.
+    pub references: Vec<(String, Reference)>,
+}
+
+impl Came {
+    /// Whether everything is ready.
+    #[must_use]
+    pub fn all_ready(&self) -> bool {
+        self.workloads.iter().all(Workload::is_ready)
+    }
+
+    /// The moment the last workload became ready.
+    #[must_use]
+    pub fn last_ready(&self) -> Option<Timestamp> {
+        self.workloads.iter().filter_map(Workload::ready_since).max()
+    }
+
+    /// Whether nothing can change by waiting: each workload is ready or hopeless.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        use crate::workloads::WorkloadState::{Hopeless, Pending, Ready};
+        self.workloads.iter().all(|w| match w.state {
+            Ready(_) | Hopeless(_) => true,
+            Pending(_) => false,
+        })
+    }
+}
+
+impl Observed {
+    /// Workloads that Velero says it restored and that are not in their sandbox: not there yet, or deleted since.
+    #[must_use]
+    pub fn absent_workloads(&self, mapping: &BTreeMap<String, String>) -> Vec<(String, String)> {
+        let live = self.workloads.iter().flat_map(|c| &c.workloads);
+        let live: BTreeSet<(&str, &str)> = live.map(|w| (w.source.as_str(), w.object.as_str())).collect();
+        let mut absent = Vec::new();
+        for (source, sandbox) in mapping {
+            let restored = self
+                .outcomes
+                .iter()
+                .filter_map(Fetched::get)
+                .filter_map(|o| o.restored.objects.get(sandbox));
+            for (object, action) in restored.flatten() {
+                let is_workload = matches!(object.short_kind(), "Deployment" | "StatefulSet" | "DaemonSet");
+                let name = object.display();
+                if is_workload && *action == ItemAction::Present && !live.contains(&(source, &name)) {
+                    absent.push((source.clone(), name));
+                }
+            }
+        }
+        absent
+    }
+}
+
+/// `moment + duration`, at most the end of time.
+#[must_use]
+pub fn after(moment: Timestamp, duration: Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|d| moment.checked_add(d).ok())
+        .unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,7 @@
+//! Sandboxes: namespaces made for one run and one source namespace, fenced before anything is restored.
+
+pub mod apply;
+pub mod naming;
+pub mod objects;
+pub mod remove;
+pub mod sweep;

@@ -1,0 +1,118 @@
+//! Deterministic names: made from the run's UID, so that doing a step twice makes nothing twice.
+
+use std::collections::BTreeMap;
+
+use kymaros_crds::{domain::SourceNamespace, names};
+
+/// What every object of a run is named and labelled after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunIdentity {
+    /// The report's name.
+    pub run: String,
+    /// The report's UID.
+    pub uid: String,
+    /// The test's name.
+    pub test: String,
+    /// The namespace of test and report.
+    pub namespace: String,
+}
+
+impl RunIdentity {
+    /// Labels that tie an object to this run; cleanup and its proof select by them.
+    #[must_use]
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let label = |key: &str, value: String| (key.to_owned(), value);
+        BTreeMap::from([
+            label(names::MANAGED_BY_LABEL, names::MANAGED_BY.to_owned()),
+            label(names::TEST_LABEL, names::label_value(&self.test)),
+            label(names::TEST_NAMESPACE_LABEL, names::label_value(&self.namespace)),
+            label(names::RUN_LABEL, names::label_value(&self.run)),
+            label(names::RUN_UID_LABEL, self.uid.clone()),
+            label(names::GROUP_LABEL, self.uid.clone()),
+        ])
+    }
+
+    /// The sandbox of a namespace of the n-th backup source: the name the test asks for, else
+    /// `<prefix>-<test>-<hash>`.
+    #[must_use]
+    pub fn sandbox(&self, prefix: &str, source: &SourceNamespace, index: usize) -> String {
+        match &source.sandbox_name {
+            Some(name) => name.to_string(),
+            None => {
+                let hash = short_hash(&[&self.uid, &index.to_string(), source.name.as_str()]);
+                let room = 63 - hash.len() - 1;
+                let stem: String = format!("{prefix}-{}", self.test)
+                    .replace('.', "-")
+                    .chars()
+                    .take(room)
+                    .collect();
+                format!("{}-{hash}", stem.trim_end_matches('-'))
+            }
+        }
+    }
+
+    /// The Restore of the run's n-th backup source; at most 63 characters, so that Velero's label equals it.
+    #[must_use]
+    pub fn restore(&self, index: usize) -> String {
+        format!("kymaros-{}-{index}", short_hash(&[&self.uid]))
+    }
+
+    /// Prefix of the names of the run's `DownloadRequest`s for its n-th backup source.
+    #[must_use]
+    pub fn download_prefix(&self, index: usize) -> String {
+        self.restore(index)
+    }
+}
+
+fn short_hash(parts: &[&str]) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(parts.join("/"));
+    digest.iter().take(4).map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(test: &str) -> RunIdentity {
+        RunIdentity {
+            run: "r".into(),
+            uid: "u-1".into(),
+            test: test.into(),
+            namespace: "ns".into(),
+        }
+    }
+
+    fn source(name: &str) -> SourceNamespace {
+        SourceNamespace {
+            name: name.parse().unwrap(),
+            sandbox_name: None,
+        }
+    }
+
+    #[test]
+    fn a_long_test_name_keeps_its_hash() {
+        let long = identity(&"a.b".repeat(80));
+        let name = long.sandbox("rp-test", &source("shop"), 0);
+        assert!(name.len() <= 63 && !name.contains('.'), "{name}");
+        assert_ne!(
+            name,
+            long.sandbox("rp-test", &source("db"), 0),
+            "each source namespace has its own sandbox"
+        );
+        assert_eq!(
+            name,
+            long.sandbox("rp-test", &source("shop"), 0),
+            "the same every time"
+        );
+    }
+
+    #[test]
+    fn the_name_asked_for_is_taken() {
+        let source = SourceNamespace {
+            sandbox_name: Some("my-sandbox".parse().unwrap()),
+            ..source("shop")
+        };
+        assert_eq!(identity("t").sandbox("rp-test", &source, 0), "my-sandbox");
+    }
+}

@@ -1,0 +1,296 @@
+//! The objects that fence a sandbox in: pure builders.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, ResourceQuota, ResourceQuotaSpec},
+        networking::v1::{
+            NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+            NetworkPolicyPort, NetworkPolicySpec,
+        },
+        rbac::v1::{RoleBinding, RoleRef, Subject},
+    },
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{LabelSelector, ObjectMeta},
+        util::intstr::IntOrString,
+    },
+};
+use kymaros_crds::{
+    domain::{Isolation, Quota},
+    names,
+};
+
+use super::naming::RunIdentity;
+use crate::velero::types::EXCLUDE_FROM_BACKUP_LABEL;
+
+/// Everything needed to make one sandbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SandboxPlan {
+    /// The namespace to make.
+    pub name: String,
+    /// The source namespace it stands for.
+    pub source: String,
+    /// The run it belongs to.
+    pub identity: RunIdentity,
+    /// Limits of the sandbox.
+    pub quota: Quota,
+    /// Who may talk to whom.
+    pub isolation: Isolation,
+    /// When it goes, whatever happens.
+    pub expires_at: Timestamp,
+}
+
+/// Who the operator is to the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Its user name, for example `system:serviceaccount:kymaros-system:kymaros`.
+    pub username: String,
+    /// The `ClusterRole` with its rights inside a sandbox.
+    pub sandbox_role: String,
+}
+
+impl SandboxPlan {
+    /// The namespace. `baseline` refuses host paths, host networks and privileged pods; the label keeps the sandbox
+    /// out of everybody's backups.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        let mut labels = self.identity.labels();
+        for (key, value) in [
+            (names::SOURCE_NAMESPACE_LABEL, self.source.as_str()),
+            (EXCLUDE_FROM_BACKUP_LABEL, "true"),
+            ("pod-security.kubernetes.io/enforce", "baseline"),
+            ("pod-security.kubernetes.io/warn", "baseline"),
+            ("istio-injection", "disabled"),
+            ("linkerd.io/inject", "disabled"),
+        ] {
+            labels.insert(key.to_owned(), value.to_owned());
+        }
+        let expires = (
+            names::EXPIRES_AT_ANNOTATION.to_owned(),
+            self.expires_at.to_string(),
+        );
+        Namespace {
+            metadata: ObjectMeta {
+                name: Some(self.name.clone()),
+                labels: Some(labels),
+                annotations: Some(BTreeMap::from([expires])),
+                ..ObjectMeta::default()
+            },
+            ..Namespace::default()
+        }
+    }
+
+    /// Nothing in, nothing out, but DNS and traffic inside the sandbox; with `group` also between the sandboxes of
+    /// this run. One policy, since policies are a union of allows.
+    #[must_use]
+    pub fn network_policy(&self) -> NetworkPolicy {
+        let mut inside = vec![NetworkPolicyPeer {
+            pod_selector: Some(LabelSelector::default()),
+            ..NetworkPolicyPeer::default()
+        }];
+        let name = match self.isolation {
+            Isolation::Strict => "deny-all",
+            Isolation::Group => {
+                inside.push(NetworkPolicyPeer {
+                    namespace_selector: Some(matching(names::RUN_UID_LABEL, &self.identity.uid)),
+                    ..NetworkPolicyPeer::default()
+                });
+                "allow-group"
+            }
+        };
+        NetworkPolicy {
+            metadata: self.inner_metadata(name),
+            spec: Some(NetworkPolicySpec {
+                pod_selector: Some(LabelSelector::default()),
+                policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+                ingress: Some(vec![NetworkPolicyIngressRule {
+                    from: Some(inside.clone()),
+                    ports: None,
+                }]),
+                egress: Some(vec![
+                    NetworkPolicyEgressRule {
+                        to: Some(inside),
+                        ports: None,
+                    },
+                    dns(),
+                ]),
+            }),
+        }
+    }
+
+    /// The quota: cpu and memory as requests and limits alike, as 0.6.9 had it, and no way to a node port or a
+    /// load balancer.
+    #[must_use]
+    pub fn resource_quota(&self) -> ResourceQuota {
+        let quota = &self.quota;
+        let pods = quota.pods.to_string();
+        let hard = [
+            ("requests.cpu", quota.cpu.as_str()),
+            ("limits.cpu", &quota.cpu),
+            ("requests.memory", &quota.memory),
+            ("limits.memory", &quota.memory),
+            ("requests.storage", &quota.storage),
+            ("pods", &pods),
+            ("services.nodeports", "0"),
+            ("services.loadbalancers", "0"),
+        ];
+        ResourceQuota {
+            metadata: self.inner_metadata("sandbox-quota"),
+            spec: Some(ResourceQuotaSpec {
+                hard: Some(
+                    hard.iter()
+                        .map(|(k, v)| ((*k).to_owned(), Quantity((*v).to_owned())))
+                        .collect(),
+                ),
+                ..ResourceQuotaSpec::default()
+            }),
+            status: None,
+        }
+    }
+
+    /// Defaults for containers that state nothing, since the quota refuses those.
+    #[must_use]
+    pub fn limit_range(&self) -> LimitRange {
+        let quantities = |cpu: &str, memory: &str| {
+            Some(BTreeMap::from([
+                ("cpu".to_owned(), Quantity(cpu.to_owned())),
+                ("memory".to_owned(), Quantity(memory.to_owned())),
+            ]))
+        };
+        LimitRange {
+            metadata: self.inner_metadata("sandbox-limits"),
+            spec: Some(LimitRangeSpec {
+                limits: vec![LimitRangeItem {
+                    type_: "Container".to_owned(),
+                    default: quantities("500m", "512Mi"),
+                    default_request: quantities("100m", "128Mi"),
+                    ..LimitRangeItem::default()
+                }],
+            }),
+        }
+    }
+
+    /// Gives the operator its rights inside this sandbox: it holds none of them elsewhere.
+    #[must_use]
+    pub fn role_binding(&self, operator: &Operator) -> RoleBinding {
+        RoleBinding {
+            metadata: self.inner_metadata("kymaros"),
+            role_ref: RoleRef {
+                api_group: "rbac.authorization.k8s.io".to_owned(),
+                kind: "ClusterRole".to_owned(),
+                name: operator.sandbox_role.clone(),
+            },
+            subjects: Some(vec![Subject {
+                api_group: Some("rbac.authorization.k8s.io".to_owned()),
+                kind: "User".to_owned(),
+                name: operator.username.clone(),
+                namespace: None,
+            }]),
+        }
+    }
+
+    fn inner_metadata(&self, name: &str) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(self.name.clone()),
+            labels: Some(self.identity.labels()),
+            ..ObjectMeta::default()
+        }
+    }
+}
+
+fn matching(key: &str, value: &str) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),
+        match_expressions: None,
+    }
+}
+
+/// The cluster's DNS: CoreDNS or kube-dns in kube-system, and OpenShift's own, which listens on 5353.
+fn dns() -> NetworkPolicyEgressRule {
+    let peer = |namespace: &str, pods: LabelSelector| NetworkPolicyPeer {
+        namespace_selector: Some(matching("kubernetes.io/metadata.name", namespace)),
+        pod_selector: Some(pods),
+        ip_block: None,
+    };
+    let port = |protocol: &str, port: i32| NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(port)),
+        end_port: None,
+    };
+    NetworkPolicyEgressRule {
+        to: Some(vec![
+            peer("kube-system", matching("k8s-app", "kube-dns")),
+            peer(
+                "openshift-dns",
+                matching("dns.operator.openshift.io/daemonset-dns", "default"),
+            ),
+        ]),
+        ports: Some(vec![
+            port("UDP", 53),
+            port("TCP", 53),
+            port("UDP", 5353),
+            port("TCP", 5353),
+        ]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(isolation: Isolation) -> SandboxPlan {
+        SandboxPlan {
+            name: "sb".into(),
+            source: "shop".into(),
+            identity: RunIdentity {
+                run: "r".into(),
+                uid: "u".into(),
+                test: "t".into(),
+                namespace: "n".into(),
+            },
+            quota: Quota {
+                cpu: "2".into(),
+                memory: "4Gi".into(),
+                storage: "10Gi".into(),
+                pods: 20,
+            },
+            isolation,
+            expires_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn strict_lets_out_nothing_but_dns() {
+        let spec = plan(Isolation::Strict).network_policy().spec.unwrap();
+        assert_eq!(spec.policy_types.unwrap(), ["Ingress", "Egress"]);
+        let egress = spec.egress.unwrap();
+        assert_eq!(egress.len(), 2);
+        let inside = egress[0].to.as_ref().unwrap();
+        assert!(
+            inside.iter().all(|p| p.namespace_selector.is_none()),
+            "own namespace only"
+        );
+        assert!(egress[1].ports.is_some(), "DNS ports only");
+        let ingress = spec.ingress.unwrap();
+        assert!(
+            ingress[0]
+                .from
+                .as_ref()
+                .unwrap()
+                .iter()
+                .all(|p| p.namespace_selector.is_none())
+        );
+    }
+
+    #[test]
+    fn group_reaches_the_sandboxes_of_the_same_run_only() {
+        let spec = plan(Isolation::Group).network_policy().spec.unwrap();
+        let peers = spec.ingress.unwrap().remove(0).from.unwrap();
+        let selector = peers.iter().find_map(|p| p.namespace_selector.as_ref()).unwrap();
+        assert_eq!(selector.match_labels.as_ref().unwrap()[names::RUN_UID_LABEL], "u");
+    }
+}

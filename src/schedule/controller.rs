@@ -1,0 +1,284 @@
+//! Drives each RestoreTest: finalizer, triggers, due runs, history, status.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::PostParams,
+    runtime::{
+        controller::Action,
+        events::{Event, EventType, Recorder},
+        reflector::Store,
+    },
+};
+use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, Trigger, domain::Test, names};
+use thiserror::Error;
+
+use super::{
+    act,
+    decide::{Decision, Facts, Past, Start, decide},
+    summary::{self, Readiness},
+};
+
+/// What the schedule controller works with.
+pub struct ScheduleContext {
+    /// Talks to the API server.
+    pub client: Client,
+    /// All reports.
+    pub reports: Store<RestoreReport>,
+    /// All policies.
+    pub policies: Store<HealthCheckPolicy>,
+    /// Publishes Events.
+    pub recorder: Recorder,
+}
+
+/// Why a test could not be dealt with now.
+#[derive(Debug, Error)]
+pub enum ScheduleError {
+    /// Making or removing a report.
+    #[error("report: {0}")]
+    Report(#[source] kube::Error),
+    /// Changing the test's finalizer or annotation.
+    #[error("metadata of the test: {0}")]
+    Metadata(#[source] kube::Error),
+    /// Writing the test's status.
+    #[error("status of the test: {0}")]
+    Status(#[source] kube::Error),
+}
+
+/// Deals with one test.
+///
+/// # Errors
+/// [`ScheduleError`]; the test is tried again later.
+#[tracing::instrument(skip_all, fields(test = %test.name_any(), namespace = test.namespace()))]
+pub async fn reconcile(
+    test: Arc<RestoreTest>,
+    context: Arc<ScheduleContext>,
+) -> Result<Action, ScheduleError> {
+    let mut reports = reports_of(&context, &test);
+    reports.sort_by_key(|r| (r.creation_timestamp(), r.name_any()));
+    if test.metadata.deletion_timestamp.is_some() {
+        return delete(&context, &test, &reports).await;
+    }
+    if !is_held(&test) {
+        act::set_finalizer(&context.client, &test, true)
+            .await
+            .map_err(ScheduleError::Metadata)?;
+    }
+    let parsed = match Test::try_from(&test.spec) {
+        Ok(parsed) => parsed,
+        Err(invalid) => {
+            let readiness = Readiness::Invalid(&invalid);
+            write_status(&context, &test, &reports, &readiness).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    let now = Timestamp::now();
+    let policy = parsed
+        .health
+        .policy
+        .as_ref()
+        .and_then(|name| policy(&context, &test, name));
+    let past: Vec<Past> = reports.iter().map(|r| past(r)).collect();
+    let decision = decide(
+        &Facts {
+            test: &parsed,
+            created: test.creation_timestamp().map_or(now, |t| t.0),
+            trigger: test
+                .annotations()
+                .get(names::TRIGGER_NOW_ANNOTATION)
+                .map(String::as_str),
+            runs: &past,
+            last_run: test
+                .status
+                .as_ref()
+                .and_then(|s| s.last_run_at.as_ref())
+                .map(|t| t.0),
+            policy_exists: parsed.health.policy.is_none() || policy.is_some(),
+        },
+        now,
+    );
+    carry_out(&context, &test, policy.as_deref(), &decision).await?;
+    let warnings = parsed.schedule.warnings();
+    let readiness = Readiness::Ready {
+        decision: &decision,
+        suspended: parsed.suspend,
+        warnings,
+    };
+    write_status(&context, &test, &reports, &readiness).await?;
+    Ok(match decision.wake {
+        None => Action::await_change(),
+        Some(at) => Action::requeue(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)),
+    })
+}
+
+/// The run is made first and the annotation removed after it: a crash in between triggers nothing twice, because
+/// the run is then in progress.
+async fn carry_out(
+    context: &ScheduleContext,
+    test: &RestoreTest,
+    policy: Option<&HealthCheckPolicy>,
+    decision: &Decision,
+) -> Result<(), ScheduleError> {
+    let client = &context.client;
+    // A store may lag behind our own removal of the annotation: only the live object decides a second run.
+    let answered = matches!(
+        decision.start,
+        Some(Start {
+            trigger: Trigger::Annotation,
+            ..
+        })
+    ) && !act::is_triggered(client, test)
+        .await
+        .map_err(ScheduleError::Metadata)?;
+    if let Some(start) = decision.start.filter(|_| !answered) {
+        let name = act::create_report(client, test, policy, start)
+            .await
+            .map_err(ScheduleError::Report)?;
+        tracing::info!(run = %name, trigger = ?start.trigger, "run started");
+        let note = format!("run {name} ({:?})", start.trigger);
+        tell(context, test, EventType::Normal, "RunStarted", note).await;
+    }
+    if let Some(run) = &decision.refused_by {
+        tell(
+            context,
+            test,
+            EventType::Warning,
+            "TriggerRefused",
+            format!("run {run} goes on; trigger again after it"),
+        )
+        .await;
+    }
+    if decision.clear_trigger {
+        act::clear_trigger(client, test)
+            .await
+            .map_err(ScheduleError::Metadata)?;
+    }
+    let namespace = test.namespace().unwrap_or_default();
+    for name in &decision.forget {
+        act::delete_report(client, &namespace, name)
+            .await
+            .map_err(ScheduleError::Report)?;
+    }
+    Ok(())
+}
+
+/// A test goes when nothing of its runs is left: its unfinished runs are deleted first, and each cleans up.
+async fn delete(
+    context: &ScheduleContext,
+    test: &RestoreTest,
+    reports: &[Arc<RestoreReport>],
+) -> Result<Action, ScheduleError> {
+    if !is_held(test) {
+        return Ok(Action::await_change());
+    }
+    let holding: Vec<_> = reports
+        .iter()
+        .filter(|r| r.finalizers().iter().any(|f| f == names::FINALIZER))
+        .collect();
+    if holding.is_empty() {
+        act::set_finalizer(&context.client, test, false)
+            .await
+            .map_err(ScheduleError::Metadata)?;
+        return Ok(Action::await_change());
+    }
+    for report in holding.iter().filter(|r| r.metadata.deletion_timestamp.is_none()) {
+        let namespace = report.namespace().unwrap_or_default();
+        act::delete_report(&context.client, &namespace, &report.name_any())
+            .await
+            .map_err(ScheduleError::Report)?;
+    }
+    Ok(Action::await_change())
+}
+
+fn is_held(test: &RestoreTest) -> bool {
+    test.finalizers().iter().any(|f| f == names::FINALIZER)
+}
+
+/// A report belongs to a test by the UID in its owner reference: a test made anew under an old name starts afresh.
+fn reports_of(context: &ScheduleContext, test: &RestoreTest) -> Vec<Arc<RestoreReport>> {
+    let uid = test.uid().unwrap_or_default();
+    context
+        .reports
+        .state_filter(|r| r.owner_references().iter().any(|o| o.uid == uid))
+}
+
+fn policy(context: &ScheduleContext, test: &RestoreTest, name: &str) -> Option<Arc<HealthCheckPolicy>> {
+    context
+        .policies
+        .find(|p| p.namespace() == test.namespace() && p.name_any() == name)
+}
+
+fn past(report: &RestoreReport) -> Past {
+    let status = report.status.clone().unwrap_or_default();
+    let created = report.creation_timestamp().map_or(Timestamp::MIN, |t| t.0);
+    let is_held = report.finalizers().iter().any(|f| f == names::FINALIZER);
+    let phase = status.phase.unwrap_or(RunPhase::Queued);
+    Past {
+        name: report.name_any(),
+        phase,
+        created,
+        planned: report.spec.scheduled_for.as_ref().map_or(created, |t| t.0),
+        ended: status.completed_at.map(|t| t.0),
+        keeps_sandboxes: phase == RunPhase::Completed && is_held,
+    }
+}
+
+async fn write_status(
+    context: &ScheduleContext,
+    test: &RestoreTest,
+    reports: &[Arc<RestoreReport>],
+    readiness: &Readiness<'_>,
+) -> Result<(), ScheduleError> {
+    let old = test.status.clone().unwrap_or_default();
+    let reports: Vec<&RestoreReport> = reports.iter().map(AsRef::as_ref).collect();
+    let new = summary::status(&old, &reports, readiness, test.metadata.generation);
+    if test.status.as_ref() == Some(&new) {
+        return Ok(());
+    }
+    let invalid_before = old
+        .conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.status == "False");
+    let mut wanted = test.clone();
+    wanted.status = Some(new);
+    let api = Api::<RestoreTest>::namespaced(context.client.clone(), &test.namespace().unwrap_or_default());
+    match api
+        .replace_status(&test.name_any(), &PostParams::default(), &wanted)
+        .await
+    {
+        Ok(_) => {}
+        // Somebody changed the test meanwhile: that change brings us back.
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => return Ok(()),
+        Err(error) => return Err(ScheduleError::Status(error)),
+    }
+    if let (Readiness::Invalid(invalid), false) = (readiness, invalid_before) {
+        tracing::warn!(%invalid, "the spec is not valid");
+        tell(
+            context,
+            test,
+            EventType::Warning,
+            "InvalidSpec",
+            invalid.to_string(),
+        )
+        .await;
+    }
+    Ok(())
+}
+
+async fn tell(context: &ScheduleContext, test: &RestoreTest, type_: EventType, reason: &str, note: String) {
+    let note = note.chars().take(250).collect();
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note),
+        action: "Schedule".to_owned(),
+        secondary: None,
+    };
+    let mut about = test.object_ref(&());
+    about.resource_version = None;
+    if let Err(error) = context.recorder.publish(&event, &about).await {
+        tracing::warn!(%error, "an event could not be published");
+    }
+}

@@ -1,0 +1,152 @@
+//! What a RestoreTest says of its runs: its status, from its reports.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kymaros_crds::{
+    RestoreReport, RestoreReportStatus, RestoreTestPhase, RestoreTestStatus, RunPhase, RunResult,
+    domain::Invalid,
+};
+
+use super::decide::Decision;
+use crate::condition;
+
+/// Whether a test can be run at all.
+#[derive(Clone, Debug)]
+pub enum Readiness<'a> {
+    /// Its spec parses; warnings about what is legal but unusual.
+    Ready {
+        /// What is to be done next.
+        decision: &'a Decision,
+        /// It is suspended.
+        suspended: bool,
+        /// Warnings of its schedule.
+        warnings: &'a [String],
+    },
+    /// Its spec does not parse.
+    Invalid(&'a Invalid),
+}
+
+/// The status of a test, from the one it has and its reports (newest last).
+#[must_use]
+pub fn status(
+    old: &RestoreTestStatus,
+    reports: &[&RestoreReport],
+    readiness: &Readiness<'_>,
+    generation: Option<i64>,
+) -> RestoreTestStatus {
+    let mut status = old.clone();
+    let active = reports
+        .iter()
+        .rev()
+        .find(|r| of(r).is_some_and(|s| s.phase != Some(RunPhase::Completed)));
+    let judged = reports
+        .iter()
+        .rev()
+        .find(|r| of(r).is_some_and(|s| s.result.is_some()));
+    if let Some((report, run)) = judged.and_then(|r| of(r).map(|s| (r, s))) {
+        status.last_run_at.clone_from(&run.completed_at);
+        status.last_score = run.score;
+        status.last_result = run.result;
+        status.last_report_ref.clone_from(&report.metadata.name);
+    }
+    if let Some(run) = active.or(judged).and_then(|r| of(r)) {
+        status.sandbox_namespaces = run.sandboxes.iter().map(|s| s.name.clone()).collect();
+        status.restore_ids = run.restores.iter().map(|r| r.name.clone()).collect();
+        // The first of each, as 0.6.9 had it.
+        status.sandbox_namespace = status.sandbox_namespaces.first().cloned();
+        status.restore_id = status.restore_ids.first().cloned();
+    }
+    status.phase = Some(match (active, status.last_result) {
+        (Some(_), _) => RestoreTestPhase::Running,
+        (None, None) => RestoreTestPhase::Idle,
+        (None, Some(RunResult::Fail)) => RestoreTestPhase::Failed,
+        (None, Some(_)) => RestoreTestPhase::Completed,
+    });
+    status.next_run_at = match readiness {
+        Readiness::Ready { decision, .. } => decision.next.map(Time),
+        Readiness::Invalid(_) => None,
+    };
+    conditions(&mut status, judged.and_then(|r| of(r)), readiness, generation);
+    status
+}
+
+fn of<'a>(report: &&'a RestoreReport) -> Option<&'a RestoreReportStatus> {
+    report.status.as_ref()
+}
+
+fn conditions(
+    status: &mut RestoreTestStatus,
+    last: Option<&RestoreReportStatus>,
+    readiness: &Readiness<'_>,
+    generation: Option<i64>,
+) {
+    let conditions = &mut status.conditions;
+    match readiness {
+        Readiness::Invalid(invalid) => {
+            let message = invalid.to_string();
+            condition::set(conditions, "Ready", false, "InvalidSpec", &message, generation);
+            condition::set(
+                conditions,
+                "Scheduled",
+                false,
+                "InvalidSpec",
+                "it is not run until its spec is mended",
+                generation,
+            );
+        }
+        Readiness::Ready {
+            decision,
+            suspended,
+            warnings,
+        } => {
+            condition::set(
+                conditions,
+                "Ready",
+                true,
+                "Valid",
+                &warnings.join("; "),
+                generation,
+            );
+            match (suspended, decision.next) {
+                (true, _) => {
+                    condition::set(
+                        conditions,
+                        "Scheduled",
+                        false,
+                        "Suspended",
+                        "only manual runs",
+                        generation,
+                    );
+                }
+                (false, Some(next)) => {
+                    let message = format!("next run at {}", rounded(next));
+                    condition::set(conditions, "Scheduled", true, "Planned", &message, generation);
+                }
+                (false, None) => {
+                    condition::set(
+                        conditions,
+                        "Scheduled",
+                        false,
+                        "NeverDue",
+                        "no next run was found",
+                        generation,
+                    );
+                }
+            }
+        }
+    }
+    if let Some(last) = last
+        && let Some(succeeded) = last.conditions.iter().find(|c| c.type_ == "Succeeded")
+    {
+        let mut condition = succeeded.clone();
+        condition.observed_generation = generation;
+        match conditions.iter_mut().find(|c| c.type_ == "Succeeded") {
+            Some(known) => *known = condition,
+            None => conditions.push(condition),
+        }
+    }
+}
+
+fn rounded(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}

@@ -1,0 +1,251 @@
+//! Velero's stored artifacts: asked for by a `DownloadRequest`, fetched from a signed address, unpacked and parsed.
+
+use std::{collections::BTreeMap, io::Read, time::Duration};
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams},
+    runtime::{WatchStreamExt, watcher},
+};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::types::{DownloadRequest, DownloadRequestSpec, DownloadTarget};
+
+/// Unpacked artifacts above this many bytes are not read: 64 MiB.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Velero drops requests it cannot serve without a word, so waiting needs an end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Artifact {
+    /// Every object in the backup, by kind.
+    BackupResourceList,
+    /// How each volume was backed up.
+    BackupVolumeInfos,
+    /// Every object the Restore looked at, with what became of it.
+    RestoreResourceList,
+    /// Errors and warnings of the Restore.
+    RestoreResults,
+}
+
+impl Artifact {
+    /// Velero's name for the kind of artifact.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::BackupResourceList => "BackupResourceList",
+            Self::BackupVolumeInfos => "BackupVolumeInfos",
+            Self::RestoreResourceList => "RestoreResourceList",
+            Self::RestoreResults => "RestoreResults",
+        }
+    }
+}
+
+/// Why an artifact could not be had. None of these says anything about the backup itself.
+#[derive(Debug, Error)]
+pub enum ArtifactError {
+    /// The API server refused or could not be reached.
+    #[error("asking Velero for {kind}: {source}")]
+    Api {
+        /// The kind of artifact.
+        kind: &'static str,
+        /// The API error.
+        #[source]
+        source: kube::Error,
+    },
+    /// Velero did not answer in time.
+    #[error("Velero did not give an address for {kind} within {} s", PATIENCE.as_secs())]
+    NotProcessed {
+        /// The kind of artifact.
+        kind: &'static str,
+    },
+    /// The signed address could not be read. The address itself is a credential and never part of the message.
+    #[error("reading {kind} from the storage location: {reason}")]
+    Download {
+        /// The kind of artifact.
+        kind: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The content is not what was expected.
+    #[error("{kind} from the storage location is not readable: {reason}")]
+    Content {
+        /// The kind of artifact.
+        kind: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// Fetches artifacts on behalf of one run.
+#[derive(Clone)]
+pub struct Downloader {
+    requests: Api<DownloadRequest>,
+    http: reqwest::Client,
+    labels: BTreeMap<String, String>,
+    name_prefix: String,
+}
+
+impl Downloader {
+    /// A downloader whose requests carry the run's labels, so that cleanup finds them.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        http: reqwest::Client,
+        velero_namespace: &str,
+        labels: BTreeMap<String, String>,
+        name_prefix: String,
+    ) -> Self {
+        Self {
+            requests: Api::namespaced(client, velero_namespace),
+            http,
+            labels,
+            name_prefix,
+        }
+    }
+
+    /// Asks for, fetches, unpacks and parses one artifact of the Backup or Restore `name`.
+    ///
+    /// # Errors
+    /// [`ArtifactError`]; the request is deleted in every case.
+    pub async fn fetch<T: DeserializeOwned>(
+        &self,
+        artifact: Artifact,
+        name: &str,
+    ) -> Result<T, ArtifactError> {
+        let kind = artifact.kind();
+        let request_name = format!("{}-{}", self.name_prefix, kind.to_lowercase());
+        let api = |source| ArtifactError::Api { kind, source };
+        // One left by an earlier try may hold an expired address.
+        self.delete(&request_name).await.map_err(api)?;
+        let request = DownloadRequest {
+            metadata: ObjectMeta {
+                name: Some(request_name.clone()),
+                labels: Some(self.labels.clone()),
+                ..ObjectMeta::default()
+            },
+            spec: DownloadRequestSpec {
+                target: DownloadTarget {
+                    kind: kind.to_owned(),
+                    name: name.to_owned(),
+                },
+            },
+            status: None,
+        };
+        self.requests
+            .create(&PostParams::default(), &request)
+            .await
+            .map_err(api)?;
+        let result = match tokio::time::timeout(PATIENCE, self.address(&request_name)).await {
+            Ok(Some(address)) => self.read(kind, &address).await,
+            Ok(None) | Err(_) => Err(ArtifactError::NotProcessed { kind }),
+        };
+        if let Err(error) = self.delete(&request_name).await {
+            tracing::warn!(request = request_name, %error, "a DownloadRequest stays until cleanup");
+        }
+        result.and_then(|bytes| parse(kind, &bytes))
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), kube::Error> {
+        match self.requests.delete(name, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn address(&self, name: &str) -> Option<String> {
+        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let mut requests = watcher(self.requests.clone(), config)
+            .default_backoff()
+            .applied_objects()
+            .boxed();
+        while let Some(request) = requests.next().await {
+            let address = request.ok().and_then(|r| r.status).and_then(|s| s.download_url);
+            if let Some(address) = address.filter(|a| !a.is_empty()) {
+                return Some(address);
+            }
+        }
+        None
+    }
+
+    async fn read(&self, kind: &'static str, address: &str) -> Result<Vec<u8>, ArtifactError> {
+        let download = |error: reqwest::Error| ArtifactError::Download {
+            kind,
+            reason: error.without_url().to_string(),
+        };
+        let mut response = self
+            .http
+            .get(address)
+            .timeout(PATIENCE)
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(download)?;
+        let mut packed = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(download)? {
+            packed.extend_from_slice(&chunk);
+            if packed.len() as u64 > MAX_BYTES {
+                return Err(ArtifactError::Content {
+                    kind,
+                    reason: "it is too large".to_owned(),
+                });
+            }
+        }
+        Ok(packed)
+    }
+}
+
+fn parse<T: DeserializeOwned>(kind: &'static str, packed: &[u8]) -> Result<T, ArtifactError> {
+    let mut unpacked = Vec::new();
+    let read = flate2::read::MultiGzDecoder::new(packed)
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut unpacked);
+    if let Err(error) = read {
+        return Err(ArtifactError::Content {
+            kind,
+            reason: error.to_string(),
+        });
+    }
+    if unpacked.len() as u64 > MAX_BYTES {
+        return Err(ArtifactError::Content {
+            kind,
+            reason: "it is too large".to_owned(),
+        });
+    }
+    serde_json::from_slice(&unpacked).map_err(|error| ArtifactError::Content {
+        kind,
+        reason: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn packed(text: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn unpacks_and_parses() {
+        let list: BTreeMap<String, Vec<String>> = parse("x", &packed(r#"{"v1/Pod":["shop/web"]}"#)).unwrap();
+        assert_eq!(list["v1/Pod"], ["shop/web"]);
+    }
+
+    #[test]
+    fn refuses_what_is_not_gzip_or_not_json() {
+        let parse = |bytes: &[u8]| parse::<Vec<String>>("x", bytes).unwrap_err().to_string();
+        assert!(parse(b"plain").contains("not readable"));
+        assert!(parse(&packed("{")).contains("not readable"));
+        let cut = packed("[\"a\"]");
+        assert!(parse(&cut[..cut.len() / 2]).contains("not readable"));
+    }
+}

@@ -1,0 +1,291 @@
+//! Choosing the backup of a run: a pure function of the Backups that exist.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kymaros_crds::domain::{BackupChoice, Source};
+use thiserror::Error;
+
+use super::{
+    restore::timestamp,
+    types::{Backup, SCHEDULE_NAME_LABEL},
+};
+
+/// The backup a run restores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Name of the Backup.
+    pub name: String,
+    /// The Velero Schedule that made it.
+    pub schedule: Option<String>,
+    /// Velero's phase: `Completed` or `PartiallyFailed`.
+    pub phase: String,
+    /// When the backup began.
+    pub started: Option<Timestamp>,
+}
+
+impl Chosen {
+    /// Whether the Backup itself lost something.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.phase == "PartiallyFailed"
+    }
+}
+
+/// Why no backup could be chosen. All of these are facts about backups, found by the test.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NoBackup {
+    /// The named Backup does not exist.
+    #[error("backup {0} does not exist")]
+    Missing(String),
+    /// The named Backup cannot be restored.
+    #[error("backup {name} is {phase} and cannot be restored")]
+    NotUsable {
+        /// The backup.
+        name: String,
+        /// Velero's phase.
+        phase: String,
+    },
+    /// No finished backup matches.
+    #[error("no completed backup found {0}")]
+    NoneFound(String),
+    /// The newest usable backup is older than `maxAge`.
+    #[error("backup {name} is {age} old, more than the {max_age} that maxAge allows")]
+    TooOld {
+        /// The backup.
+        name: String,
+        /// Its age.
+        age: String,
+        /// The limit.
+        max_age: String,
+    },
+    /// The backup was made without one of the source namespaces.
+    #[error("backup {name} does not include namespace {namespace}")]
+    NamespaceNotIncluded {
+        /// The backup.
+        name: String,
+        /// The namespace.
+        namespace: String,
+    },
+}
+
+/// Chooses the backup for a source. `latest` must hold every namespace of the source.
+///
+/// # Errors
+/// [`NoBackup`] says in one sentence why there is none.
+pub fn choose<'a>(
+    backups: impl IntoIterator<Item = &'a Backup>,
+    source: &Source,
+    now: Timestamp,
+) -> Result<Chosen, NoBackup> {
+    let backups = backups.into_iter();
+    let chosen = match &source.backup {
+        BackupChoice::Named(name) => {
+            let backup = backups
+                .into_iter()
+                .find(|b| b.metadata.name.as_deref() == Some(name))
+                .ok_or_else(|| NoBackup::Missing(name.clone()))?;
+            if !is_usable(backup) {
+                return Err(NoBackup::NotUsable {
+                    name: name.clone(),
+                    phase: phase(backup).to_owned(),
+                });
+            }
+            backup
+        }
+        BackupChoice::Latest => newest(backups.filter(|b| holds_all(b, source))).ok_or_else(|| {
+            let names: Vec<_> = source.namespaces.iter().map(|n| n.name.as_str()).collect();
+            NoBackup::NoneFound(format!("for namespace {}", names.join(", ")))
+        })?,
+        BackupChoice::OfSchedule(schedule) => newest(backups.filter(|b| schedule_of(b) == Some(schedule)))
+            .ok_or_else(|| NoBackup::NoneFound(format!("of schedule {schedule}")))?,
+    };
+    let name = chosen.metadata.name.clone().unwrap_or_default();
+    if let Some(missing) = source.namespaces.iter().find(|n| !holds(chosen, n.name.as_str())) {
+        return Err(NoBackup::NamespaceNotIncluded {
+            name,
+            namespace: missing.name.to_string(),
+        });
+    }
+    let started = started(chosen);
+    if let (Some(max_age), Some(started)) = (source.max_age, started) {
+        let age = Duration::try_from(now.duration_since(started)).unwrap_or_default();
+        if age > max_age {
+            return Err(NoBackup::TooOld {
+                name,
+                age: kymaros_crds::domain::duration::format(Duration::from_secs(age.as_secs())),
+                max_age: kymaros_crds::domain::duration::format(max_age),
+            });
+        }
+    }
+    Ok(Chosen {
+        name,
+        schedule: schedule_of(chosen).cloned(),
+        phase: phase(chosen).to_owned(),
+        started,
+    })
+}
+
+fn newest<'a>(backups: impl Iterator<Item = &'a Backup>) -> Option<&'a Backup> {
+    backups
+        .filter(|b| is_usable(b))
+        .max_by_key(|b| (started(b), b.metadata.name.clone()))
+}
+
+fn phase(backup: &Backup) -> &str {
+    backup
+        .status
+        .as_ref()
+        .and_then(|s| s.phase.as_deref())
+        .unwrap_or("New")
+}
+
+fn started(backup: &Backup) -> Option<Timestamp> {
+    timestamp(backup.status.as_ref().and_then(|s| s.start_timestamp.as_deref()))
+}
+
+fn schedule_of(backup: &Backup) -> Option<&String> {
+    backup
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|l| l.get(SCHEDULE_NAME_LABEL))
+}
+
+fn is_usable(backup: &Backup) -> bool {
+    matches!(phase(backup), "Completed" | "PartiallyFailed") && backup.metadata.deletion_timestamp.is_none()
+}
+
+fn holds_all(backup: &Backup, source: &Source) -> bool {
+    source.namespaces.iter().all(|n| holds(backup, n.name.as_str()))
+}
+
+/// Whether the Backup's own filters take in a namespace. Velero 1.18 also knows glob patterns; a pattern is taken
+/// to match here, since the backup's resource list decides before anything is restored.
+fn holds(backup: &Backup, namespace: &str) -> bool {
+    let is_pattern = |p: &str| p.contains(['*', '?', '[', '{']);
+    let included = backup.spec.included_namespaces.as_deref().unwrap_or_default();
+    let excluded = backup.spec.excluded_namespaces.as_deref().unwrap_or_default();
+    let taken_in = included.is_empty() || included.iter().any(|p| p == namespace || is_pattern(p));
+    taken_in && !excluded.iter().any(|p| p == namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::velero::types::{BackupSpec, BackupStatus};
+    use kymaros_crds::domain::{CompletenessBasis, SourceNamespace};
+
+    fn backup(name: &str, namespaces: &[&str], phase: &str, started: &str, schedule: Option<&str>) -> Backup {
+        let mut backup = Backup::new(
+            name,
+            BackupSpec {
+                included_namespaces: Some(namespaces.iter().map(ToString::to_string).collect()),
+                excluded_namespaces: None,
+            },
+        );
+        backup.status = Some(BackupStatus {
+            phase: Some(phase.into()),
+            start_timestamp: Some(started.into()),
+            ..Default::default()
+        });
+        backup.metadata.labels = schedule.map(|s| [(SCHEDULE_NAME_LABEL.to_owned(), s.to_owned())].into());
+        backup
+    }
+
+    fn source(backup: BackupChoice, namespaces: &[&str]) -> Source {
+        Source {
+            backup,
+            namespaces: namespaces
+                .iter()
+                .map(|n| SourceNamespace {
+                    name: n.parse().unwrap(),
+                    sandbox_name: None,
+                })
+                .collect(),
+            label_selector: Default::default(),
+            max_age: None,
+            completeness: CompletenessBasis::Source,
+        }
+    }
+
+    fn world() -> Vec<Backup> {
+        vec![
+            backup(
+                "old",
+                &["shop", "db"],
+                "Completed",
+                "2026-01-01T00:00:00Z",
+                Some("nightly"),
+            ),
+            backup("shop-only", &["shop"], "Completed", "2026-01-03T00:00:00Z", None),
+            backup(
+                "newer",
+                &["*"],
+                "PartiallyFailed",
+                "2026-01-02T00:00:00Z",
+                Some("nightly"),
+            ),
+            backup(
+                "broken",
+                &["shop", "db"],
+                "Failed",
+                "2026-01-04T00:00:00Z",
+                Some("nightly"),
+            ),
+        ]
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-05T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn latest_is_the_newest_that_holds_every_namespace() {
+        let both = choose(&world(), &source(BackupChoice::Latest, &["shop", "db"]), now()).unwrap();
+        assert_eq!((both.name.as_str(), both.is_partial()), ("newer", true));
+        let one = choose(&world(), &source(BackupChoice::Latest, &["shop"]), now()).unwrap();
+        assert_eq!(one.name, "shop-only");
+    }
+
+    #[test]
+    fn a_schedule_gives_its_newest_usable_backup() {
+        let chosen = choose(
+            &world(),
+            &source(BackupChoice::OfSchedule("nightly".into()), &["shop"]),
+            now(),
+        )
+        .unwrap();
+        assert_eq!(chosen.name, "newer");
+        assert_eq!(chosen.schedule.as_deref(), Some("nightly"));
+    }
+
+    #[test]
+    fn says_why_there_is_none() {
+        let named = |n: &str| choose(&world(), &source(BackupChoice::Named(n.into()), &["db"]), now());
+        assert_eq!(named("gone"), Err(NoBackup::Missing("gone".into())));
+        assert!(matches!(named("broken"), Err(NoBackup::NotUsable { .. })));
+        assert!(matches!(
+            named("shop-only"),
+            Err(NoBackup::NamespaceNotIncluded { .. })
+        ));
+        let none = choose(&[], &source(BackupChoice::Latest, &["shop"]), now());
+        assert_eq!(
+            none.unwrap_err().to_string(),
+            "no completed backup found for namespace shop"
+        );
+    }
+
+    #[test]
+    fn an_old_backup_is_refused() {
+        let mut source = source(BackupChoice::Named("old".into()), &["shop"]);
+        source.max_age = Some(Duration::from_hours(24));
+        let error = choose(&world(), &source, now()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "backup old is 96h old, more than the 24h that maxAge allows"
+        );
+        source.max_age = Some(Duration::from_hours(1000));
+        assert!(choose(&world(), &source, now()).is_ok());
+    }
+}

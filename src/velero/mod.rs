@@ -1,0 +1,9 @@
+//! Velero: its API types, choosing a backup, its stored artifacts, making and reading a Restore.
+
+pub mod artifacts;
+pub mod choose;
+pub mod restore;
+pub mod results;
+pub mod types;
+
+pub use types::{Backup, DownloadRequest, Restore};

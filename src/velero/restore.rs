@@ -1,0 +1,296 @@
+//! Building our Restore and reading any Restore.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
+
+/// Kinds that never come back into a sandbox: they would reach out of it, defeat its fences, double production's
+/// work, or are remade by controllers. Velero resolves the names by discovery and ignores kinds the cluster
+/// does not have.
+pub const EXCLUDED_RESOURCES: &[&str] = &[
+    // Addresses of production pods, and ways in from outside.
+    "endpoints",
+    "endpointslices.discovery.k8s.io",
+    "ingresses.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "grpcroutes.gateway.networking.k8s.io",
+    "tlsroutes.gateway.networking.k8s.io",
+    "tcproutes.gateway.networking.k8s.io",
+    "gateways.gateway.networking.k8s.io",
+    "routes.route.openshift.io",
+    "virtualservices.networking.istio.io",
+    "gateways.networking.istio.io",
+    "dnsendpoints.externaldns.k8s.io",
+    "targetgroupbindings.elbv2.k8s.aws",
+    // Policies are a union of allows: one restored policy can open the sandbox.
+    "networkpolicies.networking.k8s.io",
+    "ciliumnetworkpolicies.cilium.io",
+    "networkpolicies.crd.projectcalico.org",
+    // The sandbox has its own limits.
+    "resourcequotas",
+    "limitranges",
+    "priorityclasses.scheduling.k8s.io",
+    // Work that must not run twice.
+    "jobs.batch",
+    "leases.coordination.k8s.io",
+    "horizontalpodautoscalers.autoscaling",
+    "verticalpodautoscalers.autoscaling.k8s.io",
+    "scaledobjects.keda.sh",
+    "scaledjobs.keda.sh",
+    "poddisruptionbudgets.policy",
+    // Monitoring would alert on the copy.
+    "servicemonitors.monitoring.coreos.com",
+    "podmonitors.monitoring.coreos.com",
+    "prometheusrules.monitoring.coreos.com",
+    // Certificates would be ordered again.
+    "certificates.cert-manager.io",
+    "certificaterequests.cert-manager.io",
+    "orders.acme.cert-manager.io",
+    "challenges.acme.cert-manager.io",
+    "issuers.cert-manager.io",
+    // Generators of Secrets and GitOps objects; what they made is restored.
+    "externalsecrets.external-secrets.io",
+    "pushsecrets.external-secrets.io",
+    "sealedsecrets.bitnami.com",
+    "applications.argoproj.io",
+    "applicationsets.argoproj.io",
+    "kustomizations.kustomize.toolkit.fluxcd.io",
+    "helmreleases.helm.toolkit.fluxcd.io",
+    "events",
+];
+
+/// One Restore to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestorePlan {
+    /// Deterministic name, from the run's UID.
+    pub name: String,
+    /// The resolved backup.
+    pub backup: String,
+    /// Source namespace to sandbox; the targets are the only places this Restore may write to.
+    pub mapping: BTreeMap<String, String>,
+    /// The test's label selector.
+    pub label_selector: BTreeMap<String, String>,
+    /// Labels that tie the Restore to its run.
+    pub labels: BTreeMap<String, String>,
+    /// How long Velero may wait for pod volumes, seconds.
+    pub pod_volume_timeout_seconds: u64,
+}
+
+/// Name of the ConfigMap with the resource modifiers of a Restore.
+#[must_use]
+pub fn modifier_name(restore: &str) -> String {
+    format!("{restore}-modifiers")
+}
+
+/// The Restore for a plan, as reference facts demand: explicit namespaces, `includeClusterResources` unset (false
+/// breaks volumes), never `update`, no node ports, no hooks.
+#[must_use]
+pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
+    let selector = (!plan.label_selector.is_empty()).then(|| LabelSelector {
+        match_labels: Some(plan.label_selector.clone()),
+        match_expressions: None,
+    });
+    Restore {
+        metadata: ObjectMeta {
+            name: Some(plan.name.clone()),
+            namespace: Some(velero_namespace.to_owned()),
+            labels: Some(plan.labels.clone()),
+            annotations: Some(BTreeMap::from([(
+                POD_VOLUME_TIMEOUT_ANNOTATION.to_owned(),
+                format!("{}s", plan.pod_volume_timeout_seconds),
+            )])),
+            ..ObjectMeta::default()
+        },
+        spec: RestoreSpec {
+            backup_name: Some(plan.backup.clone()),
+            included_namespaces: Some(plan.mapping.keys().cloned().collect()),
+            excluded_resources: Some(EXCLUDED_RESOURCES.iter().map(ToString::to_string).collect()),
+            namespace_mapping: Some(plan.mapping.clone()),
+            label_selector: selector,
+            existing_resource_policy: Some("none".to_owned()),
+            preserve_node_ports: Some(false),
+            item_operation_timeout: Some(format!("{}s", plan.pod_volume_timeout_seconds)),
+            resource_modifier: Some(super::types::ObjectReference {
+                kind: "ConfigMap".to_owned(),
+                name: modifier_name(&plan.name),
+            }),
+        },
+        status: None,
+    }
+}
+
+/// Velero's resource modifiers of every sandbox restore: nothing scheduled runs, nothing asks the cloud for an
+/// address, no finalizer of the copy reaches out, no hook runs, the copies stay out of backups. Merge patches
+/// only: removing what is not there is an error in a JSON patch, and not in a merge patch.
+#[must_use]
+pub fn modifiers() -> serde_json::Value {
+    let rule = |resource: &str, patch: serde_json::Value| {
+        serde_json::json!({
+            "conditions": { "groupResource": resource },
+            "mergePatches": [{ "patchData": patch.to_string() }],
+        })
+    };
+    let hooks = [
+        "post.hook.restore.velero.io/container",
+        "post.hook.restore.velero.io/command",
+        "post.hook.restore.velero.io/on-error",
+        "post.hook.restore.velero.io/exec-timeout",
+        "post.hook.restore.velero.io/wait-timeout",
+        "post.hook.restore.velero.io/wait-for-ready",
+        "init.hook.restore.velero.io/container-image",
+        "init.hook.restore.velero.io/container-name",
+        "init.hook.restore.velero.io/command",
+    ];
+    let no_hooks: serde_json::Map<_, _> = hooks
+        .iter()
+        .map(|h| ((*h).to_owned(), serde_json::Value::Null))
+        .collect();
+    serde_json::json!({
+        "version": "v1",
+        "resourceModifierRules": [
+            rule("cronjobs.batch", serde_json::json!({ "spec": { "suspend": true } })),
+            rule("pods", serde_json::json!({ "metadata": { "finalizers": null, "annotations": no_hooks } })),
+            rule("persistentvolumeclaims", serde_json::json!({ "metadata": { "finalizers": null } })),
+            rule("configmaps", serde_json::json!({ "metadata": { "finalizers": null } })),
+            rule("secrets", serde_json::json!({ "metadata": { "finalizers": null } })),
+            rule("services", serde_json::json!({
+                "metadata": { "finalizers": null },
+                "spec": { "externalIPs": null },
+            })),
+            internal_service("LoadBalancer"),
+            internal_service("NodePort"),
+            rule("deployments.apps", serde_json::json!({ "metadata": { "finalizers": null } })),
+            rule("statefulsets.apps", serde_json::json!({ "metadata": { "finalizers": null } })),
+            rule("daemonsets.apps", serde_json::json!({ "metadata": { "finalizers": null } })),
+        ],
+    })
+}
+
+/// Makes a Service of an outside type an internal one. A condition on the type keeps `ExternalName` as it is.
+fn internal_service(service_type: &str) -> serde_json::Value {
+    let patch = serde_json::json!({
+        "spec": {
+            "type": "ClusterIP", "loadBalancerIP": null, "loadBalancerClass": null,
+            "loadBalancerSourceRanges": null, "externalTrafficPolicy": null, "healthCheckNodePort": null,
+            "allocateLoadBalancerNodePorts": null,
+        },
+    });
+    serde_json::json!({
+        "conditions": {
+            "groupResource": "services",
+            "matches": [{ "path": "/spec/type", "value": service_type }],
+        },
+        "mergePatches": [{ "patchData": patch.to_string() }],
+    })
+}
+
+/// Where a Restore stands, from Velero's phase text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestorePhase {
+    /// Velero has not taken it up.
+    New,
+    /// Velero's single worker is busy with it.
+    InProgress,
+    /// Velero waits for data movers or finalizes; its restore worker is free again.
+    Finishing,
+    /// Refused before anything was restored.
+    FailedValidation,
+    /// Ended without counted errors.
+    Completed,
+    /// Ended with errors.
+    PartiallyFailed,
+    /// Ended early.
+    Failed,
+}
+
+impl RestorePhase {
+    /// Reads Velero's phase; an empty one is a Restore that Velero has not seen, an unknown one counts as running.
+    #[must_use]
+    pub fn of(restore: &Restore) -> Self {
+        let phase = restore
+            .status
+            .as_ref()
+            .and_then(|s| s.phase.as_deref())
+            .unwrap_or_default();
+        match phase {
+            "" | "New" => Self::New,
+            "FailedValidation" => Self::FailedValidation,
+            "Completed" => Self::Completed,
+            "PartiallyFailed" => Self::PartiallyFailed,
+            "Failed" => Self::Failed,
+            "WaitingForPluginOperations"
+            | "WaitingForPluginOperationsPartiallyFailed"
+            | "Finalizing"
+            | "FinalizingPartiallyFailed" => Self::Finishing,
+            _ => Self::InProgress,
+        }
+    }
+
+    /// Whether Velero is done with it.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(
+            self,
+            Self::FailedValidation | Self::Completed | Self::PartiallyFailed | Self::Failed
+        )
+    }
+
+    /// Whether it occupies, or is about to occupy, Velero's only restore worker.
+    #[must_use]
+    pub fn occupies_worker(self) -> bool {
+        matches!(self, Self::New | Self::InProgress)
+    }
+}
+
+/// Reads one of Velero's RFC 3339 timestamps.
+#[must_use]
+pub fn timestamp(text: Option<&str>) -> Option<Timestamp> {
+    text.and_then(|t| t.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> RestorePlan {
+        RestorePlan {
+            name: "kymaros-1".into(),
+            backup: "nightly".into(),
+            mapping: BTreeMap::from([("shop".into(), "rp-test-shop".into())]),
+            label_selector: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            pod_volume_timeout_seconds: 60,
+        }
+    }
+
+    #[test]
+    fn names_its_namespaces_and_never_updates() {
+        let restore = serde_json::to_value(build(&plan(), "velero")).unwrap();
+        assert_eq!(restore["spec"]["includedNamespaces"], serde_json::json!(["shop"]));
+        assert_eq!(restore["spec"]["existingResourcePolicy"], "none");
+        assert_eq!(restore["spec"]["preserveNodePorts"], false);
+        assert!(
+            restore["spec"].get("includeClusterResources").is_none(),
+            "false would break volumes"
+        );
+        assert!(
+            restore["spec"].get("restorePVs").is_none(),
+            "false would clone production handles"
+        );
+    }
+
+    #[test]
+    fn an_empty_phase_is_new_and_an_unknown_one_is_running() {
+        let mut restore = build(&plan(), "velero");
+        assert_eq!(RestorePhase::of(&restore), RestorePhase::New);
+        restore.status = Some(super::super::types::RestoreStatus {
+            phase: Some("SomethingNew".into()),
+            ..Default::default()
+        });
+        assert_eq!(RestorePhase::of(&restore), RestorePhase::InProgress);
+        assert!(!RestorePhase::of(&restore).is_terminal());
+    }
+}

@@ -1,0 +1,263 @@
+//! What Velero's artifacts say: resource lists, restore results and volume infos.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+/// One object of a namespace, named by the kind Velero's lists use (`apps/v1/Deployment`, `v1/Secret`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// Group, version and kind as in Velero's list.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+}
+
+impl ObjectId {
+    /// The bare kind, without group and version.
+    #[must_use]
+    pub fn short_kind(&self) -> &str {
+        self.kind.rsplit('/').next().unwrap_or(&self.kind)
+    }
+
+    /// `Kind/name`, as findings name objects.
+    #[must_use]
+    pub fn display(&self) -> String {
+        format!("{}/{}", self.short_kind(), self.name)
+    }
+}
+
+/// `{"v1/Pod": ["ns/name", ...]}`: both resource lists of Velero.
+pub type RawResourceList = BTreeMap<String, Vec<String>>;
+
+/// Objects of a backup by namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupContents {
+    /// Objects of each namespace.
+    pub objects: BTreeMap<String, BTreeSet<ObjectId>>,
+    /// Volumes of the backup.
+    pub volumes: Vec<VolumeInfo>,
+}
+
+impl BackupContents {
+    /// Reads Velero's `BackupResourceList`; cluster-scoped objects are left out.
+    #[must_use]
+    pub fn new(list: &RawResourceList, volumes: Vec<VolumeInfo>) -> Self {
+        let mut objects: BTreeMap<String, BTreeSet<ObjectId>> = BTreeMap::new();
+        for (kind, names) in list {
+            for entry in names {
+                if let Some((namespace, name)) = entry.split_once('/') {
+                    let id = ObjectId {
+                        kind: kind.clone(),
+                        name: name.to_owned(),
+                    };
+                    objects.entry(namespace.to_owned()).or_default().insert(id);
+                }
+            }
+        }
+        Self { objects, volumes }
+    }
+
+    /// Whether the backup holds anything of a namespace.
+    #[must_use]
+    pub fn holds_namespace(&self, namespace: &str) -> bool {
+        self.objects.contains_key(namespace)
+    }
+}
+
+/// What became of one object during the Restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemAction {
+    /// It is in the sandbox.
+    Present,
+    /// Velero tried and failed.
+    Failed,
+}
+
+/// Objects a Restore looked at, by target namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoredObjects {
+    /// What became of each object, by target namespace.
+    pub objects: BTreeMap<String, BTreeMap<ObjectId, ItemAction>>,
+}
+
+impl RestoredObjects {
+    /// Reads Velero's `RestoreResourceList`, whose entries are `ns/name(created)`; a skipped object was already
+    /// there, so it is present.
+    #[must_use]
+    pub fn new(list: &RawResourceList) -> Self {
+        let mut objects: BTreeMap<String, BTreeMap<ObjectId, ItemAction>> = BTreeMap::new();
+        for (kind, entries) in list {
+            for entry in entries {
+                let (path, action) = match entry.rsplit_once('(') {
+                    Some((path, action)) => (path, action.trim_end_matches(')')),
+                    None => (entry.as_str(), "created"),
+                };
+                let Some((namespace, name)) = path.split_once('/') else {
+                    continue;
+                };
+                let action = if action == "failed" {
+                    ItemAction::Failed
+                } else {
+                    ItemAction::Present
+                };
+                let id = ObjectId {
+                    kind: kind.clone(),
+                    name: name.to_owned(),
+                };
+                objects
+                    .entry(namespace.to_owned())
+                    .or_default()
+                    .insert(id, action);
+            }
+        }
+        Self { objects }
+    }
+
+    /// Whether nothing at all came back into a namespace.
+    #[must_use]
+    pub fn is_empty_for(&self, namespace: &str) -> bool {
+        self.objects
+            .get(namespace)
+            .is_none_or(|o| o.values().all(|a| *a != ItemAction::Present))
+    }
+}
+
+/// Errors and warnings of a Restore.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct RestoreResults {
+    /// What went wrong.
+    pub errors: Messages,
+    /// What was unusual; `kube-root-ca.crt` is in every restore.
+    pub warnings: Messages,
+}
+
+/// Messages by where they belong.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Messages {
+    /// About Velero itself.
+    pub velero: Option<Vec<String>>,
+    /// About cluster-scoped objects.
+    pub cluster: Option<Vec<String>>,
+    /// About objects, by target namespace.
+    pub namespaces: Option<BTreeMap<String, Vec<String>>>,
+}
+
+impl Messages {
+    /// Every message, in a stable order.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let velero = self.velero.iter().flatten();
+        let cluster = self.cluster.iter().flatten();
+        let namespaced = self.namespaces.iter().flatten().flat_map(|(_, m)| m);
+        velero.chain(cluster).chain(namespaced).map(String::as_str)
+    }
+}
+
+/// How one volume was backed up (Velero's `BackupVolumeInfo`).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeInfo {
+    /// The claim.
+    pub pvc_name: String,
+    /// The claim's namespace.
+    pub pvc_namespace: String,
+    /// The volume.
+    pub pv_name: String,
+    /// `NativeSnapshot`, `PodVolumeBackup`, `CSISnapshot`, or empty: no data.
+    pub backup_method: String,
+    /// Whether Velero left the volume out.
+    pub skipped: bool,
+    /// Why it was left out.
+    pub skipped_reason: String,
+    /// `succeeded` or `failed`, where Velero says so.
+    pub result: String,
+    /// The volume's own settings.
+    pub pv_info: Option<PvInfo>,
+    /// Facts of a file-system backup.
+    pub pvb_info: Option<PvbInfo>,
+}
+
+/// A volume's own settings.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PvInfo {
+    /// `Delete` or `Retain`.
+    pub reclaim_policy: String,
+}
+
+/// Facts of a file-system backup of one volume.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PvbInfo {
+    /// Bytes of the snapshot.
+    pub size: i64,
+    /// Velero writes this field without a JSON tag, so it is capitalised.
+    #[serde(rename = "Phase")]
+    pub phase: String,
+}
+
+impl VolumeInfo {
+    /// Whether the backup holds this volume's data.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        let failed = self.result == "failed" || self.pvb_info.as_ref().is_some_and(|p| p.phase == "Failed");
+        !self.skipped && !self.backup_method.is_empty() && !failed
+    }
+
+    /// Whether Velero would bring the volume back on production's own handle: `Retain` and no data of its own.
+    #[must_use]
+    pub fn returns_on_production_handle(&self) -> bool {
+        !self.has_data()
+            && self
+                .pv_info
+                .as_ref()
+                .is_some_and(|p| p.reclaim_policy == "Retain")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_resource_lists() {
+        let list: RawResourceList = serde_json::from_str(
+            r#"{"v1/Namespace":["shop"],"v1/Secret":["shop/a"],"apps/v1/Deployment":["shop/web"]}"#,
+        )
+        .unwrap();
+        let contents = BackupContents::new(&list, vec![]);
+        assert!(contents.holds_namespace("shop") && !contents.holds_namespace("db"));
+        assert_eq!(contents.objects["shop"].len(), 2);
+
+        let list: RawResourceList =
+            serde_json::from_str(r#"{"v1/Secret":["sb/a(created)","sb/b(failed)","sb/c(skipped)"]}"#)
+                .unwrap();
+        let restored = RestoredObjects::new(&list);
+        let action = |n: &str| {
+            restored.objects["sb"][&ObjectId {
+                kind: "v1/Secret".into(),
+                name: n.into(),
+            }]
+        };
+        assert_eq!(action("a"), ItemAction::Present);
+        assert_eq!(action("b"), ItemAction::Failed);
+        assert_eq!(action("c"), ItemAction::Present);
+        assert!(restored.is_empty_for("other"));
+    }
+
+    #[test]
+    fn a_volume_without_method_has_no_data() {
+        let info: VolumeInfo = serde_json::from_str(
+            r#"{"pvcName":"data","pvcNamespace":"shop","skipped":true,"pvInfo":{"reclaimPolicy":"Retain"}}"#,
+        )
+        .unwrap();
+        assert!(!info.has_data() && info.returns_on_production_handle());
+        let info: VolumeInfo = serde_json::from_str(
+            r#"{"backupMethod":"PodVolumeBackup","pvbInfo":{"Phase":"Completed","size":3},"pvInfo":{"reclaimPolicy":"Retain"}}"#,
+        )
+        .unwrap();
+        assert!(info.has_data() && !info.returns_on_production_handle());
+    }
+}

@@ -1,0 +1,242 @@
+//! Level 2, completeness: every object of the backup's resource list is in the sandbox, or its absence is explained.
+
+use std::collections::BTreeMap;
+
+use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
+
+use super::{Evidence, Level, SourceEvidence};
+use crate::velero::{
+    restore::EXCLUDED_RESOURCES,
+    results::{ItemAction, ObjectId},
+};
+
+const MAX: u32 = 20;
+
+#[derive(Default)]
+struct Tally {
+    present: usize,
+    expected: usize,
+    explained: Vec<String>,
+    by_kind: BTreeMap<String, (usize, usize)>,
+}
+
+pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Level, CompletenessCounts) {
+    if !evidence.restored() {
+        return (
+            Level::not_tested(MAX, "nothing was restored"),
+            CompletenessCounts::default(),
+        );
+    }
+    let mut tally = Tally::default();
+    for source in &evidence.sources {
+        match (source.contents, source.outcome) {
+            (Some(_), Some(_)) => object_by_object(source, &mut tally, findings),
+            _ => by_counts(source, &mut tally),
+        }
+        nothing_restored(source, findings);
+    }
+    let Tally {
+        present,
+        expected,
+        explained,
+        by_kind,
+    } = tally;
+    let mut level = Level::share(
+        MAX,
+        present,
+        expected,
+        format!("{present} of {expected} objects are in the sandbox"),
+    );
+    if expected == 0 {
+        level = Level {
+            points: 0,
+            detail: "the restore brought nothing back".to_owned(),
+            ..level
+        };
+    }
+    level.not_tested = explained;
+    (level, counts(&by_kind))
+}
+
+fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut Vec<Finding>) {
+    let (Some(contents), Some(outcome)) = (source.contents, source.outcome) else {
+        return;
+    };
+    for (namespace, sandbox) in &source.mapping {
+        let restored = outcome.restored.objects.get(sandbox);
+        for object in contents.objects.get(namespace).into_iter().flatten() {
+            let action = restored.and_then(|r| r.get(object));
+            match action {
+                Some(ItemAction::Present) => tally.count(object, true),
+                Some(ItemAction::Failed) => {
+                    tally.count(object, false);
+                    findings.push(absent(
+                        object,
+                        Cause::RestoreEngine,
+                        "Velero could not restore it",
+                    ));
+                }
+                None => match explanation(object, source) {
+                    Some(why) => tally.explained.push(format!("{}: {why}", object.display())),
+                    None => {
+                        tally.count(object, false);
+                        findings.push(absent(
+                            object,
+                            Cause::RestoreEngine,
+                            "it is in the backup and did not come back",
+                        ));
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, object: &ObjectId, present: bool) {
+        self.expected += 1;
+        self.present += usize::from(present);
+        let (there, all) = self.by_kind.entry(object.short_kind().to_owned()).or_default();
+        *all += 1;
+        *there += usize::from(present);
+    }
+}
+
+/// Without the lists, Velero's own counts are all there is.
+fn by_counts(source: &SourceEvidence<'_>, tally: &mut Tally) {
+    let (done, all) = source.restore.and_then(|r| r.progress).unwrap_or((0, 0));
+    let errors = source.restore.map_or(0, |r| r.errors);
+    let size = |n: i64| usize::try_from(n.max(0)).unwrap_or(0);
+    tally.expected += size(all);
+    tally.present += size(done - errors);
+    tally
+        .explained
+        .push("objects one by one: the lists of backup and restore could not both be read".to_owned());
+}
+
+/// An empty restore is a failure, never a pass, whatever Velero calls it.
+fn nothing_restored(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) {
+    for (namespace, sandbox) in &source.mapping {
+        let empty = match source.outcome {
+            Some(outcome) => outcome.restored.is_empty_for(sandbox),
+            None => source
+                .restore
+                .is_none_or(|r| r.progress.is_none_or(|(done, _)| done == 0)),
+        };
+        if empty {
+            findings.push(Finding {
+                level: FindingLevel::Completeness,
+                severity: Severity::Error,
+                cause: Cause::Backup,
+                object: Some(format!("Namespace/{namespace}")),
+                message: format!("{NOTHING} namespace {namespace}"),
+            });
+        }
+    }
+}
+
+/// Start of the finding about an empty restore; the result is capped by it.
+pub(super) const NOTHING: &str = "the restore brought back nothing of";
+
+/// Why an object of the backup is rightly not in the sandbox.
+fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'static str> {
+    if is_excluded(object) {
+        return Some("excluded by policy");
+    }
+    match (object.short_kind(), object.name.as_str()) {
+        ("Pod", _) => Some("finished, or made again by its controller"),
+        ("Job", _) => Some("finished"),
+        ("ConfigMap", "kube-root-ca.crt" | "openshift-service-ca.crt") => Some("made by the cluster"),
+        ("Secret", name) if name.contains("-token-") => Some("token of a service account"),
+        ("PodVolumeBackup" | "PodVolumeRestore" | "Event", _) => Some("never restored"),
+        _ if source.selects_by_label => Some("not selected by labelSelector"),
+        _ => None,
+    }
+}
+
+/// Whether a kind such as `apps/v1/Deployment` is among the excluded resources such as `deployments.apps`.
+fn is_excluded(object: &ObjectId) -> bool {
+    let parts: Vec<&str> = object.kind.split('/').collect();
+    let (group, kind) = match parts.as_slice() {
+        [group, _version, kind] => (*group, *kind),
+        [_version, kind] => ("", *kind),
+        _ => ("", object.kind.as_str()),
+    };
+    let kind = kind.to_ascii_lowercase();
+    EXCLUDED_RESOURCES.iter().any(|excluded| {
+        let (plural, of) = excluded.split_once('.').unwrap_or((excluded, ""));
+        let same_kind = plural == kind
+            || plural.strip_suffix('s') == Some(&kind)
+            || plural.strip_suffix("es") == Some(&kind)
+            || plural
+                .strip_suffix("ies")
+                .is_some_and(|stem| kind.strip_suffix('y') == Some(stem));
+        same_kind && of == group
+    })
+}
+
+fn absent(object: &ObjectId, cause: Cause, why: &str) -> Finding {
+    Finding {
+        level: FindingLevel::Completeness,
+        severity: Severity::Error,
+        cause,
+        object: Some(object.display()),
+        message: format!("{} is not in the sandbox: {why}", object.display()),
+    }
+}
+
+fn counts(by_kind: &BTreeMap<String, (usize, usize)>) -> CompletenessCounts {
+    const NAMED: [&str; 5] = [
+        "Deployment",
+        "Service",
+        "Secret",
+        "ConfigMap",
+        "PersistentVolumeClaim",
+    ];
+    let show = |kind: &str| {
+        let (there, all) = by_kind.get(kind).copied().unwrap_or_default();
+        Some(format!("{there}/{all}"))
+    };
+    CompletenessCounts {
+        deployments: show(NAMED[0]),
+        services: show(NAMED[1]),
+        secrets: show(NAMED[2]),
+        config_maps: show(NAMED[3]),
+        pvcs: show(NAMED[4]),
+        custom_resources: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str) -> ObjectId {
+        ObjectId {
+            kind: kind.into(),
+            name: "x".into(),
+        }
+    }
+
+    #[test]
+    fn knows_excluded_kinds_by_group() {
+        for kind in [
+            "v1/Endpoints",
+            "discovery.k8s.io/v1/EndpointSlice",
+            "networking.k8s.io/v1/NetworkPolicy",
+            "networking.k8s.io/v1/Ingress",
+            "v1/ResourceQuota",
+            "batch/v1/Job",
+        ] {
+            assert!(is_excluded(&object(kind)), "{kind}");
+        }
+        for kind in [
+            "v1/Secret",
+            "apps/v1/Deployment",
+            "batch/v1/CronJob",
+            "example.com/v1/Ingress",
+        ] {
+            assert!(!is_excluded(&object(kind)), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Level 1, restore integrity: the Restore's own errors by cause, and volume data.
+
+use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
+
+use super::{Evidence, Level, SourceEvidence};
+use crate::velero::restore::RestorePhase;
+
+const MAX: u32 = 25;
+
+pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Level {
+    let (mut good, mut all) = (0, 0);
+    let mut details = Vec::new();
+    let mut any = false;
+    for source in &evidence.sources {
+        let Some(restore) = source.restore else { continue };
+        any = true;
+        let backup = source.backup.map_or("", |b| b.name.as_str());
+        if source.backup.and_then(|b| b.phase.as_deref()) == Some("PartiallyFailed") {
+            findings.push(Finding {
+                level: FindingLevel::RestoreIntegrity,
+                severity: Severity::Warning,
+                cause: Cause::Backup,
+                object: Some(format!("Backup/{backup}")),
+                message: format!("backup {backup} is itself PartiallyFailed: something is missing in it"),
+            });
+        }
+        match restore.phase {
+            RestorePhase::FailedValidation | RestorePhase::Failed => {
+                let reason = restore
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| "Velero gives no reason".to_owned());
+                let cause = cause_of_failure(&reason);
+                let message = format!(
+                    "the restore of backup {backup} ended as {}: {reason}",
+                    restore.phase_text
+                );
+                findings.push(error(cause, Some(format!("Backup/{backup}")), message));
+                all += 1;
+            }
+            RestorePhase::Completed | RestorePhase::PartiallyFailed => {
+                let lost = lost(source, findings);
+                let total = total(source).max(lost).max(1);
+                all += total;
+                good += total - lost;
+                details.push(format!("restore of {backup} {}", restore.phase_text));
+            }
+            RestorePhase::New | RestorePhase::InProgress | RestorePhase::Finishing => all += 1,
+        }
+    }
+    if !any {
+        return Level::not_tested(MAX, "nothing was restored");
+    }
+    Level::share(MAX, good, all, details.join("; "))
+}
+
+/// Items and volumes that the Restore was to bring back.
+fn total(source: &SourceEvidence<'_>) -> usize {
+    let restored = source.outcome.map_or(0, |o| {
+        o.restored
+            .objects
+            .values()
+            .map(std::collections::BTreeMap::len)
+            .sum()
+    });
+    let counted = source
+        .restore
+        .and_then(|r| r.progress)
+        .map_or(0, |(_, all)| usize::try_from(all).unwrap_or(0));
+    restored.max(counted)
+}
+
+/// How many things were lost with the backup or the restore engine to blame; each becomes a finding.
+fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
+    let mut lost = 0;
+    let messages: Vec<&str> = source
+        .outcome
+        .map(|o| o.results.errors.all().collect())
+        .unwrap_or_default();
+    for message in &messages {
+        let cause = cause_of_error(message);
+        if cause != Cause::Sandbox {
+            lost += 1;
+        }
+        findings.push(error(
+            cause,
+            None,
+            format!("Velero reports: {}", shorten(message)),
+        ));
+    }
+    let is_partial = source
+        .restore
+        .is_some_and(|r| r.phase == RestorePhase::PartiallyFailed);
+    if messages.is_empty() && is_partial {
+        let counted = source.restore.map_or(1, |r| r.errors).max(1);
+        lost += usize::try_from(counted).unwrap_or(1);
+        let message =
+            format!("the restore ended PartiallyFailed with {counted} errors, whose text cannot be read");
+        findings.push(error(Cause::Unknown, None, message));
+    }
+    lost + lost_volumes(source, findings)
+}
+
+/// Claims that came back without the data they had.
+fn lost_volumes(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
+    let Some(contents) = source.contents else { return 0 };
+    let mut lost = 0;
+    for volume in contents
+        .volumes
+        .iter()
+        .filter(|v| source.mapping.contains_key(&v.pvc_namespace))
+    {
+        if volume.has_data() {
+            continue;
+        }
+        lost += 1;
+        let why = match (volume.skipped_reason.as_str(), volume.backup_method.as_str()) {
+            ("", "") => "no backup method was used for it".to_owned(),
+            ("", method) => format!("{method} failed"),
+            (reason, _) => reason.to_owned(),
+        };
+        findings.push(Finding {
+            level: FindingLevel::RestoreIntegrity,
+            severity: Severity::Error,
+            cause: Cause::Backup,
+            object: Some(format!("PersistentVolumeClaim/{}", volume.pvc_name)),
+            message: format!(
+                "the backup holds no data of volume claim {}: {why}",
+                volume.pvc_name
+            ),
+        });
+    }
+    lost + volumes_without_record(source, findings)
+}
+
+/// Claims in the backup of which Velero recorded no volume at all: nothing was tried.
+fn volumes_without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
+    let Some(contents) = source.contents else { return 0 };
+    let mut lost = 0;
+    for namespace in source.mapping.keys() {
+        let claims = contents.objects.get(namespace).into_iter().flatten();
+        for claim in claims.filter(|o| o.short_kind() == "PersistentVolumeClaim") {
+            let recorded = contents
+                .volumes
+                .iter()
+                .any(|v| v.pvc_namespace == *namespace && v.pvc_name == claim.name);
+            if !recorded {
+                lost += 1;
+                findings.push(Finding {
+                    level: FindingLevel::RestoreIntegrity,
+                    severity: Severity::Error,
+                    cause: Cause::Backup,
+                    object: Some(claim.display()),
+                    message: format!(
+                        "the backup holds volume claim {} without any volume data",
+                        claim.name
+                    ),
+                });
+            }
+        }
+    }
+    lost
+}
+
+/// A restore that failed as a whole. A Velero that restarted, or a storage location that is away, says nothing about
+/// the backup.
+fn cause_of_failure(reason: &str) -> Cause {
+    let says = |words: &[&str]| words.iter().any(|w| reason.to_ascii_lowercase().contains(w));
+    if says(&[
+        "during the server starting",
+        "unavailable",
+        "storage location",
+        "storagelocation",
+    ]) {
+        Cause::Sandbox
+    } else if says(&["not found", "backup", "gzip", "tar", "eof"]) {
+        Cause::Backup
+    } else {
+        Cause::RestoreEngine
+    }
+}
+
+fn cause_of_error(message: &str) -> Cause {
+    let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
+    if says(&[
+        "exceeded quota",
+        "violates podsecurity",
+        "denied the request",
+        "failed calling webhook",
+        "minimum cpu",
+        "maximum cpu",
+        "maximum memory",
+        "provided port is already allocated",
+        "may not be used when",
+        "connection refused",
+    ]) {
+        Cause::Sandbox
+    } else if says(&[
+        "gzip",
+        "unexpected eof",
+        "invalid header",
+        "archive/tar",
+        "error downloading backup",
+    ]) {
+        Cause::Backup
+    } else {
+        Cause::RestoreEngine
+    }
+}
+
+fn error(cause: Cause, object: Option<String>, message: String) -> Finding {
+    Finding {
+        level: FindingLevel::RestoreIntegrity,
+        severity: Severity::Error,
+        cause,
+        object,
+        message,
+    }
+}
+
+fn shorten(message: &str) -> String {
+    message.chars().take(400).collect()
+}

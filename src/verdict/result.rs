@@ -1,0 +1,70 @@
+//! From points and findings to a result, and who is to blame.
+
+use kymaros_crds::{Cause, Finding, FindingLevel, RunResult, Severity};
+
+use super::{Evidence, Verdict, completeness::NOTHING};
+
+/// Bands and caps, in this order: 90 and 70 points; a failed check, a lost workload or a `PartiallyFailed` backup
+/// never passes; a failed required check, lost volume data or an empty restore fails; and whatever lost points to the
+/// sandbox, with no fault of backup or engine beside it, is inconclusive.
+pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, Option<Cause>) {
+    let errors: Vec<&Finding> = evidence
+        .findings
+        .iter()
+        .chain(&verdict.findings)
+        .filter(|f| f.severity == Severity::Error)
+        .collect();
+    let caused_by = |cause: Cause| errors.iter().any(|f| f.cause == cause);
+    let cause = main_cause(&errors);
+
+    let fault_of_backup = caused_by(Cause::Backup) || caused_by(Cause::RestoreEngine);
+    if caused_by(Cause::Sandbox) && !fault_of_backup {
+        return (RunResult::Inconclusive, Some(Cause::Sandbox));
+    }
+    if fails(verdict, evidence, &errors) {
+        return (RunResult::Fail, cause);
+    }
+    let band = match verdict.score() {
+        90.. => RunResult::Pass,
+        70..=89 => RunResult::Partial,
+        _ => RunResult::Fail,
+    };
+    let partial_backup = evidence
+        .sources
+        .iter()
+        .any(|s| s.backup.and_then(|b| b.phase.as_deref()) == Some("PartiallyFailed"));
+    let capped = partial_backup || !errors.is_empty();
+    match band {
+        RunResult::Pass if capped => (RunResult::Partial, cause.or(Some(Cause::Backup))),
+        other => (other, cause),
+    }
+}
+
+fn fails(verdict: &Verdict, evidence: &Evidence<'_>, errors: &[&Finding]) -> bool {
+    let required = evidence
+        .checks
+        .iter()
+        .any(|c| c.required && c.status != kymaros_crds::CheckResult::Pass);
+    let lost_data = verdict.findings.iter().any(|f| {
+        f.level == FindingLevel::RestoreIntegrity
+            && f.cause == Cause::Backup
+            && f.object
+                .as_deref()
+                .is_some_and(|o| o.starts_with("PersistentVolumeClaim/"))
+    });
+    let empty = errors.iter().any(|f| f.message.starts_with(NOTHING));
+    required || lost_data || empty || evidence.ended_early
+}
+
+/// Backup and engine come first: they are what a test is about.
+fn main_cause(errors: &[&Finding]) -> Option<Cause> {
+    [
+        Cause::Backup,
+        Cause::RestoreEngine,
+        Cause::Application,
+        Cause::Sandbox,
+        Cause::Unknown,
+    ]
+    .into_iter()
+    .find(|cause| errors.iter().any(|f| f.cause == *cause))
+}

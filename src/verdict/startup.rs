@@ -1,0 +1,81 @@
+//! Level 3, start-up: every workload reaches its wanted count and stays there.
+
+use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
+
+use super::{Evidence, Level};
+use crate::workloads::{Trouble, Workload, WorkloadState};
+
+const MAX: u32 = 20;
+
+pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Level {
+    let Some(came) = evidence.came.filter(|_| evidence.restored()) else {
+        return Level::not_tested(MAX, "nothing was restored");
+    };
+    let workloads = &came.workloads;
+    let ready = workloads.iter().filter(|w| w.is_ready()).count();
+    for workload in workloads {
+        if let WorkloadState::Pending(trouble) | WorkloadState::Hopeless(trouble) = &workload.state {
+            findings.extend(explain(evidence, workload, trouble));
+        }
+    }
+    for (source, object) in &evidence.absent {
+        findings.push(Finding {
+            level: FindingLevel::PodStartup,
+            severity: Severity::Error,
+            cause: Cause::Sandbox,
+            object: Some(object.clone()),
+            message: format!("{object} of namespace {source} was restored and is gone from its sandbox"),
+        });
+    }
+    let all = workloads.len() + evidence.absent.len();
+    let detail = match all {
+        0 => "there are no workloads to start".to_owned(),
+        _ => format!("{ready} of {all} workloads are ready"),
+    };
+    let mut level = Level::share(MAX, ready, all, detail);
+    level.tested = workloads
+        .iter()
+        .map(|w| format!("{}: {}/{} ready", w.object, w.ready, w.wanted))
+        .collect();
+    level
+}
+
+/// A workload that is not ready, and the missing object behind it with whoever lost it.
+fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) -> Vec<Finding> {
+    let startup = |cause, object: String, message| Finding {
+        level: FindingLevel::PodStartup,
+        severity: Severity::Error,
+        cause,
+        object: Some(object),
+        message,
+    };
+    let Some((kind, name)) = &trouble.missing else {
+        let message = format!("{} does not start: {}", workload.object, trouble.message);
+        return vec![startup(trouble.cause, workload.object.clone(), message)];
+    };
+    let (cause, why) = who_lost(evidence, &workload.source, kind, name);
+    let message = format!(
+        "{} does not start: {kind} {name} is missing, {why}",
+        workload.object
+    );
+    vec![startup(cause, format!("{kind}/{name}"), message)]
+}
+
+fn who_lost(evidence: &Evidence<'_>, namespace: &str, kind: &str, name: &str) -> (Cause, &'static str) {
+    let contents = evidence
+        .sources
+        .iter()
+        .find(|s| s.mapping.contains_key(namespace))
+        .and_then(|s| s.contents);
+    match contents {
+        None => (Cause::Unknown, "and what the backup holds cannot be read"),
+        Some(contents) => {
+            let mut objects = contents.objects.get(namespace).into_iter().flatten();
+            if objects.any(|o| o.short_kind() == kind && o.name == name) {
+                (Cause::RestoreEngine, "though the backup holds it")
+            } else {
+                (Cause::Backup, "the backup does not hold it")
+            }
+        }
+    }
+}

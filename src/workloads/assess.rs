@@ -1,0 +1,440 @@
+//! From the objects of one sandbox to its workloads: a pure function.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        core::v1::{Event, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use kube::{
+    ResourceExt,
+    core::{Selector, SelectorExt},
+};
+use kymaros_crds::Cause;
+
+use super::{
+    Trouble, Workload, WorkloadState,
+    pods::{PodState, judge, missing_object},
+};
+
+/// The objects of one sandbox, as its watches see them.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxObjects {
+    /// Pods.
+    pub pods: Vec<Pod>,
+    /// Deployments.
+    pub deployments: Vec<Deployment>,
+    /// Stateful sets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// Daemon sets.
+    pub daemon_sets: Vec<DaemonSet>,
+    /// Replica sets, for those without a Deployment and for reasons why pods cannot be made.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// Warnings.
+    pub warnings: Vec<Event>,
+}
+
+/// Lists the workloads of a sandbox and where each stands.
+#[must_use]
+pub fn assess(source: &str, objects: &SandboxObjects) -> Vec<Workload> {
+    let mut workloads = Vec::new();
+    for set in controllers(objects) {
+        workloads.push(set.assess(source, objects));
+    }
+    let owned = |pod: &Pod| {
+        let has_controller = pod.owner_references().iter().any(|o| o.controller == Some(true));
+        has_controller || controllers(objects).iter().any(|c| c.selects(pod))
+    };
+    for pod in objects.pods.iter().filter(|p| !owned(p)) {
+        workloads.push(bare(source, pod, objects));
+    }
+    settle_crash_loops(&mut workloads, objects);
+    workloads.sort_by(|a, b| a.object.cmp(&b.object));
+    workloads
+}
+
+/// What the four kinds of controllers have in common.
+struct Controller<'a> {
+    kind: &'static str,
+    name: String,
+    selector: Option<&'a LabelSelector>,
+    wanted: i32,
+    ready: i32,
+    /// Whether its status speaks of its current spec.
+    current: bool,
+    /// Why it cannot make pods, in its own words.
+    failure: Option<String>,
+}
+
+fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
+    let mut all = Vec::new();
+    for d in &objects.deployments {
+        let (spec, status) = (d.spec.as_ref(), d.status.as_ref());
+        let conditions = status.and_then(|s| s.conditions.as_ref());
+        let failure = conditions
+            .into_iter()
+            .flatten()
+            .find(|c| c.type_ == "ReplicaFailure" && c.status == "True");
+        all.push(Controller {
+            kind: "Deployment",
+            name: d.name_any(),
+            selector: spec.map(|s| &s.selector),
+            wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
+            ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
+            current: is_current(d.metadata.generation, status.and_then(|s| s.observed_generation)),
+            failure: failure.and_then(|c| c.message.clone()),
+        });
+    }
+    for s in &objects.stateful_sets {
+        let (spec, status) = (s.spec.as_ref(), s.status.as_ref());
+        all.push(Controller {
+            kind: "StatefulSet",
+            name: s.name_any(),
+            selector: spec.map(|s| &s.selector),
+            wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
+            ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
+            current: is_current(s.metadata.generation, status.and_then(|s| s.observed_generation)),
+            failure: None,
+        });
+    }
+    for d in &objects.daemon_sets {
+        let status = d.status.as_ref();
+        all.push(Controller {
+            kind: "DaemonSet",
+            name: d.name_any(),
+            selector: d.spec.as_ref().map(|s| &s.selector),
+            wanted: status.map_or(0, |s| s.desired_number_scheduled),
+            ready: status.map_or(0, |s| s.number_ready),
+            current: is_current(d.metadata.generation, status.and_then(|s| s.observed_generation)),
+            failure: None,
+        });
+    }
+    // A ReplicaSet of a Deployment is the Deployment's business; owner references are gone after a restore, until the
+    // Deployment adopts it by its selector.
+    let deployments: Vec<Selector> = all
+        .iter()
+        .filter(|c| c.kind == "Deployment")
+        .filter_map(|c| selector(c.selector))
+        .collect();
+    for r in &objects.replica_sets {
+        let has_owner = r.owner_references().iter().any(|o| o.controller == Some(true));
+        if has_owner || deployments.iter().any(|s| s.matches(r.labels())) {
+            continue;
+        }
+        let (spec, status) = (r.spec.as_ref(), r.status.as_ref());
+        all.push(Controller {
+            kind: "ReplicaSet",
+            name: r.name_any(),
+            selector: spec.map(|s| &s.selector),
+            wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
+            ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
+            current: is_current(r.metadata.generation, status.and_then(|s| s.observed_generation)),
+            failure: None,
+        });
+    }
+    all
+}
+
+/// Without an observed generation the controller has not yet looked at the restored object.
+fn is_current(generation: Option<i64>, observed: Option<i64>) -> bool {
+    observed.is_some_and(|o| generation.is_none_or(|g| o >= g))
+}
+
+fn selector(selector: Option<&LabelSelector>) -> Option<Selector> {
+    let selector = selector?.clone();
+    let parsed: Selector = selector.try_into().ok()?;
+    Some(parsed)
+}
+
+impl Controller<'_> {
+    fn selects(&self, pod: &Pod) -> bool {
+        selector(self.selector).is_some_and(|s| s.matches(pod.labels()))
+    }
+
+    fn object(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
+
+    fn assess(&self, source: &str, objects: &SandboxObjects) -> Workload {
+        let pods: Vec<PodState> = objects
+            .pods
+            .iter()
+            .filter(|p| self.selects(p))
+            .map(|p| judge(p, &warnings_about("Pod", &p.name_any(), objects)))
+            .collect();
+        let state = if self.current && self.ready >= self.wanted {
+            WorkloadState::Ready(newest_ready(&pods))
+        } else {
+            self.not_ready(&pods, objects)
+        };
+        Workload {
+            source: source.to_owned(),
+            object: self.object(),
+            wanted: self.wanted,
+            ready: self.ready.min(self.wanted),
+            state,
+        }
+    }
+
+    fn not_ready(&self, pods: &[PodState], objects: &SandboxObjects) -> WorkloadState {
+        if let Some(trouble) = pods.iter().find_map(hopeless) {
+            return WorkloadState::Hopeless(trouble);
+        }
+        let mut failures: Vec<String> = self.failure.iter().cloned().collect();
+        failures.extend(warnings_about(self.kind, &self.name, objects));
+        failures.extend(
+            objects
+                .replica_sets
+                .iter()
+                .filter(|r| {
+                    r.owner_references()
+                        .iter()
+                        .any(|o| o.kind == self.kind && o.name == self.name)
+                })
+                .flat_map(|r| warnings_about("ReplicaSet", &r.name_any(), objects)),
+        );
+        if let Some(trouble) = failures.iter().find_map(|f| refused(f)) {
+            return WorkloadState::Hopeless(trouble);
+        }
+        let waiting = pods.iter().find_map(|p| match p {
+            PodState::Waiting(t) | PodState::Crashing(t) => Some(t.clone()),
+            _ => None,
+        });
+        let trouble = waiting.unwrap_or_else(|| {
+            let message = format!("{} of {} pods are ready", self.ready, self.wanted);
+            Trouble::new(
+                Cause::Application,
+                failures
+                    .pop()
+                    .map_or(message.clone(), |f| format!("{message}: {f}")),
+            )
+        });
+        WorkloadState::Pending(trouble)
+    }
+}
+
+fn hopeless(state: &PodState) -> Option<Trouble> {
+    match state {
+        PodState::Hopeless(trouble) => Some(trouble.clone()),
+        _ => None,
+    }
+}
+
+fn newest_ready(pods: &[PodState]) -> Option<Timestamp> {
+    pods.iter()
+        .filter_map(|p| {
+            if let PodState::Ready(since) = p {
+                *since
+            } else {
+                None
+            }
+        })
+        .max()
+}
+
+fn bare(source: &str, pod: &Pod, objects: &SandboxObjects) -> Workload {
+    let state = match judge(pod, &warnings_about("Pod", &pod.name_any(), objects)) {
+        PodState::Ready(since) => WorkloadState::Ready(since),
+        PodState::Succeeded => WorkloadState::Ready(None),
+        PodState::Hopeless(trouble) => WorkloadState::Hopeless(trouble),
+        PodState::Waiting(trouble) | PodState::Crashing(trouble) => WorkloadState::Pending(trouble),
+    };
+    let ready = i32::from(matches!(state, WorkloadState::Ready(_)));
+    Workload {
+        source: source.to_owned(),
+        object: format!("Pod/{}", pod.name_any()),
+        wanted: 1,
+        ready,
+        state,
+    }
+}
+
+/// Why a controller may not make its pods, when that is for good.
+fn refused(message: &str) -> Option<Trouble> {
+    let says = |word: &str| message.contains(word);
+    if says("exceeded quota") || says("must specify limits") || says("must specify requests") {
+        return Some(Trouble::new(
+            Cause::Sandbox,
+            format!("the sandbox quota is too small: {message}"),
+        ));
+    }
+    if says("maximum cpu usage") || says("maximum memory usage") || says("must be less than or equal to") {
+        return Some(Trouble::new(
+            Cause::Sandbox,
+            format!("the sandbox limits do not allow it: {message}"),
+        ));
+    }
+    if says("violates PodSecurity") || says("denied the request") || says("failed calling webhook") {
+        return Some(Trouble::new(
+            Cause::Sandbox,
+            format!("admission refuses it: {message}"),
+        ));
+    }
+    missing_object(message)
+}
+
+/// A pod in a crash loop may be waiting for another that is still starting. When nothing else is, it is for good.
+fn settle_crash_loops(workloads: &mut [Workload], objects: &SandboxObjects) {
+    let states: Vec<PodState> = objects
+        .pods
+        .iter()
+        .map(|p| judge(p, &warnings_about("Pod", &p.name_any(), objects)))
+        .collect();
+    let still_starting = states.iter().any(|s| matches!(s, PodState::Waiting(_)));
+    if still_starting || objects.pods.is_empty() {
+        return;
+    }
+    let crashes: Vec<&Trouble> = states
+        .iter()
+        .filter_map(|s| {
+            if let PodState::Crashing(t) = s {
+                Some(t)
+            } else {
+                None
+            }
+        })
+        .collect();
+    for workload in workloads {
+        if let WorkloadState::Pending(trouble) = &workload.state
+            && crashes.contains(&trouble)
+        {
+            workload.state = WorkloadState::Hopeless(trouble.clone());
+        }
+    }
+}
+
+fn warnings_about(kind: &str, name: &str, objects: &SandboxObjects) -> Vec<String> {
+    let about = objects.warnings.iter().filter(|e| {
+        e.involved_object.kind.as_deref() == Some(kind) && e.involved_object.name.as_deref() == Some(name)
+    });
+    let mut by_time: BTreeMap<_, String> = BTreeMap::new();
+    for event in about {
+        let at = event.last_timestamp.as_ref().map(|t| t.0);
+        by_time.insert((at, event.name_any()), event.message.clone().unwrap_or_default());
+    }
+    by_time.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn deployment(replicas: i32, status: &serde_json::Value) -> Deployment {
+        serde_json::from_value(json!({
+            "metadata": { "name": "web", "generation": 1 },
+            "spec": { "replicas": replicas, "selector": { "matchLabels": { "app": "web" } },
+                      "template": { "metadata": {}, "spec": { "containers": [] } } },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn pod(name: &str, status: &serde_json::Value) -> Pod {
+        serde_json::from_value(
+            json!({ "metadata": { "name": name, "labels": { "app": "web" } }, "status": status }),
+        )
+        .unwrap()
+    }
+
+    fn ready_at(time: &str) -> serde_json::Value {
+        json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": time }] })
+    }
+
+    fn crashing() -> serde_json::Value {
+        json!({ "phase": "Running", "containerStatuses": [{
+            "name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 5,
+            "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+            "lastState": { "terminated": { "exitCode": 1 } } }] })
+    }
+
+    fn only(objects: &SandboxObjects) -> Workload {
+        let mut all = assess("shop", objects);
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    #[test]
+    fn a_deployment_is_ready_when_its_own_status_says_so() {
+        let mut objects = SandboxObjects {
+            deployments: vec![deployment(
+                1,
+                &json!({ "observedGeneration": 1, "readyReplicas": 1 }),
+            )],
+            pods: vec![pod("web-1", &ready_at("2026-01-01T00:00:05Z"))],
+            ..Default::default()
+        };
+        let workload = only(&objects);
+        assert_eq!(
+            workload.ready_since(),
+            Some("2026-01-01T00:00:05Z".parse().unwrap())
+        );
+        objects.deployments = vec![deployment(1, &json!({ "readyReplicas": 1 }))];
+        assert!(
+            !only(&objects).is_ready(),
+            "a status nobody has renewed since the restore says nothing"
+        );
+        objects.deployments = vec![deployment(
+            2,
+            &json!({ "observedGeneration": 1, "readyReplicas": 1 }),
+        )];
+        assert!(!only(&objects).is_ready());
+    }
+
+    #[test]
+    fn zero_replicas_and_completed_pods_are_fine() {
+        let zero = SandboxObjects {
+            deployments: vec![deployment(0, &json!({ "observedGeneration": 1 }))],
+            ..Default::default()
+        };
+        assert!(only(&zero).is_ready());
+        let done = SandboxObjects {
+            pods: vec![pod("once", &json!({ "phase": "Succeeded" }))],
+            ..Default::default()
+        };
+        assert!(only(&done).is_ready());
+    }
+
+    #[test]
+    fn a_quota_that_is_too_small_ends_the_wait_and_is_the_sandbox() {
+        let status = json!({ "observedGeneration": 1, "conditions": [{ "type": "ReplicaFailure", "status": "True",
+            "message": "pods \"web-1\" is forbidden: exceeded quota: sandbox-quota" }] });
+        let objects = SandboxObjects {
+            deployments: vec![deployment(1, &status)],
+            ..Default::default()
+        };
+        let WorkloadState::Hopeless(trouble) = only(&objects).state else {
+            panic!("not hopeless")
+        };
+        assert_eq!(trouble.cause, Cause::Sandbox);
+    }
+
+    #[test]
+    fn a_crash_loop_is_for_good_only_when_nothing_else_is_starting() {
+        let mut objects = SandboxObjects {
+            pods: vec![pod("a", &crashing())],
+            ..Default::default()
+        };
+        assert!(matches!(only(&objects).state, WorkloadState::Hopeless(_)));
+        objects.pods.push(pod("b", &json!({ "phase": "Pending" })));
+        let all = assess("shop", &objects);
+        assert!(
+            all.iter().all(|w| matches!(w.state, WorkloadState::Pending(_))),
+            "{all:?}"
+        );
+    }
+
+    #[test]
+    fn a_pod_that_a_controller_selects_is_not_a_workload_of_its_own() {
+        let objects = SandboxObjects {
+            deployments: vec![deployment(1, &json!({}))],
+            pods: vec![pod("web-1", &json!({ "phase": "Pending" }))],
+            ..Default::default()
+        };
+        assert_eq!(only(&objects).object, "Deployment/web");
+    }
+}

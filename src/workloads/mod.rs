@@ -1,0 +1,75 @@
+//! What came up in the sandboxes: each workload with its wanted and ready count, and why it does not start.
+
+pub mod assess;
+pub mod pods;
+pub mod references;
+pub mod watch;
+
+use jiff::Timestamp;
+use kymaros_crds::Cause;
+
+/// One restored workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// The source namespace it came from.
+    pub source: String,
+    /// `Kind/name`.
+    pub object: String,
+    /// Pods it should have.
+    pub wanted: i32,
+    /// Pods that are ready.
+    pub ready: i32,
+    /// Where it stands.
+    pub state: WorkloadState,
+}
+
+/// Where a workload stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorkloadState {
+    /// Everything it wants is ready, the last of it since this moment (API timestamp; `None`: nothing to wait for).
+    Ready(Option<Timestamp>),
+    /// It may still come.
+    Pending(Trouble),
+    /// It cannot come any more, whatever one waits.
+    Hopeless(Trouble),
+}
+
+/// Why a workload is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Who is to blame.
+    pub cause: Cause,
+    /// One sentence.
+    pub message: String,
+    /// A missing object that explains it, as kind and name.
+    pub missing: Option<(String, String)>,
+}
+
+impl Trouble {
+    /// A trouble that no missing object explains.
+    #[must_use]
+    pub fn new(cause: Cause, message: impl Into<String>) -> Self {
+        Self {
+            cause,
+            message: message.into(),
+            missing: None,
+        }
+    }
+}
+
+impl Workload {
+    /// Whether it reached its wanted count.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, WorkloadState::Ready(_))
+    }
+
+    /// Since when it is ready.
+    #[must_use]
+    pub fn ready_since(&self) -> Option<Timestamp> {
+        match self.state {
+            WorkloadState::Ready(since) => since,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Why a pod is not ready: from its conditions, its containers' states and the warnings about it.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kymaros_crds::Cause;
+use regex::Regex;
+
+use super::Trouble;
+
+/// Restarts after which a crash loop is taken to be for good, when nothing it could wait for is still starting.
+const CRASH_LOOP_RESTARTS: i32 = 3;
+
+/// What can be said of one pod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PodState {
+    /// Ready, since when.
+    Ready(Option<Timestamp>),
+    /// Ran to its end.
+    Succeeded,
+    /// Not ready yet.
+    Waiting(Trouble),
+    /// Crashes again and again: hopeless only when everything else has settled.
+    Crashing(Trouble),
+    /// Will never be ready.
+    Hopeless(Trouble),
+}
+
+/// Judges one pod; `warnings` are the messages of Warning events about it.
+#[must_use]
+pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
+    if phase == "Succeeded" {
+        return PodState::Succeeded;
+    }
+    if let Some(since) = ready_since(pod) {
+        return PodState::Ready(since);
+    }
+    if phase == "Failed" {
+        let message = status.and_then(|s| s.message.clone().or(s.reason.clone()));
+        let message = format!(
+            "the pod failed: {}",
+            message.unwrap_or_else(|| "no reason given".to_owned())
+        );
+        return PodState::Crashing(Trouble::new(Cause::Application, message));
+    }
+    for container in containers(pod) {
+        if let Some(state) = judge_container(container) {
+            return state;
+        }
+    }
+    if let Some(missing) = warnings.iter().find_map(|w| missing_object(w)) {
+        return PodState::Hopeless(missing);
+    }
+    PodState::Waiting(not_ready(pod, warnings))
+}
+
+fn ready_since(pod: &Pod) -> Option<Option<Timestamp>> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions
+        .iter()
+        .find(|c| c.type_ == "Ready" && c.status == "True")?;
+    let going = pod.metadata.deletion_timestamp.is_some();
+    (!going).then(|| ready.last_transition_time.as_ref().map(|t| t.0))
+}
+
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status
+        .and_then(|s| s.init_container_statuses.as_ref())
+        .into_iter()
+        .flatten();
+    let main = status
+        .and_then(|s| s.container_statuses.as_ref())
+        .into_iter()
+        .flatten();
+    init.chain(main)
+}
+
+fn judge_container(container: &ContainerStatus) -> Option<PodState> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref().unwrap_or_default();
+    let message = waiting.message.as_deref().unwrap_or_default();
+    let name = &container.name;
+    match reason {
+        "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" => {
+            Some(judge_image(reason, message, &container.image))
+        }
+        "CreateContainerConfigError" | "CreateContainerError" => Some(missing_object(message).map_or_else(
+            || {
+                PodState::Waiting(Trouble::new(
+                    Cause::Application,
+                    format!("container {name}: {message}"),
+                ))
+            },
+            PodState::Hopeless,
+        )),
+        "CrashLoopBackOff" => {
+            let ended = container.last_state.as_ref().and_then(|s| s.terminated.as_ref());
+            let code = ended.map_or(-1, |t| t.exit_code);
+            let restarts = container.restart_count;
+            let message =
+                format!("container {name} exits with code {code} again and again ({restarts} restarts)");
+            let trouble = Trouble::new(Cause::Application, message);
+            Some(if restarts >= CRASH_LOOP_RESTARTS {
+                PodState::Crashing(trouble)
+            } else {
+                PodState::Waiting(trouble)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A registry that says "no such image" or "not for you" is a real failure: the application cannot be brought back.
+/// One that does not answer says nothing about the backup.
+fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
+    let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
+    let refused = says(&[
+        "not found",
+        "manifest unknown",
+        "denied",
+        "unauthorized",
+        "forbidden",
+        "401",
+        "403",
+    ]) && !says(&[
+        "no such host",
+        "dial tcp",
+        "i/o timeout",
+        "connection refused",
+        "unreachable",
+    ]);
+    match reason {
+        "InvalidImageName" => PodState::Hopeless(Trouble::new(
+            Cause::Application,
+            format!("image name {image} is not valid"),
+        )),
+        "ErrImageNeverPull" => PodState::Hopeless(Trouble::new(
+            Cause::Application,
+            format!("image {image} is not on the node and its pull policy is Never"),
+        )),
+        _ if refused => PodState::Hopeless(Trouble::new(
+            Cause::Application,
+            format!("image {image} does not exist or may not be pulled"),
+        )),
+        _ => PodState::Waiting(Trouble::new(
+            Cause::Sandbox,
+            format!("image {image} cannot be pulled: {message}"),
+        )),
+    }
+}
+
+/// Reads "not found" texts of kubelet and controllers: `secret "x" not found`, `references non-existent secret key`.
+pub(super) fn missing_object(message: &str) -> Option<Trouble> {
+    static NOT_FOUND: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?i)\b(secret|configmap|serviceaccount|persistentvolumeclaim)s?\s+"(?:[^"/]+/)?([^"]+)" (?:is )?not found"#).ok()
+    });
+    static NO_KEY: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)").ok());
+    if let Some(found) = NOT_FOUND.as_ref().and_then(|r| r.captures(message)) {
+        let kind = proper_kind(&found[1]);
+        let name = found[2].to_owned();
+        return Some(Trouble {
+            cause: Cause::Unknown,
+            message: format!("{kind} {name} is not there"),
+            missing: Some((kind.to_owned(), name)),
+        });
+    }
+    NO_KEY.as_ref().and_then(|r| r.captures(message)).map(|found| {
+        Trouble::new(
+            Cause::Application,
+            format!("{} {} has no key {}", &found[2], &found[3], &found[1]),
+        )
+    })
+}
+
+fn proper_kind(lower: &str) -> &'static str {
+    match lower.to_ascii_lowercase().as_str() {
+        "secret" => "Secret",
+        "configmap" => "ConfigMap",
+        "serviceaccount" => "ServiceAccount",
+        _ => "PersistentVolumeClaim",
+    }
+}
+
+fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let unscheduled = conditions
+        .into_iter()
+        .flatten()
+        .find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = unscheduled {
+        let why = condition.message.as_deref().unwrap_or("no node takes it");
+        return Trouble::new(Cause::Sandbox, format!("the pod cannot be scheduled: {why}"));
+    }
+    let restoring = containers(pod).any(|c| c.name == "restore-wait" && !c.ready);
+    if restoring {
+        return Trouble::new(Cause::RestoreEngine, "its volumes are still being restored");
+    }
+    let last = warnings.last().map(|w| format!(": {w}")).unwrap_or_default();
+    Trouble::new(Cause::Application, format!("the pod is not ready{last}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(status: serde_json::Value) -> Pod {
+        serde_json::from_value(serde_json::json!({ "metadata": { "name": "p" }, "status": status })).unwrap()
+    }
+
+    fn waiting(reason: &str, message: &str, restarts: i32) -> Pod {
+        pod(serde_json::json!({ "phase": "Pending", "containerStatuses": [{
+            "name": "app", "image": "shop:1", "imageID": "", "ready": false, "restartCount": restarts,
+            "state": { "waiting": { "reason": reason, "message": message } },
+            "lastState": { "terminated": { "exitCode": 3 } },
+        }]}))
+    }
+
+    fn hopeless(pod: &Pod) -> Trouble {
+        match judge(pod, &[]) {
+            PodState::Hopeless(trouble) => trouble,
+            other => panic!("expected hopeless, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_missing_secret_is_hopeless_and_named() {
+        let trouble = hopeless(&waiting(
+            "CreateContainerConfigError",
+            "secret \"db-credentials\" not found",
+            0,
+        ));
+        assert_eq!(trouble.missing, Some(("Secret".into(), "db-credentials".into())));
+        let mount = "MountVolume.SetUp failed for volume \"c\" : configmap \"web\" not found";
+        let state = judge(
+            &pod(serde_json::json!({ "phase": "Pending" })),
+            &[mount.to_owned()],
+        );
+        assert!(
+            matches!(state, PodState::Hopeless(t) if t.missing == Some(("ConfigMap".into(), "web".into())))
+        );
+    }
+
+    #[test]
+    fn an_image_that_does_not_exist_is_told_from_a_registry_that_does_not_answer() {
+        let gone = waiting(
+            "ErrImagePull",
+            "failed to resolve reference \"r/shop:1\": r/shop:1: not found",
+            0,
+        );
+        assert_eq!(hopeless(&gone).cause, Cause::Application);
+        let silent = waiting("ErrImagePull", "dial tcp: lookup r: no such host", 0);
+        assert!(matches!(judge(&silent, &[]), PodState::Waiting(t) if t.cause == Cause::Sandbox));
+        assert_eq!(
+            hopeless(&waiting("ErrImageNeverPull", "", 0)).cause,
+            Cause::Application
+        );
+    }
+
+    #[test]
+    fn a_few_crashes_are_start_up_and_many_are_a_loop() {
+        assert!(matches!(
+            judge(&waiting("CrashLoopBackOff", "", 1), &[]),
+            PodState::Waiting(_)
+        ));
+        let PodState::Crashing(trouble) = judge(&waiting("CrashLoopBackOff", "", 3), &[]) else {
+            panic!("expected crashing")
+        };
+        assert!(trouble.message.contains("code 3"), "{}", trouble.message);
+    }
+
+    #[test]
+    fn ready_and_succeeded_are_fine() {
+        let ready = pod(serde_json::json!({ "phase": "Running", "conditions": [
+            { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" }]}));
+        assert_eq!(
+            judge(&ready, &[]),
+            PodState::Ready(Some("2026-01-01T00:00:00Z".parse().unwrap()))
+        );
+        assert_eq!(
+            judge(&pod(serde_json::json!({ "phase": "Succeeded" })), &[]),
+            PodState::Succeeded
+        );
+    }
+
+    #[test]
+    fn an_unschedulable_pod_is_the_sandbox() {
+        let pending = pod(serde_json::json!({ "phase": "Pending", "conditions": [
+            { "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available" }]}));
+        assert!(matches!(judge(&pending, &[]), PodState::Waiting(t) if t.cause == Cause::Sandbox));
+    }
+}

@@ -1,0 +1,128 @@
+//! Watches over the sandboxes of one run: they live as long as the run needs them, and nothing outside a sandbox is
+//! ever cached.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        core::v1::{Event, Pod},
+    },
+};
+use kube::{
+    Api, Client, Resource,
+    runtime::{
+        WatchStreamExt, reflector,
+        reflector::Store,
+        watcher::{self, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::assess::SandboxObjects;
+
+/// Called whenever something in the sandbox changed.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// The watches over one sandbox; dropping it ends them.
+pub struct SandboxWatch {
+    pods: Store<Pod>,
+    deployments: Store<Deployment>,
+    stateful_sets: Store<StatefulSet>,
+    daemon_sets: Store<DaemonSet>,
+    replica_sets: Store<ReplicaSet>,
+    warnings: Store<Event>,
+    tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+impl SandboxWatch {
+    /// Starts watching a sandbox.
+    #[must_use]
+    pub fn start(client: &Client, sandbox: &str, wake: &Wake) -> Self {
+        let mut tasks = Vec::new();
+        let all = watcher::Config::default;
+        Self {
+            pods: watch(client, sandbox, all(), wake, &mut tasks),
+            deployments: watch(client, sandbox, all(), wake, &mut tasks),
+            stateful_sets: watch(client, sandbox, all(), wake, &mut tasks),
+            daemon_sets: watch(client, sandbox, all(), wake, &mut tasks),
+            replica_sets: watch(client, sandbox, all(), wake, &mut tasks),
+            warnings: watch(client, sandbox, all().fields("type=Warning"), wake, &mut tasks),
+            tasks,
+        }
+    }
+
+    /// What is in the sandbox; `None` until every watch has delivered its first full list.
+    #[must_use]
+    pub fn objects(&self) -> Option<SandboxObjects> {
+        let synced = is_synced(&self.pods)
+            && is_synced(&self.deployments)
+            && is_synced(&self.stateful_sets)
+            && is_synced(&self.daemon_sets)
+            && is_synced(&self.replica_sets)
+            && is_synced(&self.warnings)
+            && self.tasks.iter().all(|t| !t.is_finished());
+        synced.then(|| SandboxObjects {
+            pods: owned(&self.pods),
+            deployments: owned(&self.deployments),
+            stateful_sets: owned(&self.stateful_sets),
+            daemon_sets: owned(&self.daemon_sets),
+            replica_sets: owned(&self.replica_sets),
+            warnings: owned(&self.warnings),
+        })
+    }
+}
+
+fn is_synced<K: reflector::Lookup + Clone + 'static>(store: &Store<K>) -> bool
+where
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    use futures::FutureExt;
+    matches!(store.wait_until_ready().now_or_never(), Some(Ok(())))
+}
+
+fn owned<K: reflector::Lookup + Clone + 'static>(store: &Store<K>) -> Vec<K>
+where
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    store.state().iter().map(|object| K::clone(object)).collect()
+}
+
+fn watch<K>(
+    client: &Client,
+    sandbox: &str,
+    config: watcher::Config,
+    wake: &Wake,
+    tasks: &mut Vec<AbortOnDropHandle<()>>,
+) -> Store<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let api = Api::<K>::namespaced(client.clone(), sandbox);
+    let stream = watcher(api, config).default_backoff().reflect(writer);
+    tasks.push(AbortOnDropHandle::new(tokio::spawn(drive(stream, wake.clone()))));
+    reader
+}
+
+/// Wakes the run after each change, and once the first list is complete. While the first list comes in piece by
+/// piece there is nothing to decide.
+async fn drive<K>(stream: impl Stream<Item = watcher::Result<watcher::Event<K>>>, wake: Wake) {
+    let mut stream = std::pin::pin!(stream);
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_) | watcher::Event::InitDone) => wake(),
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
+            Err(error) => tracing::debug!(%error, "a watch over a sandbox is interrupted"),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The life of runs on a real cluster, with a small application.
+
+mod story;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+    runtime::wait::await_condition,
+};
+use kymaros_crds::{Cause, RestoreReport, RestoreTest, RestoreTestPhase, RunPhase, RunResult, names};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use serde_json::json;
+use story::{SMALL, create_test, finished, gone, leftovers, phase, report_when, run, spec};
+
+/// A small application with a backup of it.
+async fn small(scene: &mut Scene, stem: &str) -> Result<(String, String)> {
+    let namespace = scene.namespace(stem).await?;
+    apply(&scene.client, &namespace, SMALL).await?;
+    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let name = unique(stem);
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    Ok((namespace, name))
+}
+
+fn web_check() -> serde_json::Value {
+    json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",
+        "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } })
+}
+
+#[tokio::test]
+async fn a_source_that_is_gone_is_the_very_disaster_this_is_for() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let home = scene.namespace("gone-home").await?;
+    let (namespace, name) = small(&mut scene, "gone").await?;
+    scene.remove(&namespace).await?;
+    let report = run(&scene, &home, "gone", spec(&[&namespace], &name, web_check())).await?;
+    let status = report.status.context("no status")?;
+    assert_eq!(
+        (status.score, status.result),
+        (Some(100), Some(RunResult::Pass)),
+        "{:?}",
+        status.findings
+    );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_had_is_found_at_once() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, _) = small(&mut scene, "no-image").await?;
+    let broken = json!({ "spec": { "template": { "spec": { "containers": [
+        { "name": "web", "image": "kymaros.test/never-built:1", "imagePullPolicy": "Never" }] } } } });
+    let api = Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(scene.client.clone(), &namespace);
+    api.patch("web", &PatchParams::default(), &Patch::Strategic(broken))
+        .await?;
+    let name = unique("no-image");
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    let report = run(
+        &scene,
+        &namespace,
+        "no-image",
+        spec(&[&namespace], &name, web_check()),
+    )
+    .await?;
+    let status = report.status.context("no status")?;
+    assert_ne!(status.result, Some(RunResult::Pass));
+    let finding = status
+        .findings
+        .iter()
+        .find(|f| f.object.as_deref() == Some("Deployment/web"));
+    let finding = finding.with_context(|| format!("nothing names the Deployment: {:?}", status.findings))?;
+    assert!(
+        finding.message.contains("kymaros.test/never-built:1"),
+        "{}",
+        finding.message
+    );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn backups_that_cannot_be_restored_say_why() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "why").await?;
+    let missing = run(
+        &scene,
+        &namespace,
+        "missing",
+        spec(&[&namespace], "never-taken", json!({})),
+    )
+    .await?;
+    let status = missing.status.context("no status")?;
+    assert_eq!(
+        (status.score, status.result, status.cause),
+        (Some(0), Some(RunResult::Fail), Some(Cause::Backup))
+    );
+    assert_eq!(status.reason.as_deref(), Some("BackupNotFound"));
+    assert!(
+        status
+            .message
+            .context("no message")?
+            .contains("backup never-taken does not exist")
+    );
+
+    let other = run(
+        &scene,
+        &namespace,
+        "other",
+        spec(&["elsewhere"], &name, json!({})),
+    )
+    .await?;
+    let status = other.status.context("no status")?;
+    assert_eq!(
+        (status.result, status.cause),
+        (Some(RunResult::Fail), Some(Cause::Backup))
+    );
+    assert!(status.message.context("no message")?.contains("elsewhere"));
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_test_that_cannot_be_read_says_so_and_delays_nobody() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "wrong").await?;
+    let mut wrong = spec(&[&namespace], &name, json!({}));
+    wrong["schedule"]["cron"] = "61 3 * * *".into();
+    create_test(&scene.client, &namespace, "wrong", wrong).await?;
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
+    let told = await_condition(tests.clone(), "wrong", |t: Option<&RestoreTest>| {
+        let conditions = t.and_then(|t| t.status.as_ref()).map(|s| &s.conditions);
+        conditions
+            .into_iter()
+            .flatten()
+            .any(|c| c.type_ == "Ready" && c.status == "False" && c.message.contains("spec.schedule.cron"))
+    });
+    tokio::time::timeout(std::time::Duration::from_secs(20), told)
+        .await
+        .context("no condition")??;
+    let good = run(
+        &scene,
+        &namespace,
+        "good",
+        spec(&[&namespace], &name, web_check()),
+    )
+    .await?;
+    assert_eq!(good.status.context("no status")?.result, Some(RunResult::Pass));
+    let reports = Api::<RestoreReport>::namespaced(scene.client.clone(), &namespace)
+        .list(&ListParams::default())
+        .await?;
+    assert!(
+        reports.iter().all(|r| r.spec.test_ref != "wrong"),
+        "a test that cannot be read was run"
+    );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn the_annotation_triggers_a_run_and_is_taken_off() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "trigger").await?;
+    let quiet = spec(
+        &[&namespace],
+        &name,
+        json!({ "suspend": true, "healthChecks": { "settle": "0s" } }),
+    );
+    create_test(&scene.client, &namespace, "trigger", quiet).await?;
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
+    let trigger = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "true" } } });
+    tests
+        .patch("trigger", &PatchParams::default(), &Patch::Merge(&trigger))
+        .await?;
+    let report = finished(&scene.client, &namespace, "trigger").await?;
+    assert_eq!(report.spec.trigger, Some(kymaros_crds::Trigger::Annotation));
+    let shown = await_condition(tests, "trigger", |t: Option<&RestoreTest>| {
+        t.is_some_and(|t| {
+            let status = t.status.clone().unwrap_or_default();
+            let cleared = !t.annotations().contains_key(names::TRIGGER_NOW_ANNOTATION);
+            cleared && status.phase == Some(RestoreTestPhase::Completed) && status.last_score == Some(80)
+        })
+    });
+    tokio::time::timeout(std::time::Duration::from_secs(20), shown)
+        .await
+        .context("the test does not show its run")??;
+    let reports = Api::<RestoreReport>::namespaced(scene.client.clone(), &namespace)
+        .list(&ListParams::default())
+        .await?;
+    assert_eq!(reports.items.len(), 1, "one trigger, one run");
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn deleting_a_test_in_the_middle_of_a_run_leaves_nothing() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "delete").await?;
+    let slow = spec(
+        &[&namespace],
+        &name,
+        json!({ "healthChecks": { "settle": "2m", "timeout": "5m" } }),
+    );
+    create_test(&scene.client, &namespace, "delete", slow).await?;
+    let report = report_when(&scene.client, &namespace, "delete", "checks", |r| {
+        phase(r) == Some(RunPhase::Checking)
+    })
+    .await?;
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
+    tests.delete("delete", &DeleteParams::default()).await?;
+    gone(tests, "delete").await?;
+    assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_killed_operator_goes_on_where_it_was() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "killed").await?;
+    create_test(
+        &scene.client,
+        &namespace,
+        "killed",
+        spec(&[&namespace], &name, web_check()),
+    )
+    .await?;
+    report_when(&scene.client, &namespace, "killed", "a restore", |r| {
+        phase(r) >= Some(RunPhase::Restoring)
+    })
+    .await?;
+    let pods = Api::<k8s_openapi::api::core::v1::Pod>::namespaced(scene.client.clone(), "kymaros-system");
+    let now = DeleteParams::default().grace_period(0);
+    pods.delete_collection(
+        &now,
+        &ListParams::default().labels("app.kubernetes.io/name=kymaros"),
+    )
+    .await?;
+    let report = finished(&scene.client, &namespace, "killed").await?;
+    let status = report.status.clone().context("no status")?;
+    assert_eq!(
+        (status.score, status.result),
+        (Some(100), Some(RunResult::Pass)),
+        "{:?}",
+        status.findings
+    );
+    assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_sandbox_is_closed_and_production_keeps_its_namespace() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "closed").await?;
+    let kept = spec(
+        &[&namespace],
+        &name,
+        json!({ "sandbox": { "retention": "UntilTTL", "ttl": "3m" },
+        "healthChecks": { "settle": "0s", "checks": [{ "name": "web answers", "type": "httpGet",
+            "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } }),
+    );
+    let report = run(&scene, &namespace, "closed", kept).await?;
+    let status = report.status.clone().context("no status")?;
+    assert_eq!(
+        status.result,
+        Some(RunResult::Pass),
+        "checks work in a closed namespace: {:?}",
+        status.findings
+    );
+    let sandbox = status.sandboxes.first().context("no sandbox")?.name.clone();
+    let reach = |from: &str, host: &str, port: &str| {
+        let target = [
+            "exec",
+            "-n",
+            from,
+            "deployment/web",
+            "--",
+            "nc",
+            "-w",
+            "2",
+            host,
+            port,
+            "-e",
+            "true",
+        ];
+        scene.cluster.kubectl(&target).is_ok()
+    };
+    let outside = scene.cluster.kubectl(&[
+        "get",
+        "pods",
+        "-n",
+        &namespace,
+        "-o",
+        "jsonpath={.items[0].status.podIP}",
+    ])?;
+    let inside = scene.cluster.kubectl(&[
+        "get",
+        "pods",
+        "-n",
+        &sandbox,
+        "-o",
+        "jsonpath={.items[0].status.podIP}",
+    ])?;
+    assert!(reach(&namespace, &outside, "8080"), "the way of asking works");
+    assert!(
+        reach(&sandbox, &inside, "8080"),
+        "inside the sandbox traffic flows"
+    );
+    assert!(!reach(&sandbox, &outside, "8080"), "a sandbox reaches production");
+    assert!(
+        !reach(&sandbox, "10.96.0.1", "443"),
+        "a sandbox reaches the API server"
+    );
+    assert!(
+        !reach(&namespace, &inside, "8080"),
+        "production reaches a sandbox"
+    );
+    let lookup = [
+        "exec",
+        "-n",
+        &sandbox,
+        "deployment/web",
+        "--",
+        "nslookup",
+        "kubernetes.default.svc.cluster.local",
+    ];
+    scene
+        .cluster
+        .kubectl(&lookup)
+        .context("DNS does not work in the sandbox")?;
+
+    // The report goes when its sandbox is gone, and so does the test.
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
+    tests.delete("closed", &DeleteParams::default()).await?;
+    gone(Api::<Namespace>::all(scene.client.clone()), &sandbox).await?;
+    let production = Api::<Namespace>::all(scene.client.clone())
+        .get(&namespace)
+        .await?;
+    assert!(production.metadata.deletion_timestamp.is_none());
+    delete_backup(&scene.client, &name).await
+}

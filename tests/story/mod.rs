@@ -1,0 +1,159 @@
+//! Stories share this: a small application, a test of it, and waiting for its report.
+
+#![allow(dead_code, reason = "each file of stories uses its own part")]
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, ListParams, PostParams},
+    core::{ApiResource, GroupVersionKind},
+    runtime::wait::await_condition,
+};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, names};
+use kymaros_testbed::scene::Scene;
+use serde_json::{Value, json};
+
+/// A front end without a database: one Deployment, one Service, one `ConfigMap` it needs.
+pub const SMALL: &str = include_str!("small.yaml");
+
+/// Longest time a run may take before a story gives up.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The spec of a test; `change` is merged into it.
+pub fn spec(namespaces: &[&str], backup: &str, change: Value) -> Value {
+    let namespaces: Vec<Value> = namespaces.iter().map(|n| json!({ "name": n })).collect();
+    let mut spec = json!({
+        "backupSource": { "provider": "velero", "backupName": backup, "namespaces": namespaces },
+        "schedule": { "cron": "0 3 1 1 *" },
+        "sandbox": { "ttl": "10m" },
+        "healthChecks": { "settle": "1s", "timeout": "2m" },
+    });
+    merge(&mut spec, change);
+    spec
+}
+
+fn merge(base: &mut Value, change: Value) {
+    match (base, change) {
+        (Value::Object(base), Value::Object(change)) => {
+            for (key, value) in change {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, change) => *base = change,
+    }
+}
+
+/// Makes a test; the operator runs it at once.
+pub async fn create_test(client: &Client, namespace: &str, name: &str, spec: Value) -> Result<RestoreTest> {
+    let test: RestoreTest = serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": name, "namespace": namespace }, "spec": spec,
+    }))?;
+    let api = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    Ok(api.create(&PostParams::default(), &test).await?)
+}
+
+/// The newest report of a test, as soon as `good` says so.
+pub async fn report_when(
+    client: &Client,
+    namespace: &str,
+    test: &str,
+    what: &str,
+    good: impl Fn(&RestoreReport) -> bool,
+) -> Result<RestoreReport> {
+    use futures::TryStreamExt;
+    use kube::runtime::{WatchStreamExt, watcher};
+    let api = Api::<RestoreReport>::namespaced(client.clone(), namespace);
+    let reports = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .applied_objects();
+    let mut reports = std::pin::pin!(reports);
+    let found = async {
+        while let Some(report) = reports.try_next().await? {
+            if report.spec.test_ref == test && good(&report) {
+                return Ok(report);
+            }
+        }
+        bail!("the watch ended")
+    };
+    tokio::time::timeout(PATIENCE, found)
+        .await
+        .with_context(|| format!("{test}: {what} within {PATIENCE:?}"))?
+}
+
+/// The report of a run that is over.
+pub async fn finished(client: &Client, namespace: &str, test: &str) -> Result<RestoreReport> {
+    report_when(client, namespace, test, "a finished run", |r| {
+        phase(r) == Some(RunPhase::Completed)
+    })
+    .await
+}
+
+/// Makes a test and waits for the end of its first run.
+pub async fn run(scene: &Scene, namespace: &str, name: &str, spec: Value) -> Result<RestoreReport> {
+    create_test(&scene.client, namespace, name, spec).await?;
+    finished(&scene.client, namespace, name).await
+}
+
+/// Where a run stands.
+pub fn phase(report: &RestoreReport) -> Option<RunPhase> {
+    report.status.as_ref().and_then(|s| s.phase)
+}
+
+/// Everything in the cluster that still belongs to a run: listed by its labels, and volumes by their claims.
+pub async fn leftovers(client: &Client, report: &RestoreReport) -> Result<Vec<String>> {
+    let uid = report.uid().unwrap_or_default();
+    let of_run = ListParams::default().labels(&format!("{}={uid}", names::RUN_UID_LABEL));
+    let mut left = Vec::new();
+    for namespace in Api::<Namespace>::all(client.clone()).list(&of_run).await? {
+        left.push(format!("Namespace/{}", namespace.name_any()));
+    }
+    for map in Api::<ConfigMap>::all(client.clone()).list(&of_run).await? {
+        left.push(format!("ConfigMap/{}", map.name_any()));
+    }
+    for kind in ["Restore", "DownloadRequest"] {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", kind));
+        for object in Api::<DynamicObject>::all_with(client.clone(), &resource)
+            .list(&of_run)
+            .await?
+        {
+            left.push(format!("{kind}/{}", object.name_any()));
+        }
+    }
+    let sandboxes: Vec<String> = report
+        .status
+        .iter()
+        .flat_map(|s| &s.sandboxes)
+        .map(|s| s.name.clone())
+        .collect();
+    for volume in Api::<PersistentVolume>::all(client.clone())
+        .list(&ListParams::default())
+        .await?
+    {
+        let claim = volume
+            .spec
+            .as_ref()
+            .and_then(|s| s.claim_ref.as_ref())
+            .and_then(|c| c.namespace.as_ref());
+        if claim.is_some_and(|ns| sandboxes.contains(ns)) {
+            left.push(format!("PersistentVolume/{}", volume.name_any()));
+        }
+    }
+    Ok(left)
+}
+
+/// Waits until an object is gone.
+pub async fn gone<K>(api: Api<K>, name: &str) -> Result<()>
+where
+    K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+    K::DynamicType: Default,
+{
+    let gone = await_condition(api, name, |o: Option<&K>| o.is_none());
+    tokio::time::timeout(PATIENCE, gone)
+        .await
+        .with_context(|| format!("{name} is still there"))??;
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The programs of the cluster: Debian packages, and Go programs built from modules at fixed versions.
+
+mod build;
+mod debian;
+mod go;
+
+pub use build::build_missing;
+pub use debian::install_missing;
+pub use go::{GROUPS, Group, program, short_hash};

@@ -1,0 +1,111 @@
+//! What tests and the demo play on: namespaces of their own, the shop in them, backups of it, and the operator.
+
+mod apply;
+mod backup;
+mod diagnose;
+mod operator;
+mod shop;
+
+pub use apply::apply;
+pub use backup::{Backup, backup, delete_backup};
+pub use operator::{Operator, deploy};
+pub use shop::{deploy_shop, wait_ready};
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams},
+};
+
+use crate::cluster::Cluster;
+
+/// A place for one test: it makes its namespaces and removes them at its end. When the test failed, it prints first
+/// what a person would ask for.
+pub struct Scene {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Talks to its API server.
+    pub client: Client,
+    namespaces: Vec<String>,
+}
+
+impl Scene {
+    /// A scene in a cluster that is up.
+    ///
+    /// # Errors
+    /// When there is no cluster; says how to get one.
+    pub async fn new() -> Result<Self> {
+        let cluster = crate::cluster::find()?;
+        let client = cluster.client().await?;
+        Ok(Self {
+            cluster,
+            client,
+            namespaces: Vec::new(),
+        })
+    }
+
+    /// Makes a namespace whose name begins with `stem` and that nobody else has.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn namespace(&mut self, stem: &str) -> Result<String> {
+        let name = unique(stem);
+        let namespace: Namespace = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": name, "labels": { "kymaros.test/scene": "true" } },
+        }))?;
+        let api = Api::<Namespace>::all(self.client.clone());
+        api.create(&PostParams::default(), &namespace)
+            .await
+            .with_context(|| format!("making namespace {name}"))?;
+        self.namespaces.push(name.clone());
+        Ok(name)
+    }
+
+    /// Removes a namespace now and waits until it is gone.
+    ///
+    /// # Errors
+    /// When the API server refuses, or it is not gone within two minutes.
+    pub async fn remove(&mut self, name: &str) -> Result<()> {
+        let api = Api::<Namespace>::all(self.client.clone());
+        api.delete(name, &DeleteParams::background()).await?;
+        let gone = kube::runtime::wait::await_condition(api, name, |n: Option<&Namespace>| n.is_none());
+        tokio::time::timeout(std::time::Duration::from_secs(120), gone)
+            .await
+            .with_context(|| format!("namespace {name} is still there after two minutes"))??;
+        self.namespaces.retain(|n| n != name);
+        Ok(())
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            diagnose::print(&self.cluster, &self.namespaces);
+        }
+        for namespace in &self.namespaces {
+            // Nobody waits for it: the next test has namespaces of its own.
+            let _ = self.cluster.kubectl(&[
+                "delete",
+                "namespace",
+                namespace,
+                "--wait=false",
+                "--ignore-not-found",
+            ]);
+        }
+    }
+}
+
+/// A name nobody else has: tests run side by side, in this process and in others.
+#[must_use]
+pub fn unique(stem: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let seconds = jiff::Timestamp::now().as_second() % 100_000;
+    format!(
+        "{stem}-{}-{seconds}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}

@@ -1,0 +1,56 @@
+//! The demo shop in a namespace.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client,
+    runtime::{WatchStreamExt, reflector, watcher},
+};
+
+use super::apply;
+use crate::images::shop;
+
+/// Deploys the shop and waits until both its parts are ready.
+///
+/// # Errors
+/// When it is refused or not ready within two minutes.
+pub async fn deploy_shop(client: &Client, namespace: &str) -> Result<()> {
+    apply(client, namespace, shop::MANIFEST).await?;
+    wait_ready(client, namespace, "app=shop", 2).await
+}
+
+/// Waits until exactly `count` pods match and all of them are ready.
+///
+/// # Errors
+/// When they are not within two minutes.
+pub async fn wait_ready(client: &Client, namespace: &str, labels: &str, count: usize) -> Result<()> {
+    use futures::TryStreamExt;
+    let (pods, writer) = reflector::store::<Pod>();
+    let api = Api::<Pod>::namespaced(client.clone(), namespace);
+    let events = watcher(api, watcher::Config::default().labels(labels))
+        .default_backoff()
+        .reflect(writer);
+    let mut events = std::pin::pin!(events);
+    let ready = async {
+        while events.try_next().await?.is_some() {
+            let state = pods.state();
+            if state.len() == count && state.iter().all(|p| is_ready(p)) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the watch ended")
+    };
+    tokio::time::timeout(Duration::from_secs(120), ready)
+        .await
+        .with_context(|| format!("pods {labels} in {namespace} are not ready after two minutes"))?
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c.type_ == "Ready" && c.status == "True")
+}

@@ -1,0 +1,48 @@
+//! One file a command.
+
+mod cluster;
+mod demo;
+mod generate;
+mod image;
+mod test;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Kymaros.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the main job on a real cluster: a healthy backup and a damaged one.
+    Demo(demo::Args),
+    /// Run everything that must hold: format, lints, unit tests, and tests on a real cluster.
+    Test(test::Args),
+    /// Write what is generated from types: the custom resource definitions.
+    Generate,
+    /// Build the operator's image and load it into the test cluster.
+    Image,
+    /// The test cluster: a real one-node Kubernetes with a real Velero.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+}
+
+/// Runs what the command line says.
+pub fn run(cli: Cli) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    match cli.command {
+        Command::Demo(args) => runtime.block_on(demo::run(args)),
+        Command::Test(args) => runtime.block_on(test::run(args)),
+        Command::Generate => generate::run(),
+        Command::Image => runtime.block_on(image::run()),
+        Command::Cluster(command) => runtime.block_on(cluster::run(command)),
+    }
+}

@@ -1,0 +1,80 @@
+//! The operator of this clone: built, put into an image, loaded and deployed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use kymaros_testbed::{cluster::Cluster, images, scene};
+
+/// The root of this clone.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Runs cargo in this clone and shows what it says.
+///
+/// # Errors
+/// When it fails.
+pub fn cargo<const N: usize>(args: [&str; N]) -> Result<()> {
+    let status = Command::new("cargo")
+        .args(args)
+        .current_dir(root())
+        .status()
+        .context("starting cargo")?;
+    if !status.success() {
+        bail!("`cargo {}` failed", args.join(" "));
+    }
+    Ok(())
+}
+
+/// Builds the operator as users get it and writes its image; the image's name and the archive.
+///
+/// # Errors
+/// When the build fails or the archive cannot be written.
+pub fn image() -> Result<(String, PathBuf)> {
+    cargo([
+        "build",
+        "--release",
+        "--quiet",
+        "--package",
+        "kymaros",
+        "--bin",
+        "kymaros",
+    ])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let spec = images::operator::image("kymaros.test/kymaros", &target.join("release/kymaros"))?;
+    let folder = target.join("images");
+    std::fs::create_dir_all(&folder)?;
+    let archive = folder.join("kymaros.tar");
+    let written = images::archive::write(&spec, &archive)?;
+    Ok((written.name, archive))
+}
+
+/// Builds, loads and deploys the operator with the manifests users apply.
+///
+/// # Errors
+/// When a step fails.
+pub async fn deploy(cluster: &Cluster, client: &kube::Client) -> Result<()> {
+    let (image, archive) = image()?;
+    cluster.load_image(&archive).await?;
+    let root = root();
+    let files = [
+        "crds/generated/restoretests.yaml",
+        "crds/generated/healthcheckpolicies.yaml",
+        "crds/generated/restorereports.yaml",
+        "deploy/operator.yaml",
+    ]
+    .map(|f| root.join(f));
+    let manifests: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    scene::deploy(
+        client,
+        &scene::Operator {
+            manifests: &manifests,
+            image: &image,
+        },
+    )
+    .await
+}
