@@ -23,7 +23,7 @@ use crate::schema;
     derive = "PartialEq",
     derive = "Default",
     doc = "HealthCheckPolicy says what a healthy application looks like. Tests of its namespace name it.",
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheckPolicySpec {

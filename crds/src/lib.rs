@@ -22,6 +22,8 @@ mod restore_test_status;
 mod run_status;
 mod sandbox;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use backup_source::{BackupSource, CompletenessBasis, Provider, SourceNamespace};
 pub use health_check_policy::{

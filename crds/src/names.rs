@@ -1,5 +1,7 @@
 //! Labels, annotations and the finalizer, and names made from other names. Keys are those of 0.6.9 where it had them.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 
 /// API group of the kinds.
@@ -51,11 +53,11 @@ fn cut(name: &str, max: usize) -> String {
     if name.len() <= max {
         return name.to_owned();
     }
-    let hash: String = Sha256::digest(name)
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(name).iter().take(4) {
+        // Writing to a String cannot fail.
+        let _ = write!(hash, "{byte:02x}");
+    }
     let room = max.saturating_sub(hash.len() + 1);
     // Names of Kubernetes objects are ASCII; anything else is dropped rather than cut in half.
     let start: String = name.chars().filter(char::is_ascii).take(room).collect();

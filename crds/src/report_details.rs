@@ -1,6 +1,6 @@
 //! Raw types of `RestoreReport.status` as in 0.6.9: levels, checks, logs and events.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,7 +138,7 @@ pub struct CheckStatus {
     pub required: bool,
     /// When it first passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passed_at: Option<Time>,
+    pub passed_at: Option<MicroTime>,
 }
 
 /// How a check ended.

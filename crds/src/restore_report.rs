@@ -26,17 +26,12 @@ use crate::{
     derive = "PartialEq",
     derive = "Default",
     doc = "RestoreReport is the record of one run of a RestoreTest, from its first second. Made by the operator.",
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Score", type_ = "integer", json_path = ".status.score"),
-    printcolumn(name = "Result", type_ = "string", json_path = ".status.result"),
-    printcolumn(name = "Test", type_ = "string", json_path = ".spec.testRef"),
-    printcolumn(
-        name = "RTO",
-        type_ = "string",
-        json_path = ".status.rto.measured",
-        priority = 1
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}"#,
+    printcolumn = r#"{"name": "Score", "type": "integer", "jsonPath": ".status.score"}"#,
+    printcolumn = r#"{"name": "Result", "type": "string", "jsonPath": ".status.result"}"#,
+    printcolumn = r#"{"name": "Test", "type": "string", "jsonPath": ".spec.testRef"}"#,
+    printcolumn = r#"{"name": "RTO", "type": "string", "jsonPath": ".status.rto.measured", "priority": 1}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreReportSpec {

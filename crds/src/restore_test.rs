@@ -20,17 +20,12 @@ use crate::{BackupSource, Check, NotificationsSpec, RestoreTestStatus, SandboxSp
     derive = "PartialEq",
     derive = "Default",
     doc = "RestoreTest restores a Velero backup on a schedule into throw-away namespaces and judges what comes up.",
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Score", type_ = "integer", json_path = ".status.lastScore"),
-    printcolumn(name = "Result", type_ = "string", json_path = ".status.lastResult"),
-    printcolumn(name = "Last Run", type_ = "date", json_path = ".status.lastRunAt"),
-    printcolumn(
-        name = "Next Run",
-        type_ = "string",
-        json_path = ".status.nextRunAt",
-        priority = 1
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}"#,
+    printcolumn = r#"{"name": "Score", "type": "integer", "jsonPath": ".status.lastScore"}"#,
+    printcolumn = r#"{"name": "Result", "type": "string", "jsonPath": ".status.lastResult"}"#,
+    printcolumn = r#"{"name": "Last Run", "type": "date", "jsonPath": ".status.lastRunAt"}"#,
+    printcolumn = r#"{"name": "Next Run", "type": "string", "jsonPath": ".status.nextRunAt", "priority": 1}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[x_kube(
     validation = Rule::new(
@@ -96,12 +91,11 @@ pub struct RestoreTestSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleSpec {
     /// Five fields (minute, hour, day of month, month, day of week), `@hourly` to `@yearly`, or `@every 6h`.
-    #[schemars(
-        length(min = 1, max = 256),
-        regex(
-            pattern = r"^\s*((CRON_)?TZ=\S+\s+)?(@every\s+\S+|@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^@\s]\S*(\s+\S+){4})\s*$"
-        )
-    )]
+    // A rule and not a pattern, so that the refusal is a sentence.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = Rule::new(
+        r"self.matches(r'^\s*((CRON_)?TZ=\S+\s+)?(@every\s+\S+|@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^@\s]\S*(\s+\S+){4})\s*$')"
+    ).message("write five fields (minute, hour, day of month, month, day of week), @hourly to @yearly, or @every 6h"))]
     pub cron: String,
 
     /// Time zone of the fields, as an IANA name such as `Europe/Berlin`; UTC when not set.
@@ -114,7 +108,7 @@ pub struct ScheduleSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthChecksSpec {
-    /// Name of a HealthCheckPolicy in the test's namespace.
+    /// Name of a `HealthCheckPolicy` in the test's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_name")]
     pub policy_ref: Option<String>,

@@ -1,4 +1,4 @@
-//! From a Service to a ready pod behind it, through the EndpointSlices as kube-proxy sees them.
+//! From a Service to a ready pod behind it, through the `EndpointSlices` as kube-proxy sees them.
 
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::{Api, Client, api::ListParams};

@@ -1,7 +1,7 @@
 //! Health checks of a run: `podStatus`, `httpGet`, `tcpSocket`, `exec`, `resourceExists`.
 //!
 //! All of them work in a closed namespace: HTTP and TCP go through port-forward and commands through exec, both of
-//! which the kubelet carries into the pod past every NetworkPolicy.
+//! which the kubelet carries into the pod past every `NetworkPolicy`.
 
 mod endpoint;
 mod exec;

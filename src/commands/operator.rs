@@ -3,17 +3,17 @@
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use futures::{StreamExt, channel::mpsc, future};
+use futures::{FutureExt, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespace};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     api::PostParams,
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         Controller, WatchStreamExt,
         controller::{self, Action},
         events::{Recorder, Reporter},
-        reflector::{self, ObjectRef, Store},
+        reflector::{self, Store},
         watcher,
     },
 };
@@ -22,15 +22,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    run::{self, RunContext, memory::Memories, observe},
+    run::{self, RunContext, memory::Memories},
     sandbox::{
         objects::Operator,
         sweep::{self, SweepContext},
     },
     schedule::{self, ScheduleContext},
     telemetry::{self, LogFormat, health, health::Readiness},
-    velero::{Backup, Restore, restore::RestorePhase},
-    watches::tolerant,
+    velero::{Backup, Restore},
+    watches::{Wakes, tolerant},
 };
 
 /// Longest time a graceful stop may take.
@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// How many runs may have sandboxes at the same time
     #[arg(long, env = "KYMAROS_CONCURRENT_RUNS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     concurrent_runs: u16,
-    /// ClusterRole with the operator's rights inside a sandbox
+    /// `ClusterRole` with the operator's rights inside a sandbox
     #[arg(long, env = "KYMAROS_SANDBOX_ROLE", default_value = "kymaros-sandbox")]
     sandbox_role: String,
     /// Address of /healthz and /readyz
@@ -120,7 +120,6 @@ fn controllers(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let velero = args.velero_namespace.as_str();
     let recorder = Recorder::new(
         client.clone(),
         Reporter {
@@ -128,63 +127,13 @@ fn controllers(
             instance: pod_name(),
         },
     );
-    let (run_wakes, wake_runs) = mpsc::unbounded();
-    let (test_wakes, wake_tests) = mpsc::unbounded();
-
+    let (wakes, woken) = Wakes::new();
     let (tests, tests_writer) = reflector::store::<RestoreTest>();
     let (reports, reports_writer) = reflector::store::<RestoreReport>();
-    let (policies, policies_writer) = reflector::store::<HealthCheckPolicy>();
-    let (restores, restores_writer) = reflector::store::<Restore>();
-    let (backups, backups_writer) = reflector::store::<Backup>();
-
-    let all = watcher::Config::default;
-    let tests_stream = {
-        let client = client.clone();
-        tolerant(Api::all(client.clone()), all(), move |invalid| {
-            tokio::spawn(mark_invalid(client.clone(), invalid));
-        })
-        .reflect(tests_writer)
-        .touched_objects()
-    };
-    let reports_stream = {
-        let (tests, queue) = (test_wakes.clone(), (run_wakes.clone(), reports.clone()));
-        tolerant(Api::all(client.clone()), all(), log_invalid::<RestoreReport>)
-            .reflect(reports_writer)
-            .touched_objects()
-            .inspect(move |report| {
-                if let Ok(report) = report {
-                    wake_test(&tests, report);
-                    wake_queue(&queue.0, &queue.1);
-                }
-            })
-    };
-    let policies_stream = tolerant(Api::all(client.clone()), all(), log_invalid::<HealthCheckPolicy>)
-        .reflect(policies_writer)
-        .touched_objects();
-    let restores_stream = tolerant(
-        Api::namespaced(client.clone(), velero),
-        all(),
-        log_invalid::<Restore>,
-    )
-    .reflect(restores_writer)
-    .touched_objects();
-    let backups_stream = tolerant(
-        Api::namespaced(client.clone(), velero),
-        all(),
-        log_invalid::<Backup>,
-    )
-    .reflect(backups_writer)
-    .touched_objects();
-
-    tokio::spawn(feed(policies_stream, {
-        let tests = tests.clone();
-        move |policy: &HealthCheckPolicy| wake_tests_of(&test_wakes, &tests, policy)
-    }));
-    tokio::spawn(feed(restores_stream, {
-        let (wakes, reports) = (run_wakes.clone(), reports.clone());
-        move |restore: &Restore| wake_run_of(&wakes, &reports, restore)
-    }));
-    tokio::spawn(feed(backups_stream, |_| {}));
+    let policies = watch_policies(client, &wakes, &tests);
+    let restores = watch_restores(client, &args.velero_namespace, &wakes, &reports);
+    let backups = watch_backups(client, &args.velero_namespace);
+    let synced = all_synced(readiness, &tests, &reports, &policies, &restores, &backups);
 
     let run_context = Arc::new(RunContext {
         client: client.clone(),
@@ -192,73 +141,156 @@ fn controllers(
             .user_agent(concat!("kymaros/", env!("CARGO_PKG_VERSION")))
             .build()?,
         reports: reports.clone(),
-        restores: restores.clone(),
-        backups: backups.clone(),
+        restores,
+        backups,
         operator,
-        velero_namespace: velero.to_owned(),
+        velero_namespace: args.velero_namespace.clone(),
         concurrent_runs: usize::from(args.concurrent_runs),
         recorder: recorder.clone(),
         memories: Memories::default(),
-        wakes: run_wakes,
+        wakes: wakes.runs.clone(),
     });
     let schedule_context = Arc::new(ScheduleContext {
         client: client.clone(),
         reports: reports.clone(),
-        policies: policies.clone(),
+        policies,
         recorder,
     });
     let sweep_context = Arc::new(SweepContext {
         client: client.clone(),
-        velero_namespace: velero.to_owned(),
+        velero_namespace: args.velero_namespace.clone(),
     });
 
-    let ready = readiness.clone();
-    let synced = {
-        let (tests, reports, policies) = (tests.clone(), reports.clone(), policies.clone());
-        let (restores, backups) = (restores.clone(), backups.clone());
-        async move {
-            future::join5(
-                sync("tests", &tests, &ready),
-                sync("reports", &reports, &ready),
-                sync("policies", &policies, &ready),
-                sync("restores", &restores, &ready),
-                sync("backups", &backups, &ready),
-            )
-            .await;
-        }
+    let reports_stream = {
+        let reports = reports.clone();
+        tolerant(
+            Api::all(client.clone()),
+            watcher::Config::default(),
+            log_invalid::<RestoreReport>,
+        )
+        .reflect(reports_writer)
+        .touched_objects()
+        .inspect_ok(move |report| wakes.report_changed(report, &reports))
     };
-    let synced = future::FutureExt::shared(future::FutureExt::boxed(synced));
-    tokio::spawn(synced.clone());
-
     let runs = Controller::for_stream(reports_stream, reports)
         .with_config(controller::Config::default().concurrency(32))
-        .reconcile_on(wake_runs)
+        .reconcile_on(woken.runs)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             after(synced.clone(), run::controller::reconcile),
-            policy_of_errors,
+            try_again,
             run_context,
         )
         .for_each(|_| future::ready(()));
+
+    let tests_stream = {
+        let client = client.clone();
+        let marks = move |invalid| drop(tokio::spawn(mark_invalid(client.clone(), invalid)));
+        tolerant(
+            Api::all(schedule_context.client.clone()),
+            watcher::Config::default(),
+            marks,
+        )
+        .reflect(tests_writer)
+        .touched_objects()
+    };
     let schedules = Controller::for_stream(tests_stream, tests)
         .with_config(controller::Config::default().concurrency(16))
-        .reconcile_on(wake_tests)
+        .reconcile_on(woken.tests)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             after(synced.clone(), schedule::controller::reconcile),
-            policy_of_errors,
+            try_again,
             schedule_context,
         )
         .for_each(|_| future::ready(()));
-    let of_ours = all().labels(&format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY));
+
+    let of_ours =
+        watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY));
     let sweeps = Controller::new(Api::<Namespace>::all(client.clone()), of_ours)
         .with_config(controller::Config::default().concurrency(4))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(after(synced, sweep::reconcile), policy_of_errors, sweep_context)
+        .run(after(synced, sweep::reconcile), try_again, sweep_context)
         .for_each(|_| future::ready(()));
     Ok(async move {
         future::join3(runs, schedules, sweeps).await;
     })
+}
+
+fn watch_policies(client: &Client, wakes: &Wakes, tests: &Store<RestoreTest>) -> Store<HealthCheckPolicy> {
+    let (wakes, tests) = (wakes.clone(), tests.clone());
+    let api = Api::all(client.clone());
+    keep(api, move |policy: &HealthCheckPolicy| {
+        wakes.policy_changed(policy, &tests);
+    })
+}
+
+fn watch_restores(
+    client: &Client,
+    velero: &str,
+    wakes: &Wakes,
+    reports: &Store<RestoreReport>,
+) -> Store<Restore> {
+    let (wakes, reports) = (wakes.clone(), reports.clone());
+    let api = Api::namespaced(client.clone(), velero);
+    keep(api, move |restore: &Restore| {
+        wakes.restore_changed(restore, &reports);
+    })
+}
+
+fn watch_backups(client: &Client, velero: &str) -> Store<Backup> {
+    keep(Api::namespaced(client.clone(), velero), |_: &Backup| {})
+}
+
+/// A store that a watch of its own keeps up to date.
+fn keep<K>(api: Api<DeserializeGuard<K>>, on_change: impl Fn(&K) + Send + 'static) -> Store<K>
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let (store, writer) = reflector::store();
+    let stream = tolerant(api, watcher::Config::default(), log_invalid::<K>)
+        .reflect(writer)
+        .touched_objects();
+    tokio::spawn(stream.for_each(move |object| {
+        if let Ok(object) = object {
+            on_change(&object);
+        }
+        future::ready(())
+    }));
+    store
+}
+
+/// Ends when every store has its first full list; says so to the readiness one by one.
+fn all_synced(
+    readiness: &Readiness,
+    tests: &Store<RestoreTest>,
+    reports: &Store<RestoreReport>,
+    policies: &Store<HealthCheckPolicy>,
+    restores: &Store<Restore>,
+    backups: &Store<Backup>,
+) -> impl Future<Output = ()> + Clone + Send + Sync + use<> {
+    let ready = readiness.clone();
+    let (tests, reports, policies) = (tests.clone(), reports.clone(), policies.clone());
+    let (restores, backups) = (restores.clone(), backups.clone());
+    let synced = async move {
+        future::join5(
+            sync("tests", &tests, &ready),
+            sync("reports", &reports, &ready),
+            sync("policies", &policies, &ready),
+            sync("restores", &restores, &ready),
+            sync("backups", &backups, &ready),
+        )
+        .await;
+    };
+    let synced = synced.boxed().shared();
+    tokio::spawn(synced.clone());
+    synced
 }
 
 /// A reconciler that begins only when every store has its first full list: a decision on half a world is wrong.
@@ -291,17 +323,12 @@ async fn sync<K: reflector::Lookup<DynamicType = ()> + Clone + 'static>(
     }
 }
 
-async fn feed<K>(stream: impl futures::Stream<Item = watcher::Result<K>>, on_change: impl Fn(&K)) {
-    let mut stream = pin!(stream);
-    while let Some(object) = stream.next().await {
-        if let Ok(object) = object {
-            on_change(&object);
-        }
-    }
-}
-
 /// Errors here have passed the point where they could be told in a status: all of them are tried again.
-fn policy_of_errors<K: Resource<DynamicType = ()>, E: std::fmt::Display, C>(
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the controller hands the object over"
+)]
+fn try_again<K: Resource<DynamicType = ()>, E: std::fmt::Display, C>(
     object: Arc<K>,
     error: &E,
     _: Arc<C>,
@@ -314,50 +341,6 @@ fn policy_of_errors<K: Resource<DynamicType = ()>, E: std::fmt::Display, C>(
         "will be tried again",
     );
     Action::requeue(Duration::from_secs(2))
-}
-
-fn wake_test(tests: &mpsc::UnboundedSender<ObjectRef<RestoreTest>>, report: &RestoreReport) {
-    let namespace = report.namespace().unwrap_or_default();
-    let _ = tests.unbounded_send(ObjectRef::new(&report.spec.test_ref).within(&namespace));
-}
-
-/// A change of any run, or of a foreign Restore, may be the turn of those that wait or are about to restore.
-fn wake_queue(runs: &mpsc::UnboundedSender<ObjectRef<RestoreReport>>, reports: &Store<RestoreReport>) {
-    use kymaros_crds::RunPhase::{Preparing, Queued};
-    for report in reports.state_filter(|r| matches!(observe::phase(r), Queued | Preparing)) {
-        let _ = runs.unbounded_send(ObjectRef::from_obj(&*report));
-    }
-}
-
-fn wake_run_of(
-    runs: &mpsc::UnboundedSender<ObjectRef<RestoreReport>>,
-    reports: &Store<RestoreReport>,
-    restore: &Restore,
-) {
-    let Some(uid) = restore.labels().get(names::RUN_UID_LABEL) else {
-        return wake_queue(runs, reports);
-    };
-    if let Some(report) = reports.find(|r| r.metadata.uid.as_ref() == Some(uid)) {
-        let _ = runs.unbounded_send(ObjectRef::from_obj(&*report));
-    }
-    if RestorePhase::of(restore).is_terminal() {
-        wake_queue(runs, reports);
-    }
-}
-
-fn wake_tests_of(
-    wakes: &mpsc::UnboundedSender<ObjectRef<RestoreTest>>,
-    tests: &Store<RestoreTest>,
-    policy: &HealthCheckPolicy,
-) {
-    let names_it = |t: &RestoreTest| {
-        t.namespace() == policy.namespace()
-            && t.spec.health_checks.as_ref().and_then(|h| h.policy_ref.as_ref())
-                == policy.metadata.name.as_ref()
-    };
-    for test in tests.state_filter(names_it) {
-        let _ = wakes.unbounded_send(ObjectRef::from_obj(&*test));
-    }
 }
 
 fn log_invalid<K: Resource<DynamicType = ()>>(invalid: InvalidObject) {

@@ -35,7 +35,7 @@ fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) 
     )?;
     match (status.score, status.result) {
         (Some(score), Some(result)) => {
-            writeln!(out, "  {:<10} {}  {score}/100", word(result), bar(score, 100))?
+            writeln!(out, "  {:<10} {}  {score}/100", word(result), bar(score, 100))?;
         }
         _ => writeln!(out, "  {:?}, no verdict yet", status.phase)?,
     }
@@ -125,10 +125,7 @@ fn timeline(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
     let longest = done.iter().map(|(_, s, _)| *s).fold(0.001, f64::max);
     for (entry, seconds, at) in done {
         let offset = at.duration_since(begin).as_secs_f64();
-        let width = (seconds / longest * BAR as f64).ceil().clamp(0.0, BAR as f64);
-        let bar: String = (0..BAR)
-            .map(|i| if (i as f64) < width { '█' } else { ' ' })
-            .collect();
+        let bar = share(seconds / longest);
         writeln!(
             out,
             "  {:<16} +{offset:>7.2}s  {seconds:>7.2}s  {bar}",
@@ -181,6 +178,14 @@ fn word(result: RunResult) -> &'static str {
         RunResult::Fail => "FAIL",
         RunResult::Inconclusive => "INCONCLUSIVE",
     }
+}
+
+/// A bar for a share of one; the least of them is still seen.
+fn share(share: f64) -> String {
+    let tenths = (1..=20_u8)
+        .filter(|i| share > 0.0 && share >= f64::from(*i - 1) / 20.0)
+        .count();
+    (0..BAR).map(|i| if i < tenths { '█' } else { ' ' }).collect()
 }
 
 fn bar(points: i32, max: i32) -> String {

@@ -122,7 +122,7 @@ async fn one(
             }
         }
         Effect::RemoveOutside(left) => {
-            remove::remove_outside(client, &context.velero_namespace, left).await?
+            remove::remove_outside(client, &context.velero_namespace, left).await?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The RestoreReport controller: drives each run, one step after the other, and never waits for the world.
+//! The `RestoreReport` controller: drives each run, one step after the other, and never waits for the world.
 
 use std::{sync::Arc, time::Duration};
 
@@ -87,8 +87,8 @@ pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> 
     let memory = context.memories.of(&uid, || wake_for(&context, &report));
     let mut report = Arc::unwrap_or_clone(report);
     for _ in 0..STEPS {
-        match step(&context, &memory, report).await? {
-            Step::Again(next) => report = next,
+        match Box::pin(step(&context, &memory, report)).await? {
+            Step::Again(next) => report = *next,
             Step::Wait(action) => return Ok(action),
             Step::Over => {
                 context.memories.forget(&uid);
@@ -100,7 +100,7 @@ pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> 
 }
 
 enum Step {
-    Again(RestoreReport),
+    Again(Box<RestoreReport>),
     Wait(Action),
     Over,
 }
@@ -116,7 +116,7 @@ async fn step(
         .map_err(RunError::Observe)?;
     let decision = decide(&observed, now);
     if act(context, memory, &observed.identity, &decision.effects).await? {
-        return Ok(Step::Again(report));
+        return Ok(Step::Again(Box::new(report)));
     }
     let old = report.status.clone().unwrap_or_default();
     let changed = decision.status != old;
@@ -135,7 +135,7 @@ async fn step(
         return Ok(Step::Over);
     }
     Ok(if changed {
-        Step::Again(report)
+        Step::Again(Box::new(report))
     } else {
         Step::Wait(wait(&decision, now))
     })
@@ -215,9 +215,10 @@ async fn tell(context: &RunContext, report: &RestoreReport, old: &RestoreReportS
     }
     if let (None, Some(result)) = (old.result, status.result) {
         let message = status.message.as_deref().unwrap_or_default();
-        match result {
-            RunResult::Pass => tracing::info!(score = status.score, ?result, "{message}"),
-            _ => tracing::warn!(score = status.score, ?result, "{message}"),
+        if result == RunResult::Pass {
+            tracing::info!(score = status.score, ?result, "{message}");
+        } else {
+            tracing::warn!(score = status.score, ?result, "{message}");
         }
     }
     let mut about = report.object_ref(&());

@@ -89,13 +89,16 @@ fn settings(report: &RestoreReport) -> Result<Settings, String> {
         .as_ref()
         .ok_or("the report carries no copy of its test's spec")?;
     let test = Test::try_from(spec).map_err(|error| error.to_string())?;
-    let mut checks = match &report.spec.policy {
-        Some(policy) => {
-            domain::parse_checks(&policy.checks, "spec.policy.checks").map_err(|e| e.to_string())?
-        }
-        None => Vec::new(),
-    };
-    checks.extend(test.health.checks.iter().cloned());
+    let policy = report
+        .spec
+        .policy
+        .as_ref()
+        .map(|p| domain::parse_checks(&p.checks, "spec.policy.checks"));
+    let policy = policy
+        .transpose()
+        .map_err(|error| error.to_string())?
+        .unwrap_or_default();
+    let checks = domain::merge_checks(policy, &test.health.checks);
     let missing_policy = test
         .health
         .policy
@@ -146,14 +149,16 @@ fn place(context: &RunContext, uid: &str) -> queue::QueuePlace {
     queue::place(uid, &entries, foreign.as_deref(), context.concurrent_runs)
 }
 
-/// The phase of a run as stored; none means it was just made.
+/// The phase of a run as stored. None means it was just made; a report of 0.6.9 has none either, and is over.
 #[must_use]
 pub fn phase(report: &RestoreReport) -> RunPhase {
-    report
-        .status
-        .as_ref()
-        .and_then(|s| s.phase)
-        .unwrap_or(RunPhase::Queued)
+    let status = report.status.as_ref();
+    let unknown = if status.is_some_and(|s| s.completed_at.is_some()) {
+        RunPhase::Completed
+    } else {
+        RunPhase::Queued
+    };
+    status.and_then(|s| s.phase).unwrap_or(unknown)
 }
 
 fn entry(report: &RestoreReport) -> Entry {

@@ -36,18 +36,17 @@ impl RunIdentity {
     /// `<prefix>-<test>-<hash>`.
     #[must_use]
     pub fn sandbox(&self, prefix: &str, source: &SourceNamespace, index: usize) -> String {
-        match &source.sandbox_name {
-            Some(name) => name.to_string(),
-            None => {
-                let hash = short_hash(&[&self.uid, &index.to_string(), source.name.as_str()]);
-                let room = 63 - hash.len() - 1;
-                let stem: String = format!("{prefix}-{}", self.test)
-                    .replace('.', "-")
-                    .chars()
-                    .take(room)
-                    .collect();
-                format!("{}-{hash}", stem.trim_end_matches('-'))
-            }
+        if let Some(name) = &source.sandbox_name {
+            name.to_string()
+        } else {
+            let hash = short_hash(&[&self.uid, &index.to_string(), source.name.as_str()]);
+            let room = 63 - hash.len() - 1;
+            let stem: String = format!("{prefix}-{}", self.test)
+                .replace('.', "-")
+                .chars()
+                .take(room)
+                .collect();
+            format!("{}-{hash}", stem.trim_end_matches('-'))
         }
     }
 
@@ -67,7 +66,10 @@ impl RunIdentity {
 fn short_hash(parts: &[&str]) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(parts.join("/"));
-    digest.iter().take(4).map(|b| format!("{b:02x}")).collect()
+    digest
+        .iter()
+        .take(4)
+        .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -209,7 +209,7 @@ fn matching(key: &str, value: &str) -> LabelSelector {
     }
 }
 
-/// The cluster's DNS: CoreDNS or kube-dns in kube-system, and OpenShift's own, which listens on 5353.
+/// The cluster's DNS: `CoreDNS` or kube-dns in kube-system, and `OpenShift`'s own, which listens on 5353.
 fn dns() -> NetworkPolicyEgressRule {
     let peer = |namespace: &str, pods: LabelSelector| NetworkPolicyPeer {
         namespace_selector: Some(matching("kubernetes.io/metadata.name", namespace)),

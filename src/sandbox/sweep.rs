@@ -10,7 +10,7 @@ use kymaros_crds::{RestoreReport, names};
 use super::remove::{self, OwnedSandbox};
 
 /// A run gets this long after its sandbox expired to clean up by itself and say so in its report.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 /// What the sweeper works with.
 pub struct SweepContext {
@@ -110,8 +110,9 @@ mod tests {
         let mut namespace = Namespace::default();
         namespace.metadata.annotations =
             expires.map(|e| [(names::EXPIRES_AT_ANNOTATION.to_owned(), e.to_owned())].into());
-        namespace.metadata.deletion_timestamp =
-            going.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+        namespace.metadata.deletion_timestamp = going.then_some(
+            k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH),
+        );
         namespace
     }
 

@@ -1,4 +1,4 @@
-//! Drives each RestoreTest: finalizer, triggers, due runs, history, status.
+//! Drives each `RestoreTest`: finalizer, triggers, due runs, history, status.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +20,8 @@ use super::{
     decide::{Decision, Facts, Past, Start, decide},
     summary::{self, Readiness},
 };
+
+use crate::run::observe;
 
 /// What the schedule controller works with.
 pub struct ScheduleContext {
@@ -214,7 +216,7 @@ fn past(report: &RestoreReport) -> Past {
     let status = report.status.clone().unwrap_or_default();
     let created = report.creation_timestamp().map_or(Timestamp::MIN, |t| t.0);
     let is_held = report.finalizers().iter().any(|f| f == names::FINALIZER);
-    let phase = status.phase.unwrap_or(RunPhase::Queued);
+    let phase = observe::phase(report);
     Past {
         name: report.name_any(),
         phase,

@@ -6,7 +6,7 @@ use kymaros_crds::{
     domain::{Schedule, Test},
 };
 
-/// How long the first run of a new test waits for a policy that GitOps has not applied yet.
+/// How long the first run of a new test waits for a policy that `GitOps` has not applied yet.
 const POLICY_GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// Missed times that are looked at one by one before the newest is simply taken to be now.
 const MAX_MISSED: usize = 1000;
@@ -81,7 +81,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
     let schedule = &facts.test.schedule;
     let base = base(facts);
     if !facts.test.suspend {
-        decision.next = schedule.next_after(base.max(now));
+        decision.next = schedule.upcoming(base, now);
     }
     let active = facts.runs.iter().find(|r| r.phase != RunPhase::Completed);
     if facts.trigger.is_some_and(|t| !t.is_empty() && t != "false") {
@@ -92,7 +92,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
                 decision.start = Some(Start {
                     trigger: Trigger::Annotation,
                     planned: now,
-                })
+                });
             }
         }
         return decision;
@@ -118,7 +118,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
             decision.start = Some(Start {
                 trigger: Trigger::Schedule,
                 planned,
-            })
+            });
         }
         None => decision.wake = decision.next,
     }

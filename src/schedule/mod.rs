@@ -1,4 +1,4 @@
-//! The RestoreTest controller: when a run is due, triggers, history and what `kubectl get rt` shows.
+//! The `RestoreTest` controller: when a run is due, triggers, history and what `kubectl get rt` shows.
 
 pub mod act;
 pub mod controller;

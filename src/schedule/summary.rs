@@ -1,4 +1,4 @@
-//! What a RestoreTest says of its runs: its status, from its reports.
+//! What a `RestoreTest` says of its runs: its status, from its reports.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -70,7 +70,7 @@ pub fn status(
     status
 }
 
-fn of<'a>(report: &&'a RestoreReport) -> Option<&'a RestoreReportStatus> {
+fn of(report: &RestoreReport) -> Option<&RestoreReportStatus> {
     report.status.as_ref()
 }
 

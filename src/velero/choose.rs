@@ -97,8 +97,10 @@ pub fn choose<'a>(
             let names: Vec<_> = source.namespaces.iter().map(|n| n.name.as_str()).collect();
             NoBackup::NoneFound(format!("for namespace {}", names.join(", ")))
         })?,
-        BackupChoice::OfSchedule(schedule) => newest(backups.filter(|b| schedule_of(b) == Some(schedule)))
-            .ok_or_else(|| NoBackup::NoneFound(format!("of schedule {schedule}")))?,
+        BackupChoice::OfSchedule(schedule) => {
+            newest(backups.filter(|b| schedule_of(b) == Some(&schedule_label(schedule))))
+                .ok_or_else(|| NoBackup::NoneFound(format!("of schedule {schedule}")))?
+        }
     };
     let name = chosen.metadata.name.clone().unwrap_or_default();
     if let Some(missing) = source.namespaces.iter().find(|n| !holds(chosen, n.name.as_str())) {
@@ -152,6 +154,19 @@ fn schedule_of(backup: &Backup) -> Option<&String> {
         .and_then(|l| l.get(SCHEDULE_NAME_LABEL))
 }
 
+/// The label of a Velero Schedule: Velero cuts a name of more than 63 characters to 57 and six of its SHA-256.
+fn schedule_label(name: &str) -> String {
+    use sha2::{Digest, Sha256};
+    if name.len() <= 63 {
+        return name.to_owned();
+    }
+    let hash = Sha256::digest(name)
+        .iter()
+        .take(3)
+        .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
+    format!("{}{hash}", name.chars().take(57).collect::<String>())
+}
+
 fn is_usable(backup: &Backup) -> bool {
     matches!(phase(backup), "Completed" | "PartiallyFailed") && backup.metadata.deletion_timestamp.is_none()
 }
@@ -203,7 +218,7 @@ mod tests {
                     sandbox_name: None,
                 })
                 .collect(),
-            label_selector: Default::default(),
+            label_selector: std::collections::BTreeMap::default(),
             max_age: None,
             completeness: CompletenessBasis::Source,
         }

@@ -79,7 +79,7 @@ pub struct RestorePlan {
     pub pod_volume_timeout_seconds: u64,
 }
 
-/// Name of the ConfigMap with the resource modifiers of a Restore.
+/// Name of the `ConfigMap` with the resource modifiers of a Restore.
 #[must_use]
 pub fn modifier_name(restore: &str) -> String {
     format!("{restore}-modifiers")

@@ -88,7 +88,7 @@ pub struct RestoreSpec {
     /// How long asynchronous item operations may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_operation_timeout: Option<String>,
-    /// The ConfigMap with Velero's resource modifiers.
+    /// The `ConfigMap` with Velero's resource modifiers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_modifier: Option<ObjectReference>,
 }

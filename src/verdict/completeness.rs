@@ -65,8 +65,11 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
     for (namespace, sandbox) in &source.mapping {
         let restored = outcome.restored.objects.get(sandbox);
         for object in contents.objects.get(namespace).into_iter().flatten() {
-            let action = restored.and_then(|r| r.get(object));
-            match action {
+            if let Some(why) = made_by_cluster(object) {
+                tally.explained.push(format!("{}: {why}", object.display()));
+                continue;
+            }
+            match restored.and_then(|r| r.get(object)) {
                 Some(ItemAction::Present) => tally.count(object, true),
                 Some(ItemAction::Failed) => {
                     tally.count(object, false);
@@ -76,9 +79,10 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                         "Velero could not restore it",
                     ));
                 }
-                None => match explanation(object, source) {
-                    Some(why) => tally.explained.push(format!("{}: {why}", object.display())),
-                    None => {
+                None => {
+                    if let Some(why) = explanation(object, source) {
+                        tally.explained.push(format!("{}: {why}", object.display()));
+                    } else {
                         tally.count(object, false);
                         findings.push(absent(
                             object,
@@ -86,7 +90,7 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                             "it is in the backup and did not come back",
                         ));
                     }
-                },
+                }
             }
         }
     }
@@ -138,6 +142,15 @@ fn nothing_restored(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) {
 /// Start of the finding about an empty restore; the result is capped by it.
 pub(super) const NOTHING: &str = "the restore brought back nothing of";
 
+/// Objects that the cluster puts into every namespace. Velero finds them there and calls its own copy failed.
+fn made_by_cluster(object: &ObjectId) -> Option<&'static str> {
+    let is_authority = matches!(
+        object.name.as_str(),
+        "kube-root-ca.crt" | "openshift-service-ca.crt"
+    );
+    (object.short_kind() == "ConfigMap" && is_authority).then_some("made by the cluster")
+}
+
 /// Why an object of the backup is rightly not in the sandbox.
 fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'static str> {
     if is_excluded(object) {
@@ -146,7 +159,6 @@ fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'stati
     match (object.short_kind(), object.name.as_str()) {
         ("Pod", _) => Some("finished, or made again by its controller"),
         ("Job", _) => Some("finished"),
-        ("ConfigMap", "kube-root-ca.crt" | "openshift-service-ca.crt") => Some("made by the cluster"),
         ("Secret", name) if name.contains("-token-") => Some("token of a service account"),
         ("PodVolumeBackup" | "PodVolumeRestore" | "Event", _) => Some("never restored"),
         _ if source.selects_by_label => Some("not selected by labelSelector"),

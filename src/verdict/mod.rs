@@ -144,11 +144,8 @@ impl Level {
 
     /// Points in proportion, rounded down: full marks only for everything.
     fn share(max: u32, good: usize, all: usize, detail: String) -> Self {
-        let points = if all == 0 {
-            max
-        } else {
-            (max as usize * good.min(all) / all).try_into().unwrap_or(max)
-        };
+        let earned = (max as usize * good.min(all)).checked_div(all);
+        let points = earned.and_then(|p| p.try_into().ok()).unwrap_or(max);
         Self {
             points,
             max,

@@ -1,4 +1,8 @@
-//! Watches that no stored object can stop.
+//! Watches that no stored object can stop, and who is woken by what they see.
+
+mod wakes;
+
+pub use wakes::{Wakes, Woken};
 
 use std::fmt::Debug;
 

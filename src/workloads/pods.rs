@@ -35,8 +35,8 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
     if phase == "Succeeded" {
         return PodState::Succeeded;
     }
-    if let Some(since) = ready_since(pod) {
-        return PodState::Ready(since);
+    if let Some(ready) = ready(pod) {
+        return ready;
     }
     if phase == "Failed" {
         let message = status.and_then(|s| s.message.clone().or(s.reason.clone()));
@@ -57,13 +57,14 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
     PodState::Waiting(not_ready(pod, warnings))
 }
 
-fn ready_since(pod: &Pod) -> Option<Option<Timestamp>> {
+/// `Ready` for a pod that is and stays ready.
+fn ready(pod: &Pod) -> Option<PodState> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let ready = conditions
         .iter()
         .find(|c| c.type_ == "Ready" && c.status == "True")?;
     let going = pod.metadata.deletion_timestamp.is_some();
-    (!going).then(|| ready.last_transition_time.as_ref().map(|t| t.0))
+    (!going).then(|| PodState::Ready(ready.last_transition_time.as_ref().map(|t| t.0)))
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -208,6 +209,10 @@ fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
 mod tests {
     use super::*;
 
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "tests read better with the value in place"
+    )]
     fn pod(status: serde_json::Value) -> Pod {
         serde_json::from_value(serde_json::json!({ "metadata": { "name": "p" }, "status": status })).unwrap()
     }

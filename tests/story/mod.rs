@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 pub const SMALL: &str = include_str!("small.yaml");
 
 /// Longest time a run may take before a story gives up.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// The spec of a test; `change` is merged into it.
 pub fn spec(namespaces: &[&str], backup: &str, change: Value) -> Value {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     check::{self, Check},
-    name,
+    duration, name,
     problems::{Problems, set},
     sandbox::LIFE,
 };
@@ -41,9 +41,10 @@ impl Health {
             LIFE.1,
         );
         // Zero means something here: nothing is waited for.
-        let settle = match set(spec.settle.as_deref()) {
-            Some("0" | "0s") => Some(Duration::ZERO),
-            given => problems.duration(&format!("{path}.settle"), given, Duration::ZERO, LIFE.1),
+        let given = set(spec.settle.as_deref());
+        let settle = match given.map(duration::parse) {
+            Some(Ok(Duration::ZERO)) => Some(Duration::ZERO),
+            _ => problems.duration(&format!("{path}.settle"), given, Duration::ZERO, LIFE.1),
         };
         Self {
             policy: policy.map(str::to_owned),

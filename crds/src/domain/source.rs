@@ -1,6 +1,9 @@
 //! A backup and what of it is restored.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     label,
@@ -139,19 +142,19 @@ fn namespaces(specs: &[crate::SourceNamespace], path: &str, problems: &mut Probl
 /// Rules between namespaces of all sources: each is restored once, and no sandbox is in the place of another or of a
 /// source.
 pub(super) fn check_all(sources: &[(String, Source)], problems: &mut Problems) {
-    let mut names = BTreeMap::new();
-    let mut sandboxes = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    let mut sandboxes = BTreeSet::new();
     let all = sources
         .iter()
         .flat_map(|(path, source)| source.namespaces.iter().map(move |n| (path, n)));
     for (path, namespace) in all.clone() {
         let path = format!("{path}.namespaces");
-        if names.insert(&namespace.name, ()).is_some() {
+        if !names.insert(&namespace.name) {
             let message = "is named twice; restore each namespace once in a test";
             problems.report(&path, &namespace.name, message);
         }
         if let Some(sandbox) = &namespace.sandbox_name
-            && sandboxes.insert(sandbox, ()).is_some()
+            && !sandboxes.insert(sandbox)
         {
             problems.report(
                 &path,
@@ -162,7 +165,7 @@ pub(super) fn check_all(sources: &[(String, Source)], problems: &mut Problems) {
     }
     for (path, namespace) in all {
         if let Some(sandbox) = &namespace.sandbox_name
-            && names.contains_key(sandbox)
+            && names.contains(sandbox)
         {
             let message = "is a sandboxName and a namespace to restore; production is never a sandbox";
             problems.report(&format!("{path}.namespaces"), sandbox, message);

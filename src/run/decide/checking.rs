@@ -1,7 +1,7 @@
 //! Checking: checks run while workloads settle.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kymaros_crds::{CheckResult, CheckStatus, RunPhase, domain};
 
 use super::{Decision, Effect, starting};
@@ -83,10 +83,15 @@ fn record(decision: &mut Decision, settings: &Settings, outcome: &Outcome) {
     decision.status.checks.push(CheckStatus {
         name: outcome.name.clone(),
         status,
-        duration: domain::duration::format(outcome.duration),
+        duration: domain::duration::format(rounded(outcome.duration)),
         message: outcome.message.clone(),
         namespace: check.namespace.as_ref().map(ToString::to_string),
         required: check.required,
-        passed_at: outcome.passed_at.map(Time),
+        passed_at: outcome.passed_at.map(MicroTime),
     });
+}
+
+/// To whole milliseconds, as people read them.
+fn rounded(duration: std::time::Duration) -> std::time::Duration {
+    std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

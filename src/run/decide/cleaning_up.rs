@@ -18,7 +18,7 @@ const REMOVED: &str = "Removed";
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long a Restore may take to go. Its deletion needs the storage location: one that is down is reported, and
 /// nobody waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestamp) {
     let begun = timeline::entered(&decision.status, RunPhase::CleaningUp).unwrap_or(now);

@@ -1,7 +1,7 @@
 //! The timeline: one entry a phase, opened when it is entered and closed by the next one.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kymaros_crds::{RestoreReportStatus, RunPhase, TimelineEntry};
 
 /// Name of a phase in the timeline.
@@ -30,7 +30,7 @@ pub(super) fn enter(status: &mut RestoreReportStatus, phase: RunPhase, now: Time
     }
     status.timeline.push(TimelineEntry {
         name: name(phase).to_owned(),
-        started_at: Some(Time(now)),
+        started_at: Some(MicroTime(now)),
         finished_at: None,
         seconds: None,
         detail: None,
@@ -44,7 +44,7 @@ pub(super) fn moment(status: &mut RestoreReportStatus, name: &str, from: Timesta
     }
     let mut entry = TimelineEntry {
         name: name.to_owned(),
-        started_at: Some(Time(from)),
+        started_at: Some(MicroTime(from)),
         finished_at: None,
         seconds: None,
         detail: None,
@@ -61,6 +61,6 @@ pub(super) fn entered(status: &RestoreReportStatus, phase: RunPhase) -> Option<T
 
 fn close(entry: &mut TimelineEntry, now: Timestamp) {
     let started = entry.started_at.as_ref().map_or(now, |t| t.0);
-    entry.finished_at = Some(Time(now));
+    entry.finished_at = Some(MicroTime(now));
     entry.seconds = Some((now.duration_since(started).as_secs_f64() * 1000.0).round() / 1000.0);
 }

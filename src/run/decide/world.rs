@@ -24,6 +24,7 @@ use crate::{
 
 /// How the world behaves in one test.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches of a test")]
 pub(super) struct Script {
     /// How Velero ends the Restore.
     pub restore_ends: RestorePhase,
@@ -69,6 +70,7 @@ pub(super) struct World {
 }
 
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Memory {
     watching: bool,
     asked_contents: bool,
@@ -228,7 +230,7 @@ impl World {
             name: "nightly".into(),
             schedule: None,
             phase: "Completed".into(),
-            started: Some(self.now - Duration::from_secs(60)),
+            started: Some(self.now - Duration::from_mins(1)),
         };
         let place = match (self.foreign, self.phase()) {
             (true, RunPhase::Queued | RunPhase::Preparing) => QueuePlace::Waiting {

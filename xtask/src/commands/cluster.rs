@@ -1,5 +1,6 @@
 //! `cargo xtask cluster`: the test cluster.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command as Process;
 
@@ -79,8 +80,9 @@ fn table(status: &Status) -> String {
         let pid = row.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         let ready = if row.ready { "yes" } else { "no" };
         let uptime = row.seconds.map_or_else(|| "-".to_owned(), duration);
-        text += &format!(
-            "{:<20} {pid:>8}  {ready:<6} {uptime:>8} {:>9}\n",
+        let _ = writeln!(
+            text,
+            "{:<20} {pid:>8}  {ready:<6} {uptime:>8} {:>9}",
             row.name, row.restarts
         );
     }

@@ -129,7 +129,7 @@ async fn story(client: &Client, shop: &str, name: &str, what: &Backup) -> Result
     Api::<RestoreTest>::namespaced(client.clone(), shop)
         .create(&PostParams::default(), &test)
         .await?;
-    let followed = tokio::time::timeout(Duration::from_secs(300), follow(client, shop, name, begun));
+    let followed = tokio::time::timeout(Duration::from_mins(5), follow(client, shop, name, begun));
     let report = followed
         .await
         .context("the run did not end within five minutes")??;
@@ -181,5 +181,6 @@ fn words(report: &RestoreReport) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
+    text.lines()
+        .fold(String::new(), |text, line| text + "    " + line + "\n")
 }

@@ -1,6 +1,7 @@
 //! Health checks.
 
 mod action;
+mod parse;
 
 use std::collections::BTreeSet;
 
@@ -65,7 +66,7 @@ pub(super) fn parse_into(checks: &[crate::Check], path: &str, problems: &mut Pro
         }
         let namespace = set(check.namespace.as_deref())
             .and_then(|name| problems.ok(&format!("{path}.namespace"), name, name.parse::<NamespaceName>()));
-        let action = action::parse(check, &path, problems);
+        let action = parse::action(check, &path, problems);
         parsed.extend(action.map(|action| Check {
             name: check.name.clone(),
             namespace,

@@ -1,4 +1,4 @@
-//! One field of a cron expression, with the meaning that 0.6.9 and Kubernetes' CronJobs give it (robfig/cron).
+//! One field of a cron expression, with the meaning that 0.6.9 and the Kubernetes `CronJob` give it (robfig/cron).
 
 /// Names of months, from 1.
 const MONTHS: [&str; 12] = [

@@ -22,7 +22,7 @@ use super::{
 
 /// When a test runs: five fields in a time zone, or every so often.
 ///
-/// The fields mean what they mean to Kubernetes' CronJobs. When clocks go forward, a fixed time inside the gap runs at
+/// The fields mean what they mean to a Kubernetes `CronJob`. When clocks go forward, a fixed time inside the gap runs at
 /// its end; when they go back, a fixed time runs once and an interval goes on.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -97,6 +97,21 @@ impl Schedule {
                 (next > moment).then_some(next)
             }
         }
+    }
+
+    /// The first planned time after `now`, counted from `base` (the run before). However often it is asked, the
+    /// answer stays the same until that time has passed; [`Schedule::next_after`] of `now` would move with `@every`.
+    #[must_use]
+    pub fn upcoming(&self, base: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let Rule::Every(interval) = &self.rule else {
+            return self.next_after(base.max(now));
+        };
+        let interval = SignedDuration::try_from(*interval).ok()?;
+        let elapsed = now.duration_since(base).max(SignedDuration::ZERO);
+        let steps = elapsed.as_nanos() / interval.as_nanos() + 1;
+        let nanoseconds = interval.as_nanos().checked_mul(steps)?;
+        base.checked_add(SignedDuration::try_from_nanos_i128(nanoseconds)?)
+            .ok()
     }
 
     /// What is legal but unwise, in sentences.

@@ -140,6 +140,26 @@ fn every_counts_from_the_moment() {
 }
 
 #[test]
+fn what_comes_up_does_not_move_with_the_asking() {
+    let base = at("2026-01-01T00:00:00Z");
+    let every = Schedule::parse("@every 1h", None).unwrap();
+    for (now, next) in [
+        ("2025-12-31T23:00:00Z", "2026-01-01T01:00:00Z"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"),
+        ("2026-01-01T00:59:59.9Z", "2026-01-01T01:00:00Z"),
+        ("2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"),
+        ("2026-01-09T12:34:56Z", "2026-01-09T13:00:00Z"),
+    ] {
+        assert_eq!(every.upcoming(base, at(now)), Some(at(next)), "{now}");
+    }
+    let daily = Schedule::parse("0 3 * * *", None).unwrap();
+    assert_eq!(
+        daily.upcoming(base, at("2026-01-05T04:00:00Z")),
+        Some(at("2026-01-06T03:00:00Z"))
+    );
+}
+
+#[test]
 fn says_what_to_write_instead() {
     for (cron, said) in [
         ("", "five fields"),

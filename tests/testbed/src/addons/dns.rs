@@ -7,7 +7,7 @@ use crate::places::DNS_ADDRESS;
 
 /// Names outside the cluster do not exist: there is no way out.
 const CONFIG: &str = "\
-.:53 {
+cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
     health :8080
     ready :8181
@@ -15,11 +15,13 @@ const CONFIG: &str = "\
         pods insecure
         ttl 5
     }
-    template ANY ANY . {
+    cache 5
+}
+.:53 {
+    errors
+    template ANY ANY {
         rcode NXDOMAIN
     }
-    cache 5
-    reload
 }
 ";
 

@@ -1,17 +1,19 @@
 //! Whether the cluster is complete: the node, its DNS, Velero and Velero's storage.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use futures::future::join_all;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Request};
 use kube::{Api, Client};
 use serde_json::Value;
 
 use crate::places::NODE_NAME;
 use crate::progress::Progress;
 
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// What is not as it should be, in words.
 pub type Waiting = Vec<String>;
@@ -77,6 +79,15 @@ const PARTS: [Part; 5] = [
 
 /// What is missing now; nothing when the cluster is complete.
 pub async fn missing(client: &Client) -> Waiting {
+    let parts = missing_parts(client).await;
+    // Only when the rest works is there anybody to ask.
+    if parts.is_empty() && !knows_its_pods(client).await {
+        return vec!["the kubelet's view of its pods".to_owned()];
+    }
+    parts
+}
+
+async fn missing_parts(client: &Client) -> Waiting {
     join_all(PARTS.iter().map(|part| is_missing(client, part)))
         .await
         .into_iter()
@@ -114,6 +125,34 @@ async fn is_missing(client: &Client, part: &Part) -> Option<String> {
         Ok(Ok(Some(object))) if (part.is_right)(&object.data) => None,
         _ => Some(part.title.to_owned()),
     }
+}
+
+/// Whether the kubelet has heard of every running pod. For a second or two after its start it has not, and refuses
+/// exec and port-forward though it says it is healthy.
+async fn knows_its_pods(client: &Client) -> bool {
+    let running = Api::<Pod>::all(client.clone());
+    let selector = ListParams::default().fields("status.phase=Running");
+    let request = Request::new(format!("/api/v1/nodes/{NODE_NAME}/proxy/pods")).list(&ListParams::default());
+    let Ok(request) = request else {
+        return false;
+    };
+    let (Ok(running), Ok(known)) = (
+        running.list_metadata(&selector).await,
+        client.request::<Value>(request).await,
+    ) else {
+        return false;
+    };
+    let known: HashSet<&str> = known["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|pod| pod["metadata"]["uid"].as_str())
+        .collect();
+    running
+        .items
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        .all(|pod| pod.metadata.uid.as_deref().is_some_and(|uid| known.contains(uid)))
 }
 
 fn has_condition(object: &Value, wanted: &str) -> bool {

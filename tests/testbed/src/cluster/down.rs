@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::lock;
+use super::{host_address, lock};
 use crate::machine::processes;
 use crate::progress::Progress;
 use crate::{host, places};
@@ -38,6 +38,7 @@ pub fn down(purge: bool, progress: &dyn Progress) -> Result<()> {
 /// machine's namespaces and end with its last process.
 pub(super) fn remove() -> Result<()> {
     processes::end()?;
+    host_address::remove();
     remove_cgroups()?;
     remove_folder(Path::new(places::STATE))?;
     for (target, _) in places::COVERED {

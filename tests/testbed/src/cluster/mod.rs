@@ -2,6 +2,7 @@
 
 mod decide;
 mod down;
+mod host_address;
 mod identity;
 mod lock;
 mod observe;

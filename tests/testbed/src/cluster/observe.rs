@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::decide::Observed;
-use super::identity;
+use super::{host_address, identity};
 use crate::machine::{processes, status};
 use crate::{addons, cluster, places};
 
@@ -38,6 +38,9 @@ pub async fn broken() -> Vec<String> {
     }
     if !dead.is_empty() {
         return dead;
+    }
+    if !host_address::is_local() {
+        return vec!["the node's address on the host".to_owned()];
     }
     let Ok(client) = cluster::client_from(&places::kubeconfig()).await else {
         return vec!["the kubeconfig".to_owned()];

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::host_address;
 use crate::machine::{self, processes, status};
 use crate::programs::GROUPS;
 use crate::progress::Progress;
@@ -16,9 +17,13 @@ use crate::{components, pki, places};
 
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Starts the machine with the host's end of its gateway on `port`.
+/// Starts the machine. The sockets of its gateway are made here, in the host's network, and handed over as its standard
+/// input and output.
 pub fn start(port: u16) -> Result<()> {
-    let listener = listen(port)?;
+    let api = listen(port)?;
+    host_address::add()?;
+    let storage = TcpListener::bind((places::NODE_ADDRESS, places::S3_PORT))
+        .with_context(|| format!("cannot listen on port {} of the node's address", places::S3_PORT))?;
     fs::create_dir_all(places::STATE).with_context(|| format!("cannot create {}", places::STATE))?;
     for folder in ["logs", "tmp", "s3", "volumes", "volume-plugins"] {
         fs::create_dir_all(places::state(folder))?;
@@ -51,8 +56,8 @@ pub fn start(port: u16) -> Result<()> {
         ])
         .arg(places::machine_program())
         .arg(machine::INIT)
-        .stdin(Stdio::from(OwnedFd::from(listener)))
-        .stdout(log.try_clone()?)
+        .stdin(Stdio::from(OwnedFd::from(api)))
+        .stdout(Stdio::from(OwnedFd::from(storage)))
         .stderr(log)
         .spawn()
         .context("cannot start the machine")?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::decide::{Action, decide};
 use super::observe::{broken, observe};
-use super::{Cluster, client_from, down, identity, lock, start};
+use super::{Cluster, client_from, down, host_address, identity, lock, start};
 use crate::progress::Progress;
 use crate::{addons, host, places, programs};
 
@@ -100,6 +100,7 @@ async fn fresh(port: u16, progress: &dyn Progress) -> Result<()> {
 
 /// The supervisor starts dead processes again by itself; what was removed from the cluster is installed again.
 async fn repair(progress: &dyn Progress) -> Result<()> {
+    host_address::add()?;
     start::wait_for_components(progress).await?;
     let started = Instant::now();
     while started.elapsed() < HEALING {

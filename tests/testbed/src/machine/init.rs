@@ -16,8 +16,9 @@ pub fn run() -> Result<()> {
     network::set_up()?;
     let supervisor = Command::new(places::machine_program())
         .arg(SUPERVISOR)
-        // The gateway's socket.
+        // The gateway's sockets.
         .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
         .spawn()
         .context("cannot start the supervisor")?;
     let supervisor = i32::try_from(supervisor.id()).context("no process id")?;

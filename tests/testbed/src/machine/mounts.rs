@@ -7,6 +7,17 @@ use anyhow::{Context, Result, bail};
 
 use crate::places;
 
+/// Settings that the kubelet changes and that have no namespace: they are the host's. It gets files with the same content
+/// instead, so the host keeps its own.
+const SETTINGS: [&str; 6] = [
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+];
+
 /// Covers the folders that programs use by fixed names with folders of our own.
 pub fn set_up() -> Result<()> {
     for (target, own) in places::COVERED {
@@ -20,10 +31,26 @@ pub fn set_up() -> Result<()> {
     fs::create_dir_all("/run/lock")?;
     // Volumes that the kubelet mounts have to show up in the node agent's container.
     mount(&["--make-rshared", "/"])?;
+    cover_settings()?;
     for hierarchy in places_of_cgroups()? {
         let folder = hierarchy.join(places::CGROUP);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         inherit_cpuset(&hierarchy, &folder);
+    }
+    Ok(())
+}
+
+fn cover_settings() -> Result<()> {
+    let folder = places::state("settings");
+    fs::create_dir_all(&folder)?;
+    for name in SETTINGS {
+        let target = format!("/proc/sys/{name}");
+        // What this kernel does not have, the kubelet cannot change.
+        if let Ok(value) = fs::read_to_string(&target) {
+            let own = folder.join(name.replace('/', "."));
+            fs::write(&own, value)?;
+            mount(&["--bind", &own.to_string_lossy(), &target])?;
+        }
     }
     Ok(())
 }

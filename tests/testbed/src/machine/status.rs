@@ -76,7 +76,7 @@ mod tests {
             ready: true,
             ..ComponentStatus::waiting("etcd")
         };
-        let bytes = serde_json::to_vec(&[status.clone()]).unwrap();
+        let bytes = serde_json::to_vec(std::slice::from_ref(&status)).unwrap();
         assert_eq!(parse(&bytes).unwrap(), [status]);
         assert!(parse(b"[{").unwrap_err().to_string().contains("cluster up"));
     }

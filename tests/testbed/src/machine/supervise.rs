@@ -27,7 +27,7 @@ const SHORT_LIFE: Duration = Duration::from_secs(5);
 type Board = watch::Sender<Vec<ComponentStatus>>;
 
 pub async fn run() -> Result<()> {
-    tokio::spawn(gateway::serve(gateway::inherited()?));
+    gateway::start()?;
     fs::create_dir_all(places::state("logs"))?;
     fs::create_dir_all(places::state("tmp"))?;
     let components = components::all();

@@ -58,7 +58,8 @@ impl Options {
 ///
 /// # Errors
 ///
-/// When the options make no sense, or the first rules are refused. Later failures are logged and tried again.
+/// When the options make no sense, or the first rules are refused. Later failures are written to standard error, which
+/// is the log of this process, and tried again.
 pub async fn run(client: Client, options: Options) -> Result<()> {
     let pod_range = Intervals::block(&options.pod_range).context("the range of pod addresses")?;
     let closed = rules::render(&Snapshot {
@@ -94,7 +95,7 @@ pub async fn run(client: Client, options: Options) -> Result<()> {
                 match nft::apply(&options.nft, &rules).await {
                     Ok(()) => applied = rules,
                     Err(error) => {
-                        tracing::error!("{error:#}\n{rules}");
+                        eprintln!("{error:#}\n{rules}");
                         wait = Some(RETRY);
                     }
                 }
@@ -132,7 +133,7 @@ where
     let changes = reflector(writer, changes).default_backoff().map(|event| {
         // The watch goes on by itself, from where it was.
         if let Err(error) = event {
-            tracing::warn!("watching {}: {error}", K::kind(&()));
+            eprintln!("watching {}: {error}", K::kind(&()));
         }
     });
     (store, changes.boxed())

@@ -67,7 +67,7 @@ pub async fn backup(client: &Client, name: &str, what: &Backup) -> Result<String
             "Completed" | "PartiallyFailed" | "Failed" | "FailedValidation"
         )
     });
-    let Ok(ended) = tokio::time::timeout(Duration::from_secs(180), ended).await else {
+    let Ok(ended) = tokio::time::timeout(Duration::from_mins(3), ended).await else {
         bail!("backup {name} did not end within three minutes; `velero backup logs {name}` may say why");
     };
     let phase = ended?.and_then(|b| b.data["status"]["phase"].as_str().map(str::to_owned));

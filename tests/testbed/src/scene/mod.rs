@@ -72,7 +72,7 @@ impl Scene {
         let api = Api::<Namespace>::all(self.client.clone());
         api.delete(name, &DeleteParams::background()).await?;
         let gone = kube::runtime::wait::await_condition(api, name, |n: Option<&Namespace>| n.is_none());
-        tokio::time::timeout(std::time::Duration::from_secs(120), gone)
+        tokio::time::timeout(std::time::Duration::from_mins(2), gone)
             .await
             .with_context(|| format!("namespace {name} is still there after two minutes"))??;
         self.namespaces.retain(|n| n != name);

@@ -43,10 +43,7 @@ pub async fn deploy(client: &Client, operator: &Operator<'_>) -> Result<()> {
             && status.ready_replicas == Some(1)
             && status.replicas == Some(1)
     });
-    if tokio::time::timeout(Duration::from_secs(60), ready)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(Duration::from_mins(1), ready).await.is_err() {
         bail!("the operator is not ready after a minute; `kubectl -n {NAMESPACE} describe pods` may say why");
     }
     Ok(())

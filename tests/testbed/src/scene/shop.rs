@@ -42,7 +42,7 @@ pub async fn wait_ready(client: &Client, namespace: &str, labels: &str, count: u
         }
         anyhow::bail!("the watch ended")
     };
-    tokio::time::timeout(Duration::from_secs(120), ready)
+    tokio::time::timeout(Duration::from_mins(2), ready)
         .await
         .with_context(|| format!("pods {labels} in {namespace} are not ready after two minutes"))?
 }

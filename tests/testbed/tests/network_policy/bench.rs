@@ -116,7 +116,7 @@ impl Bench {
     /// One try to connect, from a new socket.
     pub async fn connects(&self, namespace: &str, pod: &str, host: &str, port: u16) -> bool {
         // An own time limit around it: `nc -w` ends a connection attempt, not a connection.
-        let command = format!("timeout 5 nc -w 2 {host} {port} </dev/null");
+        let command = format!("timeout 3 nc -w 1 {host} {port} </dev/null");
         self.exec(namespace, pod, &["sh", "-c", &command]).await.0
     }
 

@@ -5,7 +5,7 @@ use crate::bench::{deny_all, with_namespaces};
 /// Connects as often as it can for the pod's first seconds, beginning with its first instant.
 fn attempts(host: &str) -> String {
     format!(
-        "for i in $(seq 1 60); do nc -w 2 {host} 8080 </dev/null && echo leaked & usleep 20000; done; wait; echo done"
+        "for i in $(seq 1 60); do nc -w 2 {host} 8080 </dev/null 2>/dev/null && echo leaked & usleep 20000; done; wait; echo done"
     )
 }
 

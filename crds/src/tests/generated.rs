@@ -1,4 +1,4 @@
-use kymaros_crds::generate;
+use crate::generate;
 use serde_json::Value;
 
 #[test]

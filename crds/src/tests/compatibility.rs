@@ -1,6 +1,6 @@
 //! Manifests that 0.6.9 took, usual and unusual, are taken here too; and what a run keeps of them is the same.
 
-use kymaros_crds::{
+use crate::{
     RestoreReport, RestoreTest, RestoreTestSpec,
     domain::{BackupChoice, CheckAction, Isolation, Retention, Test},
 };
@@ -92,8 +92,8 @@ fn a_policy_of_0_6_9_is_taken_with_its_defaults() {
         ] },
     });
     assert_eq!(refusals(&manifest), [] as [String; 0]);
-    let spec: kymaros_crds::HealthCheckPolicySpec = serde_json::from_value(manifest["spec"].clone()).unwrap();
-    let checks = kymaros_crds::domain::parse_checks(&spec.checks, "spec.checks").unwrap();
+    let spec: crate::HealthCheckPolicySpec = serde_json::from_value(manifest["spec"].clone()).unwrap();
+    let checks = crate::domain::parse_checks(&spec.checks, "spec.checks").unwrap();
     let seconds: Vec<u64> = checks
         .iter()
         .map(|check| match &check.action {

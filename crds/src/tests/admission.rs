@@ -1,7 +1,7 @@
 //! A small API server: the structural rules of our definitions, their CEL rules, and then the operator's parsing.
 
+use crate::{HealthCheckPolicySpec, RestoreTestSpec, domain, generate};
 use kube::core::cel::Validator;
-use kymaros_crds::{HealthCheckPolicySpec, RestoreTestSpec, domain, generate};
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -75,15 +75,15 @@ fn structural(schema: &Value, value: &Value, path: &str, errors: &mut Vec<String
         wrong(format!("{value} does not match {pattern}"));
     }
     let size = match value {
-        Value::String(text) => Some((text.chars().count() as f64, "minLength", "maxLength")),
-        Value::Array(items) => Some((items.len() as f64, "minItems", "maxItems")),
-        Value::Object(fields) => Some((fields.len() as f64, "minProperties", "maxProperties")),
-        Value::Number(number) => Some((number.as_f64().unwrap(), "minimum", "maximum")),
+        Value::String(text) => Some((text.chars().count(), "minLength", "maxLength")),
+        Value::Array(items) => Some((items.len(), "minItems", "maxItems")),
+        Value::Object(fields) => Some((fields.len(), "minProperties", "maxProperties")),
         _ => None,
     };
-    if let Some((size, least, most)) = size {
-        let below = schema[least].as_f64().is_some_and(|least| size < least);
-        let above = schema[most].as_f64().is_some_and(|most| size > most);
+    let size = size.map(|(size, least, most)| (i64::try_from(size).unwrap(), least, most));
+    if let Some((size, least, most)) = size.or(value.as_i64().map(|number| (number, "minimum", "maximum"))) {
+        let below = whole(&schema[least]).is_some_and(|least| size < least);
+        let above = whole(&schema[most]).is_some_and(|most| size > most);
         if below || above {
             wrong(format!("{size} is outside {} to {}", schema[least], schema[most]));
         }
@@ -97,6 +97,13 @@ fn structural(schema: &Value, value: &Value, path: &str, errors: &mut Vec<String
         Value::Object(fields) => object(schema, fields, path, errors),
         _ => {}
     }
+}
+
+/// A bound, which the Kubernetes types keep as a floating point number.
+fn whole(bound: &Value) -> Option<i64> {
+    bound
+        .as_i64()
+        .or_else(|| format!("{}", bound.as_f64()?).parse().ok())
 }
 
 fn object(schema: &Value, fields: &Map<String, Value>, path: &str, errors: &mut Vec<String>) {

@@ -1,0 +1,94 @@
+//! Who is to be looked at again after a change.
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use kube::{
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, names};
+
+use crate::{
+    run::observe,
+    velero::{Restore, restore::RestorePhase},
+};
+
+/// Sends wake-ups to the controllers. Sending fails only while the process ends, when nobody needs them any more.
+#[derive(Clone)]
+pub struct Wakes {
+    /// Runs to be looked at.
+    pub runs: UnboundedSender<ObjectRef<RestoreReport>>,
+    tests: UnboundedSender<ObjectRef<RestoreTest>>,
+}
+
+/// The other ends of [`Wakes`].
+pub struct Woken {
+    /// For the run controller.
+    pub runs: UnboundedReceiver<ObjectRef<RestoreReport>>,
+    /// For the schedule controller.
+    pub tests: UnboundedReceiver<ObjectRef<RestoreTest>>,
+}
+
+impl Wakes {
+    /// Both ends.
+    #[must_use]
+    pub fn new() -> (Self, Woken) {
+        let (runs, woken_runs) = unbounded();
+        let (tests, woken_tests) = unbounded();
+        (
+            Self { runs, tests },
+            Woken {
+                runs: woken_runs,
+                tests: woken_tests,
+            },
+        )
+    }
+
+    /// A report changed: its test shows it, and it may be the turn of the next run.
+    pub fn report_changed(&self, report: &RestoreReport, reports: &Store<RestoreReport>) {
+        let namespace = report.namespace().unwrap_or_default();
+        let _ = self
+            .tests
+            .unbounded_send(ObjectRef::new(&report.spec.test_ref).within(&namespace));
+        self.queue_changed(reports);
+    }
+
+    /// A Restore changed: its run goes on; a foreign one may hold runs back or let them go.
+    pub fn restore_changed(&self, restore: &Restore, reports: &Store<RestoreReport>) {
+        let Some(uid) = restore.labels().get(names::RUN_UID_LABEL) else {
+            return self.queue_changed(reports);
+        };
+        if let Some(report) = reports.find(|r| r.metadata.uid.as_ref() == Some(uid)) {
+            self.wake_run(&report);
+        }
+        if RestorePhase::of(restore).is_terminal() {
+            self.queue_changed(reports);
+        }
+    }
+
+    /// A policy changed: tests that wait for it may run.
+    pub fn policy_changed(&self, policy: &HealthCheckPolicy, tests: &Store<RestoreTest>) {
+        let names_it = |test: &RestoreTest| {
+            let wanted = test
+                .spec
+                .health_checks
+                .as_ref()
+                .and_then(|h| h.policy_ref.as_ref());
+            test.namespace() == policy.namespace() && wanted == policy.metadata.name.as_ref()
+        };
+        for test in tests.state_filter(names_it) {
+            let _ = self.tests.unbounded_send(ObjectRef::from_obj(&*test));
+        }
+    }
+
+    fn queue_changed(&self, reports: &Store<RestoreReport>) {
+        let before_velero =
+            |r: &RestoreReport| matches!(observe::phase(r), RunPhase::Queued | RunPhase::Preparing);
+        for report in reports.state_filter(before_velero) {
+            self.wake_run(&report);
+        }
+    }
+
+    fn wake_run(&self, report: &RestoreReport) {
+        let _ = self.runs.unbounded_send(ObjectRef::from_obj(report));
+    }
+}
