@@ -34,7 +34,7 @@ pub async fn run(args: Args) -> Result<()> {
     let client = cluster.client().await?;
     step(
         "The operator, built from this clone and deployed",
-        deploy(&cluster, &client),
+        deploy(&cluster, &client, &terminal),
     )
     .await?;
     let mut scene = Scene::new().await?;

@@ -41,10 +41,11 @@ pub async fn run(args: Args) -> Result<()> {
     cargo(["test", "--quiet", "--workspace", "--lib", "--bins", filter])?;
     if !args.quick {
         step("test cluster");
-        let cluster = cluster::up(None, &Terminal::new()).await?;
+        let terminal = Terminal::new();
+        let cluster = cluster::up(None, &terminal).await?;
         step("operator");
         let client = cluster.client().await?;
-        deploy(&cluster, &client).await?;
+        deploy(&cluster, &client, &terminal).await?;
         step("tests on the cluster");
         // They mostly wait for the cluster, so more of them than there are cores.
         cargo([

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use kymaros_testbed::{cluster::Cluster, images, scene};
+use kymaros_testbed::{cluster::Cluster, images, progress::Progress, scene};
 
 /// The root of this clone.
 #[must_use]
@@ -53,11 +53,12 @@ pub fn image() -> Result<(String, PathBuf)> {
     Ok((written.name, archive))
 }
 
-/// Builds, loads and deploys the operator with the manifests users apply.
+/// Loads the shop's image, and builds, loads and deploys the operator with the manifests users apply.
 ///
 /// # Errors
 /// When a step fails.
-pub async fn deploy(cluster: &Cluster, client: &kube::Client) -> Result<()> {
+pub async fn deploy(cluster: &Cluster, client: &kube::Client, progress: &dyn Progress) -> Result<()> {
+    scene::load_shop(cluster, progress).await?;
     let (image, archive) = image()?;
     cluster.load_image(&archive).await?;
     let root = root();

@@ -1,6 +1,6 @@
 //! The demo shop in a namespace.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
@@ -10,7 +10,17 @@ use kube::{
 };
 
 use super::apply;
-use crate::images::shop;
+use crate::{cluster::Cluster, images::shop, places, progress::Progress};
+
+/// Makes the shop's image, unless the cache has it, and gives it to the cluster.
+///
+/// # Errors
+/// When its packages cannot be had or the cluster does not take it.
+pub async fn load_shop(cluster: &Cluster, progress: &dyn Progress) -> Result<()> {
+    let cache = places::cache("images");
+    let image = shop::image(Path::new("/bin/busybox"), &cache, &|text| progress.update(text))?;
+    cluster.load_image(&image.path).await
+}
 
 /// Deploys the shop and waits until both its parts are ready.
 ///
