@@ -131,8 +131,12 @@ async fn step(
         report
     };
     if decision.release {
-        release(context, &report).await?;
-        return Ok(Step::Over);
+        let released = release(context, &report).await?;
+        return Ok(if released {
+            Step::Over
+        } else {
+            Step::Wait(Action::requeue(Duration::from_secs(1)))
+        });
     }
     Ok(if changed {
         Step::Again(Box::new(report))
@@ -180,15 +184,16 @@ async fn write_status(
     }
 }
 
-/// Takes the finalizer off: the report may be deleted by its owner from now on.
-async fn release(context: &RunContext, report: &RestoreReport) -> Result<(), RunError> {
+/// Takes the finalizer off: the report may be deleted by its owner from now on. `false` when somebody changed the
+/// report meanwhile.
+async fn release(context: &RunContext, report: &RestoreReport) -> Result<bool, RunError> {
     let others: Vec<&String> = report
         .finalizers()
         .iter()
         .filter(|f| *f != names::FINALIZER)
         .collect();
     if others.len() == report.finalizers().len() {
-        return Ok(());
+        return Ok(true);
     }
     // The version makes it refuse to drop a finalizer that somebody added meanwhile.
     let patch = serde_json::json!({
@@ -198,8 +203,9 @@ async fn release(context: &RunContext, report: &RestoreReport) -> Result<(), Run
         .patch(&report.name_any(), &PatchParams::default(), &Patch::Merge(patch))
         .await;
     match patched {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(false),
         Err(error) => Err(RunError::Write(error)),
     }
 }

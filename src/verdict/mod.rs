@@ -300,7 +300,8 @@ fn measured_rto(evidence: &Evidence<'_>) -> Option<Duration> {
         .into_iter()
         .flatten()
         .max()?;
-    Duration::try_from(end.duration_since(started)).ok()
+    let millis = u64::try_from(end.duration_since(started).as_millis()).ok()?;
+    Some(Duration::from_millis(millis))
 }
 
 fn judge_rto(evidence: &Evidence<'_>, rto: Option<Duration>, findings: &mut Vec<Finding>) -> Level {

@@ -117,7 +117,7 @@ fn lost_volumes(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usi
         let why = match (volume.skipped_reason.as_str(), volume.backup_method.as_str()) {
             ("", "") => "no backup method was used for it".to_owned(),
             ("", method) => format!("{method} failed"),
-            (reason, _) => reason.to_owned(),
+            (reason, _) => reason.trim_end_matches(';').to_owned(),
         };
         findings.push(Finding {
             level: FindingLevel::RestoreIntegrity,

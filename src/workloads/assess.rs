@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{
-        apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        apps::v1::{DaemonSet, Deployment, DeploymentStatus, ReplicaSet, StatefulSet},
         core::v1::{Event, Pod},
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
@@ -64,7 +64,8 @@ struct Controller<'a> {
     selector: Option<&'a LabelSelector>,
     wanted: i32,
     ready: i32,
-    /// Whether its status speaks of its current spec.
+    /// Whether its status speaks of its current spec, and no pod of an older one is still there: a rollout that hangs
+    /// keeps the old pods running and ready.
     current: bool,
     /// Why it cannot make pods, in its own words.
     failure: Option<String>,
@@ -85,7 +86,8 @@ fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
             selector: spec.map(|s| &s.selector),
             wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
-            current: is_current(d.metadata.generation, status.and_then(|s| s.observed_generation)),
+            current: is_current(d.metadata.generation, status.and_then(|s| s.observed_generation))
+                && is_rolled_out(status),
             failure: failure.and_then(|c| c.message.clone()),
         });
     }
@@ -137,6 +139,11 @@ fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
         });
     }
     all
+}
+
+/// As `kubectl rollout status` sees it: every pod is of the newest template.
+fn is_rolled_out(status: Option<&DeploymentStatus>) -> bool {
+    status.is_none_or(|s| s.replicas.unwrap_or(0) == s.updated_replicas.unwrap_or(0))
 }
 
 /// Without an observed generation the controller has not yet looked at the restored object.
@@ -382,6 +389,17 @@ mod tests {
             2,
             &json!({ "observedGeneration": 1, "readyReplicas": 1 }),
         )];
+        assert!(!only(&objects).is_ready());
+    }
+
+    #[test]
+    fn a_rollout_that_hangs_is_not_ready_though_an_old_pod_is() {
+        let status =
+            json!({ "observedGeneration": 1, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1 });
+        let objects = SandboxObjects {
+            deployments: vec![deployment(1, &status)],
+            ..Default::default()
+        };
         assert!(!only(&objects).is_ready());
     }
 

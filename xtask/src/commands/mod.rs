@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bench;
 mod cluster;
 mod demo;
 mod generate;
@@ -23,6 +24,8 @@ enum Command {
     Demo(demo::Args),
     /// Run everything that must hold: format, lints, unit tests, and tests on a real cluster.
     Test(test::Args),
+    /// Measure the time the operator adds to a run, and its memory.
+    Bench(bench::Args),
     /// Write what is generated from types: the custom resource definitions.
     Generate,
     /// Build the operator's image and load it into the test cluster.
@@ -41,6 +44,7 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => runtime.block_on(demo::run(args)),
         Command::Test(args) => runtime.block_on(test::run(args)),
+        Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Generate => generate::run(),
         Command::Image => runtime.block_on(image::run()),
         Command::Cluster(command) => runtime.block_on(cluster::run(command)),
