@@ -115,12 +115,6 @@ async fn one(
                 owned.remove(client).await?;
             }
         }
-        Effect::StripFinalizers(name) => {
-            if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
-                let stripped = owned.strip_finalizers(client).await?;
-                tracing::info!(sandbox = %name, ?stripped, "removed finalizers that kept a sandbox from going");
-            }
-        }
         Effect::RemoveOutside(left) => {
             remove::remove_outside(client, &context.velero_namespace, left).await?;
         }

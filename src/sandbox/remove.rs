@@ -3,16 +3,17 @@
 //! Everything destructive inside a namespace takes an [`OwnedSandbox`], which exists only for a namespace that
 //! carries the labels of the run it is removed for.
 
+use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
-    core::v1::{ConfigMap, Namespace, PersistentVolume, Pod},
+    core::v1::{ConfigMap, Namespace, NamespaceCondition, PersistentVolume, Pod},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
     core::NamespaceResourceScope,
-    discovery::{Discovery, Scope, verbs},
+    discovery::{ApiGroup, ApiResource, Discovery, Scope, verbs},
 };
 use kymaros_crds::names;
 use serde::de::DeserializeOwned;
@@ -53,7 +54,7 @@ impl OwnedSandbox {
     /// # Errors
     /// When the API server refuses or does not answer.
     pub async fn remove(&self, client: &Client) -> Result<(), kube::Error> {
-        self.release_volumes(client).await?;
+        tokio::try_join!(self.release_volumes(client), self.strip_finalizers(client))?;
         tokio::try_join!(
             self.delete_all::<Deployment>(client),
             self.delete_all::<StatefulSet>(client),
@@ -113,36 +114,54 @@ impl OwnedSandbox {
         Ok(())
     }
 
-    /// Removes the finalizers that keep objects of the sandbox, and so the namespace, from going. They are copies:
-    /// what the finalizer guards outside belongs to the original.
-    ///
-    /// # Errors
-    /// When the API server refuses or does not answer.
-    pub async fn strip_finalizers(&self, client: &Client) -> Result<Vec<String>, kube::Error> {
+    /// Removes finalizers of other products. The objects are copies: what such a finalizer guards outside belongs to
+    /// the original, and nobody would ever take it off the copy. It is done before the namespace goes, because our
+    /// rights in it go with it.
+    async fn strip_finalizers(&self, client: &Client) -> Result<(), kube::Error> {
         let discovery = Discovery::new(client.clone()).run_aggregated().await?;
-        let patch = Patch::Merge(serde_json::json!({ "metadata": { "finalizers": null } }));
-        let mut stripped = Vec::new();
-        for (resource, capabilities) in discovery
+        let kinds = discovery
             .groups()
-            .flat_map(kube::discovery::ApiGroup::recommended_resources)
-        {
-            let listable = capabilities.supports_operation(verbs::LIST);
-            let patchable = capabilities.supports_operation(verbs::PATCH);
-            if capabilities.scope != Scope::Namespaced || !listable || !patchable {
-                continue;
+            .flat_map(ApiGroup::recommended_resources)
+            .filter(|(_, capabilities)| {
+                let usable = |verb| capabilities.supports_operation(verb);
+                capabilities.scope == Scope::Namespaced && usable(verbs::LIST) && usable(verbs::PATCH)
+            });
+        stream::iter(kinds)
+            .map(|(resource, _)| async move { self.strip_kind(client, &resource).await })
+            .buffer_unordered(16)
+            .try_collect::<()>()
+            .await
+    }
+
+    async fn strip_kind(&self, client: &Client, resource: &ApiResource) -> Result<(), kube::Error> {
+        let api = Api::<DynamicObject>::namespaced_with(client.clone(), &self.name, resource);
+        let objects = match api.list_metadata(&ListParams::default()).await {
+            Ok(objects) => objects.items,
+            // A kind that an aggregated API server offers and does not serve must not keep the sandbox alive.
+            Err(kube::Error::Api(status)) => {
+                tracing::debug!(kind = %resource.kind, reason = %status.reason, "cannot be listed in a sandbox");
+                return Ok(());
             }
-            let api = Api::<DynamicObject>::namespaced_with(client.clone(), &self.name, &resource);
-            for object in api.list_metadata(&ListParams::default()).await?.items {
-                if object.metadata.deletion_timestamp.is_some() && !object.finalizers().is_empty() {
-                    let name = object.name_any();
-                    let patched = api.patch_metadata(&name, &PatchParams::default(), &patch).await;
-                    ignore_gone(patched.map(|_| ()))?;
-                    stripped.push(format!("{}/{name}", resource.kind));
-                }
+            Err(error) => return Err(error),
+        };
+        for object in objects {
+            let kept: Vec<&String> = object.finalizers().iter().filter(|f| is_built_in(f)).collect();
+            if kept.len() < object.finalizers().len() {
+                let patch = Patch::Merge(serde_json::json!({ "metadata": { "finalizers": kept } }));
+                let name = object.name_any();
+                let patched = api.patch_metadata(&name, &PatchParams::default(), &patch).await;
+                ignore_gone(patched.map(|_| ()))?;
+                tracing::info!(sandbox = %self.name, kind = %resource.kind, name, "removed a foreign finalizer");
             }
         }
-        Ok(stripped)
+        Ok(())
     }
+}
+
+/// Finalizers that Kubernetes' own controllers put on and take off.
+fn is_built_in(finalizer: &str) -> bool {
+    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
+    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
 }
 
 /// What still carries the labels of a run.
@@ -150,7 +169,7 @@ impl OwnedSandbox {
 pub struct Leftovers {
     /// Sandboxes; `true` when the namespace is already going.
     pub namespaces: Vec<(String, bool)>,
-    /// Sandboxes whose deletion waits for somebody's finalizer.
+    /// Why sandboxes that are going are still there, in the cluster's words.
     pub blocked: Vec<String>,
     /// Restores; `true` when the Restore is already going.
     pub restores: Vec<(String, bool)>,
@@ -199,11 +218,7 @@ pub async fn leftovers(
         volumes_of(client, sandboxes),
     )?;
     Ok(Leftovers {
-        blocked: namespaces
-            .iter()
-            .filter(|n| waits_for_finalizers(n))
-            .map(ResourceExt::name_any)
-            .collect(),
+        blocked: namespaces.iter().filter_map(blocker).collect(),
         namespaces: namespaces
             .iter()
             .map(|n| (n.name_any(), n.metadata.deletion_timestamp.is_some()))
@@ -264,12 +279,30 @@ async fn volumes_of(client: &Client, sandboxes: &[String]) -> Result<Vec<Persist
         .collect())
 }
 
-fn waits_for_finalizers(namespace: &Namespace) -> bool {
+/// What a namespace that is going waits for.
+fn blocker(namespace: &Namespace) -> Option<String> {
     let conditions = namespace.status.as_ref().and_then(|s| s.conditions.as_ref());
-    conditions
+    let waits = |c: &&NamespaceCondition| {
+        let telling = [
+            "NamespaceFinalizersRemaining",
+            "NamespaceContentRemaining",
+            "NamespaceDeletionDiscoveryFailure",
+        ];
+        telling.contains(&c.type_.as_str()) && c.status == "True"
+    };
+    let messages: Vec<_> = conditions
         .into_iter()
         .flatten()
-        .any(|c| c.type_ == "NamespaceFinalizersRemaining" && c.status == "True")
+        .filter(waits)
+        .filter_map(|c| c.message.clone())
+        .collect();
+    (!messages.is_empty()).then(|| {
+        format!(
+            "namespace {} is still going: {}",
+            namespace.name_any(),
+            messages.join("; ")
+        )
+    })
 }
 
 fn ignore_gone(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
@@ -293,6 +326,24 @@ mod tests {
                 .collect(),
         );
         namespace
+    }
+
+    #[test]
+    fn finalizers_of_kubernetes_itself_are_left_to_it() {
+        for own in [
+            "kubernetes.io/pvc-protection",
+            "batch.kubernetes.io/job-tracking",
+            "foregroundDeletion",
+        ] {
+            assert!(is_built_in(own), "{own}");
+        }
+        for foreign in [
+            "finalizer.crossplane.io/x",
+            "example.com/kubernetes.io",
+            "database.example/drop",
+        ] {
+            assert!(!is_built_in(foreign), "{foreign}");
+        }
     }
 
     #[test]

@@ -43,13 +43,6 @@ pub async fn reconcile(namespace: Arc<Namespace>, context: Arc<SweepContext>) ->
             }
             let left = remove::leftovers(&context.client, &context.velero_namespace, &uid, &[name]).await?;
             remove::remove_outside(&context.client, &context.velero_namespace, &left).await?;
-            // A finalizer of somebody else may keep it: look again until it is gone.
-            Ok(Action::requeue(Duration::from_secs(10)))
-        }
-        Fate::Strip => {
-            if let Some(owned) = OwnedSandbox::find(&context.client, &name, &uid).await? {
-                owned.strip_finalizers(&context.client).await?;
-            }
             Ok(Action::requeue(Duration::from_secs(10)))
         }
     }
@@ -62,8 +55,6 @@ enum Fate {
     Look(Option<Timestamp>),
     /// It goes.
     Remove,
-    /// It is going and something keeps it.
-    Strip,
 }
 
 fn fate(namespace: &Namespace, is_orphan: bool, now: Timestamp) -> Fate {
@@ -79,7 +70,8 @@ fn fate(namespace: &Namespace, is_orphan: bool, now: Timestamp) -> Fate {
     ) {
         (false, _) => Fate::Look(deadline),
         (true, false) => Fate::Remove,
-        (true, true) => Fate::Strip,
+        // It is going already.
+        (true, true) => Fate::Look(None),
     }
 }
 
@@ -134,6 +126,6 @@ mod tests {
             Fate::Remove,
             "without a time it would stay for ever"
         );
-        assert_eq!(fate(&sandbox(Some(later), true), true, now), Fate::Strip);
+        assert_eq!(fate(&sandbox(Some(later), true), true, now), Fate::Look(None));
     }
 }

@@ -7,6 +7,9 @@ mod restore;
 mod result;
 mod startup;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;

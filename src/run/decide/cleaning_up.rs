@@ -63,19 +63,21 @@ pub(super) fn sweep(
     }) {
         decision.effects.push(Effect::CancelDataMovement(restore));
     }
-    for (name, going) in &left.namespaces {
-        if !going {
-            decision.effects.push(Effect::RemoveSandbox(name.clone()));
-        } else if left.blocked.contains(name) {
-            decision.effects.push(Effect::StripFinalizers(name.clone()));
-        }
+    for (name, _) in left.namespaces.iter().filter(|(_, going)| !going) {
+        decision.effects.push(Effect::RemoveSandbox(name.clone()));
     }
     if left.count_outside() > 0 {
         decision.effects.push(Effect::RemoveOutside(left.clone()));
     }
-    let only_stuck_outside = left.namespaces.is_empty();
-    if only_stuck_outside && now >= after(begun, PATIENCE) {
+    let is_late = now >= after(begun, PATIENCE);
+    if is_late && left.namespaces.is_empty() {
         return true;
+    }
+    if is_late {
+        // The sandbox is not gone, so the run is not over; the report says what it waits for.
+        for message in &left.blocked {
+            decision.find(leftover(None, message.clone()));
+        }
     }
     decision.wake_at(after(now, LOOK_AGAIN));
     false
@@ -83,13 +85,13 @@ pub(super) fn sweep(
 
 fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
     for (name, _) in &left.restores {
-        decision.find(leftover(
+        decision.find(remains(
             format!("Restore/{name}"),
             "its deletion waits for the storage location",
         ));
     }
     for name in &left.volumes {
-        decision.find(leftover(
+        decision.find(remains(
             format!("PersistentVolume/{name}"),
             "the storage provisioner has not removed it",
         ));
@@ -102,12 +104,17 @@ fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
     decision.release = true;
 }
 
-fn leftover(object: String, why: &str) -> Finding {
+fn remains(object: String, why: &str) -> Finding {
+    let message = format!("{object} is still there after cleanup: {why}");
+    leftover(Some(object), message)
+}
+
+fn leftover(object: Option<String>, message: String) -> Finding {
     Finding {
         level: FindingLevel::Run,
         severity: Severity::Warning,
         cause: Cause::Sandbox,
-        message: format!("{object} is still there after cleanup: {why}"),
-        object: Some(object),
+        object,
+        message,
     }
 }

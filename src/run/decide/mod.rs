@@ -67,8 +67,6 @@ pub enum Effect {
     CancelDataMovement(String),
     /// Remove a sandbox with everything in it.
     RemoveSandbox(String),
-    /// Remove foreign finalizers that keep a sandbox from going.
-    StripFinalizers(String),
     /// Remove the run's objects in Velero's namespace.
     RemoveOutside(Leftovers),
 }

@@ -221,7 +221,7 @@ impl World {
                 }
             }
             Effect::RemoveOutside(_) => self.restore = None,
-            Effect::CancelDataMovement(_) | Effect::StripFinalizers(_) => {}
+            Effect::CancelDataMovement(_) => {}
         }
     }
 

@@ -1,0 +1,295 @@
+//! From what a run has seen to its verdict.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kymaros_crds::{
+    Cause, CheckResult, CheckStatus, Finding, FindingLevel, ResolvedBackup, RunResult, Severity,
+};
+
+use super::{Evidence, SourceEvidence, Verdict, judge};
+use crate::{
+    run::observed::{Came, RestoreOutcome, RestoreSeen},
+    velero::{
+        restore::RestorePhase,
+        results::{BackupContents, ItemAction, ObjectId, RestoredObjects, VolumeInfo},
+    },
+    workloads::{Trouble, Workload, WorkloadState},
+};
+
+/// Everything a healthy run has seen; tests break one thing each.
+struct Seen {
+    backup: ResolvedBackup,
+    contents: BackupContents,
+    restore: RestoreSeen,
+    outcome: RestoreOutcome,
+    came: Came,
+    checks: Vec<CheckStatus>,
+    findings: Vec<Finding>,
+    max_rto: Option<Duration>,
+}
+
+fn object(kind: &str, name: &str) -> ObjectId {
+    ObjectId {
+        kind: kind.into(),
+        name: name.into(),
+    }
+}
+
+fn check(name: &str, status: CheckResult, required: bool) -> CheckStatus {
+    CheckStatus {
+        name: name.into(),
+        status,
+        duration: "1s".into(),
+        message: "seen".into(),
+        namespace: None,
+        required,
+        passed_at: None,
+    }
+}
+
+impl Seen {
+    fn healthy() -> Self {
+        let objects = [
+            object("apps/v1/Deployment", "web"),
+            object("v1/Secret", "s"),
+            object("v1/PersistentVolumeClaim", "d"),
+        ];
+        let present = objects.iter().map(|o| (o.clone(), ItemAction::Present)).collect();
+        Self {
+            backup: ResolvedBackup {
+                name: "b".into(),
+                phase: Some("Completed".into()),
+                ..Default::default()
+            },
+            contents: BackupContents {
+                objects: [("shop".to_owned(), objects.into())].into(),
+                volumes: vec![VolumeInfo {
+                    pvc_name: "d".into(),
+                    pvc_namespace: "shop".into(),
+                    backup_method: "PodVolumeBackup".into(),
+                    ..Default::default()
+                }],
+            },
+            restore: RestoreSeen {
+                phase: RestorePhase::Completed,
+                phase_text: "Completed".into(),
+                started: "2026-01-01T00:00:00Z".parse().ok(),
+                completed: "2026-01-01T00:00:05Z".parse().ok(),
+                errors: 0,
+                warnings: 1,
+                progress: Some((3, 3)),
+                reason: None,
+            },
+            outcome: RestoreOutcome {
+                restored: RestoredObjects {
+                    objects: [("sb".to_owned(), present)].into(),
+                },
+                ..Default::default()
+            },
+            came: Came {
+                workloads: vec![Workload {
+                    source: "shop".into(),
+                    object: "Deployment/web".into(),
+                    wanted: 1,
+                    ready: 1,
+                    state: WorkloadState::Ready("2026-01-01T00:00:07Z".parse().ok()),
+                }],
+                references: vec![],
+            },
+            checks: vec![
+                check("a", CheckResult::Pass, false),
+                check("b", CheckResult::Pass, true),
+            ],
+            findings: vec![],
+            max_rto: Some(Duration::from_mins(1)),
+        }
+    }
+
+    fn judge(&self) -> Verdict {
+        judge(&Evidence {
+            sources: vec![SourceEvidence {
+                backup: Some(&self.backup),
+                contents: Some(&self.contents),
+                restore: Some(&self.restore),
+                outcome: Some(&self.outcome),
+                mapping: BTreeMap::from([("shop".to_owned(), "sb".to_owned())]),
+                selects_by_label: false,
+            }],
+            came: Some(&self.came),
+            absent: vec![],
+            checks: &self.checks,
+            expected_checks: self.checks.len(),
+            missing_policy: None,
+            namespaces: vec!["shop"],
+            max_rto: self.max_rto,
+            findings: &self.findings,
+            ended_early: false,
+        })
+    }
+
+    fn lose(&mut self, action: ItemAction) {
+        self.outcome
+            .restored
+            .objects
+            .get_mut("sb")
+            .unwrap()
+            .insert(object("v1/Secret", "s"), action);
+    }
+
+    fn troubled(&mut self, trouble: Trouble) {
+        self.came.workloads[0].state = WorkloadState::Hopeless(trouble);
+        self.came.workloads[0].ready = 0;
+    }
+}
+
+#[test]
+fn healthy_is_full_marks_and_accuses_nobody() {
+    let verdict = Seen::healthy().judge();
+    assert_eq!(
+        (verdict.score(), verdict.result, verdict.cause),
+        (100, RunResult::Pass, None)
+    );
+    assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
+    assert_eq!(
+        verdict.rto,
+        Some(Duration::from_secs(7)),
+        "until the last workload was ready"
+    );
+}
+
+#[test]
+fn a_failed_check_never_passes_and_a_required_one_fails() {
+    let mut seen = Seen::healthy();
+    seen.checks = (0..20)
+        .map(|i| check(&i.to_string(), CheckResult::Pass, false))
+        .collect();
+    seen.checks[0].status = CheckResult::Fail;
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.score(), verdict.result),
+        (99, RunResult::Partial),
+        "0.6.9 called this a pass"
+    );
+    seen.checks[0].required = true;
+    assert_eq!(seen.judge().result, RunResult::Fail);
+}
+
+#[test]
+fn lost_volume_data_fails_whatever_the_score() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes[0].skipped = true;
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Fail, Some(Cause::Backup))
+    );
+    seen.contents.volumes.clear();
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Fail,
+        "a claim of which no volume was recorded"
+    );
+}
+
+#[test]
+fn a_lost_object_is_named() {
+    let mut seen = Seen::healthy();
+    seen.lose(ItemAction::Failed);
+    let verdict = seen.judge();
+    assert_eq!(verdict.completeness.points, 13);
+    assert!(
+        verdict
+            .findings
+            .iter()
+            .any(|f| f.object.as_deref() == Some("Secret/s"))
+    );
+    assert_ne!(verdict.result, RunResult::Pass);
+}
+
+#[test]
+fn an_empty_restore_fails_whatever_velero_calls_it() {
+    let mut seen = Seen::healthy();
+    seen.outcome.restored.objects.clear();
+    seen.came.workloads.clear();
+    let verdict = seen.judge();
+    assert_eq!(verdict.result, RunResult::Fail);
+}
+
+#[test]
+fn what_the_sandbox_spoils_is_inconclusive_and_never_a_failed_backup() {
+    let mut seen = Seen::healthy();
+    seen.troubled(Trouble::new(Cause::Sandbox, "exceeded quota"));
+    seen.checks[1].status = CheckResult::Fail;
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Inconclusive, Some(Cause::Sandbox))
+    );
+    seen.contents.volumes[0].skipped = true;
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Fail,
+        "a fault of the backup beside it is a fault"
+    );
+}
+
+#[test]
+fn a_partial_backup_never_passes() {
+    let mut seen = Seen::healthy();
+    seen.backup.phase = Some("PartiallyFailed".into());
+    assert_eq!(
+        (seen.judge().score(), seen.judge().result),
+        (100, RunResult::Partial)
+    );
+}
+
+#[test]
+fn a_missing_object_behind_a_workload_is_blamed_on_whoever_lost_it() {
+    let missing = |name: &str| Trouble {
+        cause: Cause::Unknown,
+        message: String::new(),
+        missing: Some(("Secret".into(), name.into())),
+    };
+    let mut seen = Seen::healthy();
+    seen.troubled(missing("s"));
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::RestoreEngine),
+        "the backup holds it"
+    );
+    seen.troubled(missing("never-backed-up"));
+    let verdict = seen.judge();
+    assert_eq!(verdict.cause, Some(Cause::Backup));
+    assert!(
+        verdict
+            .findings
+            .iter()
+            .any(|f| f.level == FindingLevel::PodStartup
+                && f.severity == Severity::Error
+                && f.object.as_deref() == Some("Secret/never-backed-up"))
+    );
+}
+
+#[test]
+fn an_sla_that_is_missed_costs_its_points() {
+    let mut seen = Seen::healthy();
+    seen.max_rto = Some(Duration::from_secs(6));
+    let verdict = seen.judge();
+    assert_eq!((verdict.rto_compliance.points, verdict.score()), (0, 95));
+    seen.max_rto = Some(Duration::from_secs(7));
+    assert_eq!(seen.judge().score(), 100);
+}
+
+#[test]
+fn velero_that_restarted_says_nothing_about_the_backup() {
+    let mut seen = Seen::healthy();
+    seen.restore.phase = RestorePhase::Failed;
+    seen.restore.reason =
+        Some("found a restore with status InProgress during the server starting, mark it as Failed".into());
+    assert_eq!(seen.judge().result, RunResult::Inconclusive);
+    seen.restore.reason = Some("unexpected EOF".into());
+    assert_eq!(
+        (seen.judge().result, seen.judge().cause),
+        (RunResult::Fail, Some(Cause::Backup))
+    );
+}
