@@ -50,18 +50,7 @@ pub async fn run(args: Args) -> Result<()> {
         // They mostly wait for the cluster, so more of them than there are cores.
         cargo([
             "test",
-            "--package",
-            "kymaros-testbed",
-            "--test",
-            "*",
-            filter,
-            "--",
-            "--test-threads=4",
-        ])?;
-        cargo([
-            "test",
-            "--package",
-            "kymaros",
+            "--workspace",
             "--test",
             "*",
             filter,
