@@ -3,7 +3,7 @@
 mod story;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::{core::v1::Namespace, events::v1::Event};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -186,6 +186,13 @@ async fn the_annotation_triggers_a_run_and_is_taken_off() -> Result<()> {
         .list(&ListParams::default())
         .await?;
     assert_eq!(reports.items.len(), 1, "one trigger, one run");
+    let events = Api::<Event>::namespaced(scene.client.clone(), &namespace)
+        .list(&ListParams::default())
+        .await?;
+    let told: Vec<_> = events.iter().filter_map(|e| e.reason.as_deref()).collect();
+    for reason in ["RunStarted", "Restoring", "Judged", "Completed"] {
+        assert!(told.contains(&reason), "no event {reason}: {told:?}");
+    }
     delete_backup(&scene.client, &name).await
 }
 

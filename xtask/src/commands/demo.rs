@@ -21,6 +21,8 @@ use crate::{operator::deploy, terminal::Terminal};
 /// How the demo ends.
 #[derive(clap::Args, Debug)]
 pub struct Args {
+    #[command(flatten)]
+    pub own: super::own_cluster::OwnCluster,
     /// Take the cluster down at the end; otherwise it stays for you to look at
     #[arg(long)]
     down: bool,

@@ -5,6 +5,7 @@ mod cluster;
 mod demo;
 mod generate;
 mod image;
+mod own_cluster;
 mod test;
 
 use anyhow::{Context, Result};
@@ -28,7 +29,7 @@ enum Command {
     Bench(bench::Args),
     /// Write what is generated from types: the custom resource definitions.
     Generate,
-    /// Build the operator's image and load it into the test cluster.
+    /// Write the images of operator and tests, and load the operator's into the test cluster.
     Image,
     /// The test cluster: a real one-node Kubernetes with a real Velero.
     #[command(subcommand)]
@@ -42,6 +43,8 @@ pub fn run(cli: Cli) -> Result<()> {
         .build()
         .context("cannot start the runtime")?;
     match cli.command {
+        Command::Demo(args) if args.own.is_chosen() => args.own.again(),
+        Command::Test(args) if args.own.is_chosen() => args.own.again(),
         Command::Demo(args) => runtime.block_on(demo::run(args)),
         Command::Test(args) => runtime.block_on(test::run(args)),
         Command::Bench(args) => runtime.block_on(bench::run(args)),

@@ -13,6 +13,8 @@ use crate::{
 /// What to leave out.
 #[derive(clap::Args, Debug)]
 pub struct Args {
+    #[command(flatten)]
+    pub own: super::own_cluster::OwnCluster,
     /// Only what needs no cluster: format, lints and unit tests
     #[arg(long)]
     quick: bool,

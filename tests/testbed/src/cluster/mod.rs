@@ -2,6 +2,7 @@
 
 mod decide;
 mod down;
+mod existing;
 mod host_address;
 mod identity;
 mod lock;
@@ -18,6 +19,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 pub use down::down;
+pub use existing::{Existing, KUBECONFIG, REGISTRY};
 pub use up::up;
 
 use crate::machine::processes;
@@ -43,12 +45,15 @@ pub struct Cluster {
     pub bin_dir: PathBuf,
 }
 
-/// The running cluster. Starts nothing.
+/// The running cluster, or the user's own when one was chosen. Starts nothing.
 ///
 /// # Errors
 ///
 /// When it does not run, or was not started to the end.
 pub fn find() -> Result<Cluster, NotRunning> {
+    if let Some(cluster) = existing::chosen() {
+        return Ok(cluster);
+    }
     if processes::init().is_none() {
         return Err(NotRunning::Down);
     }
@@ -81,6 +86,10 @@ impl Cluster {
     ///
     /// When the file is no image.
     pub async fn load_image(&self, archive: &Path) -> Result<()> {
+        if existing::chosen().is_some() {
+            // The user's cluster pulls it from the user's registry.
+            return Ok(());
+        }
         addons::images::import(archive).await
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::decide::{Action, decide};
 use super::observe::{broken, observe};
-use super::{Cluster, client_from, down, host_address, identity, lock, start};
+use super::{Cluster, client_from, down, existing, host_address, identity, lock, start};
 use crate::progress::Progress;
 use crate::{addons, host, places, programs};
 
@@ -22,6 +22,10 @@ const HEALING: Duration = Duration::from_secs(10);
 ///
 /// When the machine lacks something, or a part does not come up; the error says what to do.
 pub async fn up(port: Option<u16>, progress: &dyn Progress) -> Result<Cluster> {
+    if let Some(cluster) = existing::chosen() {
+        progress.step("using the cluster you have");
+        return Ok(cluster);
+    }
     host::check_rights()?;
     let _lock = lock::acquire(progress)?;
     let started = Instant::now();

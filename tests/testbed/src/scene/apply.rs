@@ -8,12 +8,14 @@ use kube::{
     discovery::{self, Scope},
 };
 
+use crate::cluster::REGISTRY;
+
 /// Applies every document of `yaml`; those that name no namespace go into `namespace`.
 ///
 /// # Errors
 /// When a document does not parse or the API server refuses it; the message names it.
 pub async fn apply(client: &Client, namespace: &str, yaml: &str) -> Result<()> {
-    for document in documents(yaml)? {
+    for document in documents(&with_registry(yaml))? {
         let types = document
             .types
             .clone()
@@ -36,6 +38,17 @@ pub async fn apply(client: &Client, namespace: &str, yaml: &str) -> Result<()> {
             .with_context(|| format!("applying {}/{name}", types.kind))?;
     }
     Ok(())
+}
+
+/// Where the images of the tests have their names from.
+const OWN: &str = "kymaros.test/";
+
+/// The manifest for the cluster at hand: one that the user has pulls from the user's registry.
+fn with_registry(yaml: &str) -> String {
+    match std::env::var(REGISTRY) {
+        Ok(registry) => yaml.replace(OWN, &format!("{}/", registry.trim_end_matches('/'))),
+        Err(_) => yaml.to_owned(),
+    }
 }
 
 fn documents(yaml: &str) -> Result<Vec<DynamicObject>> {

@@ -4,12 +4,18 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, Client, runtime::wait::await_condition};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::wait::await_condition,
+};
 
 use super::apply;
 
 /// Where the operator lives.
 pub const NAMESPACE: &str = "kymaros-system";
+/// Label on an operator that tests deployed, and may replace.
+const TESTED: &str = "kymaros.test/deployed";
 /// The image that the manifest for users names.
 const RELEASED: &str = "ghcr.io/kymaroshq/kymaros:0.1.0";
 
@@ -27,12 +33,21 @@ pub struct Operator<'a> {
 /// # Errors
 /// When something is refused or it is not ready within a minute.
 pub async fn deploy(client: &Client, operator: &Operator<'_>) -> Result<()> {
+    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let installed = api.get_opt("kymaros").await?;
+    if installed.is_some_and(|d| !d.labels().contains_key(TESTED)) {
+        bail!(
+            "Kymaros is installed in this cluster already, and tests would replace it; use another cluster"
+        );
+    }
     for path in operator.manifests {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let text = text.replace(RELEASED, operator.image);
         apply(client, "default", &text).await?;
     }
-    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let mark = serde_json::json!({ "metadata": { "labels": { TESTED: "true" } } });
+    api.patch("kymaros", &PatchParams::default(), &Patch::Merge(&mark))
+        .await?;
     let ready = await_condition(api, "kymaros", |d: Option<&Deployment>| {
         let Some(d) = d else { return false };
         let status = d.status.clone().unwrap_or_default();
