@@ -1,6 +1,7 @@
 //! What came up in the sandboxes: each workload with its wanted and ready count, and why it does not start.
 
 pub mod assess;
+mod controllers;
 pub mod pods;
 pub mod references;
 pub mod watch;

@@ -14,11 +14,7 @@ mod starting;
 mod timeline;
 
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod world;
 
 use jiff::Timestamp;
 use kymaros_crds::{Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, Severity, domain::Check};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use kymaros_crds::{Cause, RestoreReportStatus, RestoreTestSpec, RunPhase, domain::Test};
 
-use super::{Decision, Effect, decide};
+use super::super::{Decision, Effect, decide};
 use crate::{
     checks::Outcome,
     run::{

@@ -1,11 +1,12 @@
 //! One story a test: what a run does and how it ends.
 
+mod properties;
+mod world;
+
 use kymaros_crds::{Cause, RunPhase, RunResult};
 
-use super::{
-    Effect, decide,
-    world::{Script, World, spec},
-};
+use self::world::{Script, World, spec};
+use super::{Effect, decide};
 use crate::velero::restore::RestorePhase;
 
 /// Lets the world and the operator take turns until the run rests in a phase.
