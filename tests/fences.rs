@@ -5,7 +5,7 @@ mod story;
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
     batch::v1::CronJob,
-    core::v1::{Namespace, Service, ServiceAccount},
+    core::v1::{Namespace, Pod, Service, ServiceAccount},
     networking::v1::NetworkPolicy,
 };
 use kube::{
@@ -33,6 +33,14 @@ spec:
         spec:
           restartPolicy: Never
           containers: [{name: mail, image: 'kymaros.test/busybox:1', command: ['true']}]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: worker
+  labels: {batch.kubernetes.io/job-name: nightly}
+spec:
+  containers: [{name: work, image: 'kymaros.test/busybox:1', command: [sleep, '600']}]
 ---
 apiVersion: v1
 kind: Service
@@ -96,6 +104,11 @@ async fn what_reaches_out_is_tamed_and_a_foreign_finalizer_keeps_nothing() -> Re
         cron.spec.and_then(|s| s.suspend),
         Some(true),
         "a restored CronJob runs"
+    );
+    let pods = Api::<Pod>::namespaced(scene.client.clone(), &sandbox);
+    assert!(
+        pods.get_opt("worker").await?.is_none(),
+        "the pod of a Job does its work again"
     );
     let service = Api::<Service>::namespaced(scene.client.clone(), &sandbox)
         .get("front")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
 use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
 
@@ -62,6 +62,9 @@ pub const EXCLUDED_RESOURCES: &[&str] = &[
     "events",
 ];
 
+/// Labels that the Job controller puts on the pods of a Job.
+const JOB_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
+
 /// One Restore to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RestorePlan {
@@ -89,10 +92,16 @@ pub fn modifier_name(restore: &str) -> String {
 /// breaks volumes), never `update`, no node ports, no hooks.
 #[must_use]
 pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
-    let selector = (!plan.label_selector.is_empty()).then(|| LabelSelector {
-        match_labels: Some(plan.label_selector.clone()),
-        match_expressions: None,
-    });
+    // A pod of a Job would come back as a bare pod and do its work again.
+    let absent = |key: &str| LabelSelectorRequirement {
+        key: key.to_owned(),
+        operator: "DoesNotExist".to_owned(),
+        values: None,
+    };
+    let selector = LabelSelector {
+        match_labels: (!plan.label_selector.is_empty()).then(|| plan.label_selector.clone()),
+        match_expressions: Some(JOB_LABELS.iter().map(|key| absent(key)).collect()),
+    };
     Restore {
         metadata: ObjectMeta {
             name: Some(plan.name.clone()),
@@ -109,7 +118,7 @@ pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
             included_namespaces: Some(plan.mapping.keys().cloned().collect()),
             excluded_resources: Some(EXCLUDED_RESOURCES.iter().map(ToString::to_string).collect()),
             namespace_mapping: Some(plan.mapping.clone()),
-            label_selector: selector,
+            label_selector: Some(selector),
             existing_resource_policy: Some("none".to_owned()),
             preserve_node_ports: Some(false),
             item_operation_timeout: Some(format!("{}s", plan.pod_volume_timeout_seconds)),
@@ -279,6 +288,24 @@ mod tests {
         assert!(
             restore["spec"].get("restorePVs").is_none(),
             "false would clone production handles"
+        );
+    }
+
+    #[test]
+    fn pods_of_jobs_stay_out_whatever_the_test_selects() {
+        let mut plan = plan();
+        plan.label_selector.insert("app".into(), "web".into());
+        let selector = build(&plan, "velero").spec.label_selector.unwrap();
+        assert_eq!(selector.match_labels.unwrap()["app"], "web");
+        let keys: Vec<_> = selector
+            .match_expressions
+            .unwrap()
+            .into_iter()
+            .map(|e| (e.key, e.operator))
+            .collect();
+        assert!(
+            keys.contains(&("job-name".into(), "DoesNotExist".into())),
+            "{keys:?}"
         );
     }
 

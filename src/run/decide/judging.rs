@@ -4,9 +4,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult, domain::Retention};
 
-use super::{Decision, starting};
+use super::{Decision, Effect, starting};
 use crate::{
-    run::observed::{Fetched, Observed, Settings, after},
+    run::{
+        observed::{Fetched, Observed, Settings, after},
+        plan,
+    },
     verdict::{self, Evidence},
 };
 
@@ -18,8 +21,11 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         for index in 0..settings.test.sources.len() {
             starting::fetch(observed, decision, index);
         }
+        decision
+            .effects
+            .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
         let pending = |i: usize| observed.outcomes.get(i).is_none_or(Fetched::is_pending);
-        if (0..settings.test.sources.len()).any(pending) {
+        if observed.workloads.is_none() || (0..settings.test.sources.len()).any(pending) {
             return;
         }
     }
