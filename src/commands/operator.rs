@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use futures::{FutureExt, StreamExt, TryStreamExt, future};
+use futures::{StreamExt, TryStreamExt, future};
 use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespace};
 use kube::{
     Api, Client, Resource,
@@ -30,7 +30,7 @@ use crate::{
     schedule::{self, ScheduleContext},
     telemetry::{self, LogFormat, health, health::Readiness},
     velero::{Backup, Restore},
-    watches::{Wakes, tolerant},
+    watches::{FirstList, FirstLists, Wakes, tolerant},
 };
 
 /// Longest time a graceful stop may take.
@@ -120,20 +120,22 @@ fn controllers(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let recorder = Recorder::new(
-        client.clone(),
-        Reporter {
-            controller: "kymaros".to_owned(),
-            instance: pod_name(),
-        },
-    );
+    let recorder = recorder(client);
     let (wakes, woken) = Wakes::new();
     let (tests, tests_writer) = reflector::store::<RestoreTest>();
     let (reports, reports_writer) = reflector::store::<RestoreReport>();
-    let policies = watch_policies(client, &wakes, &tests);
-    let restores = watch_restores(client, &args.velero_namespace, &wakes, &reports);
-    let backups = watch_backups(client, &args.velero_namespace);
-    let synced = all_synced(readiness, &tests, &reports, &policies, &restores, &backups);
+    let mut first = FirstLists::new(readiness.clone());
+    let (first_tests, first_reports) = (first.of("tests"), first.of("reports"));
+    let policies = watch_policies(client, &wakes, &tests, first.of("policies"));
+    let restores = watch_restores(
+        client,
+        &args.velero_namespace,
+        &wakes,
+        &reports,
+        first.of("restores"),
+    );
+    let backups = watch_backups(client, &args.velero_namespace, first.of("backups"));
+    let synced = first.all();
 
     let run_context = Arc::new(RunContext {
         client: client.clone(),
@@ -169,6 +171,7 @@ fn controllers(
             log_invalid::<RestoreReport>,
         )
         .reflect(reports_writer)
+        .inspect_ok(move |event| first_reports.look(event))
         .touched_objects()
         .inspect_ok(move |report| wakes.report_changed(report, &reports))
     };
@@ -192,6 +195,7 @@ fn controllers(
             marks,
         )
         .reflect(tests_writer)
+        .inspect_ok(move |event| first_tests.look(event))
         .touched_objects()
     };
     let schedules = Controller::for_stream(tests_stream, tests)
@@ -217,10 +221,23 @@ fn controllers(
     })
 }
 
-fn watch_policies(client: &Client, wakes: &Wakes, tests: &Store<RestoreTest>) -> Store<HealthCheckPolicy> {
+fn recorder(client: &Client) -> Recorder {
+    let reporter = Reporter {
+        controller: "kymaros".to_owned(),
+        instance: pod_name(),
+    };
+    Recorder::new(client.clone(), reporter)
+}
+
+fn watch_policies(
+    client: &Client,
+    wakes: &Wakes,
+    tests: &Store<RestoreTest>,
+    first: FirstList,
+) -> Store<HealthCheckPolicy> {
     let (wakes, tests) = (wakes.clone(), tests.clone());
     let api = Api::all(client.clone());
-    keep(api, move |policy: &HealthCheckPolicy| {
+    keep(api, first, move |policy: &HealthCheckPolicy| {
         wakes.policy_changed(policy, &tests);
     })
 }
@@ -230,20 +247,25 @@ fn watch_restores(
     velero: &str,
     wakes: &Wakes,
     reports: &Store<RestoreReport>,
+    first: FirstList,
 ) -> Store<Restore> {
     let (wakes, reports) = (wakes.clone(), reports.clone());
     let api = Api::namespaced(client.clone(), velero);
-    keep(api, move |restore: &Restore| {
+    keep(api, first, move |restore: &Restore| {
         wakes.restore_changed(restore, &reports);
     })
 }
 
-fn watch_backups(client: &Client, velero: &str) -> Store<Backup> {
-    keep(Api::namespaced(client.clone(), velero), |_: &Backup| {})
+fn watch_backups(client: &Client, velero: &str, first: FirstList) -> Store<Backup> {
+    keep(Api::namespaced(client.clone(), velero), first, |_: &Backup| {})
 }
 
 /// A store that a watch of its own keeps up to date.
-fn keep<K>(api: Api<DeserializeGuard<K>>, on_change: impl Fn(&K) + Send + 'static) -> Store<K>
+fn keep<K>(
+    api: Api<DeserializeGuard<K>>,
+    first: FirstList,
+    on_change: impl Fn(&K) + Send + 'static,
+) -> Store<K>
 where
     K: Resource<DynamicType = ()>
         + Clone
@@ -256,6 +278,7 @@ where
     let (store, writer) = reflector::store();
     let stream = tolerant(api, watcher::Config::default(), log_invalid::<K>)
         .reflect(writer)
+        .inspect_ok(move |event| first.look(event))
         .touched_objects();
     tokio::spawn(stream.for_each(move |object| {
         if let Ok(object) = object {
@@ -264,33 +287,6 @@ where
         future::ready(())
     }));
     store
-}
-
-/// Ends when every store has its first full list; says so to the readiness one by one.
-fn all_synced(
-    readiness: &Readiness,
-    tests: &Store<RestoreTest>,
-    reports: &Store<RestoreReport>,
-    policies: &Store<HealthCheckPolicy>,
-    restores: &Store<Restore>,
-    backups: &Store<Backup>,
-) -> impl Future<Output = ()> + Clone + Send + Sync + use<> {
-    let ready = readiness.clone();
-    let (tests, reports, policies) = (tests.clone(), reports.clone(), policies.clone());
-    let (restores, backups) = (restores.clone(), backups.clone());
-    let synced = async move {
-        future::join5(
-            sync("tests", &tests, &ready),
-            sync("reports", &reports, &ready),
-            sync("policies", &policies, &ready),
-            sync("restores", &restores, &ready),
-            sync("backups", &backups, &ready),
-        )
-        .await;
-    };
-    let synced = synced.boxed().shared();
-    tokio::spawn(synced.clone());
-    synced
 }
 
 /// A reconciler that begins only when every store has its first full list: a decision on half a world is wrong.
@@ -310,16 +306,6 @@ where
             synced.await;
             reconcile(object, context).await
         })
-    }
-}
-
-async fn sync<K: reflector::Lookup<DynamicType = ()> + Clone + 'static>(
-    what: &str,
-    store: &Store<K>,
-    readiness: &Readiness,
-) {
-    if store.wait_until_ready().await.is_ok() {
-        readiness.done(what);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Watches that no stored object can stop, and who is woken by what they see.
 
+mod first_list;
 mod wakes;
 
+pub use first_list::{FirstList, FirstLists};
 pub use wakes::{Wakes, Woken};
 
 use std::fmt::Debug;
