@@ -16,8 +16,11 @@ const REMOVED: &str = "Removed";
 /// Volumes and finalizers are looked at again this often; Velero's and the cluster's own controllers remove them,
 /// and no watch of ours covers them.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How long a Restore may take to go. Its deletion needs the storage location: one that is down is reported, and
-/// nobody waits for it.
+/// In the timeline: when the last sandbox was seen to be gone.
+const SANDBOXES_GONE: &str = "sandboxes gone";
+/// How long a Restore and volumes may stay after the sandboxes. Deleting a Restore needs the storage location: one
+/// that is down is reported, and nobody waits for it. The time counts from when everything was asked to go, not from
+/// the beginning of the phase: an operator that was away in between has not waited.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestamp) {
@@ -69,11 +72,13 @@ pub(super) fn sweep(
     if left.count_outside() > 0 {
         decision.effects.push(Effect::RemoveOutside(left.clone()));
     }
-    let is_late = now >= after(begun, PATIENCE);
-    if is_late && left.namespaces.is_empty() {
-        return true;
-    }
-    if is_late {
+    if left.namespaces.is_empty() {
+        timeline::moment(&mut decision.status, SANDBOXES_GONE, begun, now);
+        let gone = timeline::ended(&decision.status, SANDBOXES_GONE).unwrap_or(now);
+        if now >= after(gone, PATIENCE) {
+            return true;
+        }
+    } else if now >= after(begun, PATIENCE) {
         // The sandbox is not gone, so the run is not over; the report says what it waits for.
         for message in &left.blocked {
             decision.find(leftover(None, message.clone()));

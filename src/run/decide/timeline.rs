@@ -59,6 +59,12 @@ pub(super) fn entered(status: &RestoreReportStatus, phase: RunPhase) -> Option<T
     entry.started_at.as_ref().map(|t| t.0)
 }
 
+/// When something named ended.
+pub(super) fn ended(status: &RestoreReportStatus, name: &str) -> Option<Timestamp> {
+    let entry = status.timeline.iter().rev().find(|e| e.name == name)?;
+    entry.finished_at.as_ref().map(|t| t.0)
+}
+
 fn close(entry: &mut TimelineEntry, now: Timestamp) {
     let started = entry.started_at.as_ref().map_or(now, |t| t.0);
     entry.finished_at = Some(MicroTime(now));

@@ -3,7 +3,7 @@
 mod properties;
 mod world;
 
-use kymaros_crds::{Cause, RunPhase, RunResult};
+use kymaros_crds::{Cause, Finding, RunPhase, RunResult, Severity};
 
 use self::world::{Script, World, spec};
 use super::{Effect, decide};
@@ -11,13 +11,18 @@ use crate::velero::restore::RestorePhase;
 
 /// Lets the world and the operator take turns until the run rests in a phase.
 fn until(world: &mut World, phase: RunPhase) {
+    until_with(world, phase, 1);
+}
+
+/// The same with that many seconds a turn.
+fn until_with(world: &mut World, phase: RunPhase, seconds: u64) {
     for _ in 0..60 {
         if world.phase() == phase {
             return;
         }
         world.advance();
         world.reconcile(None);
-        world.pass(1);
+        world.pass(seconds);
     }
     panic!("never reached {phase:?}: {:?}", world.status);
 }
@@ -195,6 +200,28 @@ fn a_deleted_report_takes_its_sandboxes_with_it() {
         world.advance();
     }
     assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_restore_that_cannot_go_is_reported_and_not_waited_for() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.storage_is_down = true;
+    until_with(&mut world, RunPhase::Completed, 10);
+    assert_eq!(world.status.leftovers, Some(1));
+    let told = |f: &Finding| f.message.contains("storage location") && f.severity == Severity::Warning;
+    assert!(world.status.findings.iter().any(told));
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+}
+
+#[test]
+fn an_operator_that_was_away_during_cleanup_has_not_waited_yet() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.reconcile(Some(1));
+    world.pass(600);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.leftovers, Some(0));
 }
 
 #[test]

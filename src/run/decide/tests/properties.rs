@@ -76,8 +76,15 @@ fn finish(world: &mut World) {
     }
 }
 
+/// 2,000 histories; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for more and for others.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = asked.cases.max(2000);
+    ProptestConfig { cases, ..asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(config())]
 
     #[test]
     fn every_run_ends_and_leaves_nothing(

@@ -55,6 +55,7 @@ impl Script {
 
 /// What is there.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts of a test")]
 pub(super) struct World {
     pub script: Script,
     pub now: Timestamp,
@@ -62,6 +63,8 @@ pub(super) struct World {
     pub deleting: bool,
     pub released: bool,
     pub foreign: bool,
+    /// Velero cannot delete a Restore while its storage location is down.
+    pub storage_is_down: bool,
     pub sandboxes: BTreeMap<String, bool>,
     pub restore: Option<RestoreSeen>,
     settings: Arc<Settings>,
@@ -122,6 +125,7 @@ impl World {
             deleting: false,
             released: false,
             foreign: false,
+            storage_is_down: false,
             sandboxes: BTreeMap::new(),
             restore: None,
             settings: Arc::new(settings(spec)),
@@ -220,7 +224,7 @@ impl World {
                     *going = true;
                 }
             }
-            Effect::RemoveOutside(_) => self.restore = None,
+            Effect::RemoveOutside(_) => self.restore = self.restore.take().filter(|_| self.storage_is_down),
             Effect::CancelDataMovement(_) => {}
         }
     }
