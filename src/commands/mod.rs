@@ -17,7 +17,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the operator in a cluster.
-    Operator(operator::Args),
+    Operator(Box<operator::Args>),
     /// Show a report: score by level, checks, timeline and findings.
     Report(report::Args),
     /// Print the custom resource definitions as YAML.
@@ -31,7 +31,7 @@ impl Cli {
     /// What went wrong, in words for a person.
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Operator(args) => operator::run(args).await,
+            Command::Operator(args) => operator::run(*args).await,
             Command::Report(args) => report::run(args).await,
             Command::Crds => crds::run(),
         }

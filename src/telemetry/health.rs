@@ -6,7 +6,6 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use tokio::net::TcpListener;
 
 /// What the process still waits for before it is ready.
 #[derive(Clone, Default)]
@@ -59,10 +58,11 @@ async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, String) {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     axum::serve(listener, router(readiness))
         .with_graceful_shutdown(stop)
         .await

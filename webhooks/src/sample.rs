@@ -110,7 +110,7 @@ impl Facts for World {
     }
 
     fn known(&self) -> Known {
-        Known::default()
+        Known
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
