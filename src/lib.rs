@@ -6,11 +6,13 @@
 pub mod checks;
 pub mod commands;
 pub mod condition;
+pub mod rbac;
 pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod schedule;
 pub mod telemetry;
+pub mod uninstall;
 pub mod velero;
 pub mod verdict;
 pub mod watches;
