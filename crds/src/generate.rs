@@ -1,4 +1,4 @@
-//! Makes the `CustomResourceDefinition`s. `cargo xtask generate` writes them to `crds/generated/`.
+//! Makes the `CustomResourceDefinition`s. `cargo xtask generate` writes them to `crds/generated/` and into a chart.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -25,15 +25,30 @@ pub fn yaml() -> String {
         .join("---\n")
 }
 
+/// In the order of [`crds`].
+const FILES: [&str; 3] = [
+    "restoretests.yaml",
+    "healthcheckpolicies.yaml",
+    "restorereports.yaml",
+];
+
 /// File name and contents of each definition, for `crds/generated/`.
 #[must_use]
 pub fn files() -> Vec<(&'static str, String)> {
-    let names = [
-        "restoretests.yaml",
-        "healthcheckpolicies.yaml",
-        "restorereports.yaml",
-    ];
-    names.into_iter().zip(crds().iter().map(text)).collect()
+    FILES.into_iter().zip(crds().iter().map(text)).collect()
+}
+
+/// File name and contents of each definition as a template of the chart `kymaros-crds`. A definition that goes takes
+/// all objects of its kind along, so Helm keeps it when the release is uninstalled.
+#[must_use]
+pub fn templates() -> Vec<(&'static str, String)> {
+    let kept = crds().into_iter().map(|mut definition| {
+        let annotations = definition.metadata.annotations.get_or_insert_default();
+        annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+        // Two braces would begin an instruction to Helm.
+        text(&definition).replace("{{", "{{ \"{{\" }}")
+    });
+    FILES.into_iter().zip(kept).collect()
 }
 
 /// A definition always serialises; nothing in it can fail.

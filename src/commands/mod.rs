@@ -2,7 +2,9 @@
 
 mod crds;
 mod operator;
+mod ready;
 mod report;
+mod uninstall;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +24,10 @@ enum Command {
     Report(report::Args),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Wait until an operator is ready.
+    Ready(ready::Args),
+    /// Stop the operator and remove everything that needs it; tests and reports stay.
+    Uninstall(uninstall::Args),
 }
 
 impl Cli {
@@ -34,6 +40,8 @@ impl Cli {
             Command::Operator(args) => operator::run(*args).await,
             Command::Report(args) => report::run(args).await,
             Command::Crds => crds::run(),
+            Command::Ready(args) => ready::run(args).await,
+            Command::Uninstall(args) => uninstall::run(args).await,
         }
     }
 }

@@ -3,13 +3,24 @@ use serde_json::Value;
 
 #[test]
 fn the_committed_definitions_are_those_of_the_types() {
-    for (name, text) in generate::files() {
-        let path = format!("{}/generated/{name}", env!("CARGO_MANIFEST_DIR"));
+    let of_kubectl = generate::files().into_iter().map(|f| ("crds/generated", f));
+    let of_helm = generate::templates()
+        .into_iter()
+        .map(|f| ("charts/kymaros-crds/templates", f));
+    for (folder, (name, text)) in of_kubectl.chain(of_helm) {
+        let path = format!("{}/../{folder}/{name}", env!("CARGO_MANIFEST_DIR"));
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             committed == text,
-            "crds/generated/{name} is not up to date; run: cargo xtask generate"
+            "{folder}/{name} is not up to date; run: cargo xtask generate"
         );
+    }
+}
+
+#[test]
+fn helm_keeps_the_definitions_when_the_release_goes() {
+    for (name, text) in generate::templates() {
+        assert!(text.contains("helm.sh/resource-policy: keep"), "{name}");
     }
 }
 

@@ -1,17 +1,28 @@
 //! `cargo xtask generate`: writes what is generated from types.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use anyhow::{Context, Result};
 
-/// Writes the definitions under `crds/generated/`.
+use crate::operator::root;
+
+/// Writes the definitions of the kinds, for `kubectl` and for the chart, and the chart's roles.
 pub fn run() -> Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/generated");
-    fs::create_dir_all(&folder)?;
     for (name, text) in kymaros_crds::generate::files() {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-        println!("crds/generated/{name}");
+        write(&format!("crds/generated/{name}"), &text)?;
     }
+    for (name, text) in kymaros_crds::generate::templates() {
+        write(&format!("charts/kymaros-crds/templates/{name}"), &text)?;
+    }
+    write("charts/kymaros/templates/_rules.tpl", &kymaros::rbac::template())
+}
+
+fn write(file: &str, text: &str) -> Result<()> {
+    let path = root().join(file);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(&path, text).with_context(|| format!("writing {file}"))?;
+    println!("{file}");
     Ok(())
 }

@@ -53,7 +53,7 @@ pub fn image() -> Result<(String, PathBuf)> {
     Ok((written.name, archive))
 }
 
-/// Loads the shop's image, and builds, loads and deploys the operator with the manifests users apply.
+/// Loads the shop's image, and builds, loads and deploys the operator with the chart users install.
 ///
 /// # Errors
 /// When a step fails.
@@ -61,20 +61,13 @@ pub async fn deploy(cluster: &Cluster, client: &kube::Client, progress: &dyn Pro
     scene::load_shop(cluster, progress).await?;
     let (image, archive) = image()?;
     cluster.load_image(&archive).await?;
-    let root = root();
-    let files = [
-        "crds/generated/restoretests.yaml",
-        "crds/generated/healthcheckpolicies.yaml",
-        "crds/generated/restorereports.yaml",
-        "deploy/operator.yaml",
-    ]
-    .map(|f| root.join(f));
-    let manifests: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     scene::deploy(
+        cluster,
         client,
         &scene::Operator {
-            manifests: &manifests,
+            chart: &root().join("charts/kymaros"),
             image: &image,
+            values: &["replicas=1", "leaderElection.enabled=false"],
         },
     )
     .await

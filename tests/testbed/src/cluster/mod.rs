@@ -109,7 +109,9 @@ impl Cluster {
     ///
     /// When the program fails; the error has its words.
     pub fn run(&self, program: &str, args: &[&str]) -> Result<String> {
-        let output = Command::new(self.bin_dir.join(program))
+        let own = self.bin_dir.join(program);
+        let found = if own.is_file() { own } else { program.into() };
+        let output = Command::new(found)
             .args(args)
             .env("KUBECONFIG", &self.kubeconfig)
             .output()

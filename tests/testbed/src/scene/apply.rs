@@ -43,8 +43,8 @@ pub async fn apply(client: &Client, namespace: &str, yaml: &str) -> Result<()> {
 /// Where the images of the tests have their names from.
 const OWN: &str = "kymaros.test/";
 
-/// The manifest for the cluster at hand: one that the user has pulls from the user's registry.
-fn with_registry(yaml: &str) -> String {
+/// A manifest or the name of an image for the cluster at hand: one that the user has pulls from the user's registry.
+pub(super) fn with_registry(yaml: &str) -> String {
     match std::env::var(REGISTRY) {
         Ok(registry) => yaml.replace(OWN, &format!("{}/", registry.trim_end_matches('/'))),
         Err(_) => yaml.to_owned(),

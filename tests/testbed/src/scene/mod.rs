@@ -8,7 +8,7 @@ mod shop;
 
 pub use apply::apply;
 pub use backup::{Backup, backup, delete_backup};
-pub use operator::{Operator, deploy};
+pub use operator::{NAMESPACE, Operator, RELEASE, deploy};
 pub use shop::{deploy_shop, load_shop, wait_ready};
 
 use std::sync::atomic::{AtomicU32, Ordering};

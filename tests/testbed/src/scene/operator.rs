@@ -1,65 +1,81 @@
-//! The operator in the cluster, from its image and the very manifests users apply.
+//! The operator in the cluster, from its image and the very chart users install.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
-    runtime::wait::await_condition,
 };
+use serde_json::json;
 
-use super::apply;
+use super::apply::with_registry;
+use crate::cluster::Cluster;
 
 /// Where the operator lives.
 pub const NAMESPACE: &str = "kymaros-system";
+/// The Helm release, and the names of most of its objects.
+pub const RELEASE: &str = "kymaros";
 /// Label on an operator that tests deployed, and may replace.
 const TESTED: &str = "kymaros.test/deployed";
-/// The image that the manifest for users names.
-const RELEASED: &str = "ghcr.io/kymaroshq/kymaros:0.1.0";
 
 /// An operator to be deployed.
 #[derive(Clone, Debug)]
 pub struct Operator<'a> {
-    /// The definitions and manifests, in the order they are applied.
-    pub manifests: &'a [&'a Path],
+    /// The folder of the chart.
+    pub chart: &'a Path,
     /// The image, already loaded.
     pub image: &'a str,
+    /// Values of the chart, as `--set` takes them.
+    pub values: &'a [&'a str],
 }
 
-/// Applies the manifests with the given image and waits until the operator is ready.
+/// Installs or upgrades the release and waits until the operator is ready.
 ///
 /// # Errors
-/// When something is refused or it is not ready within a minute.
-pub async fn deploy(client: &Client, operator: &Operator<'_>) -> Result<()> {
-    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    let installed = api.get_opt("kymaros").await?;
+/// When something is refused, it is not ready within two minutes, or Kymaros is there already and not from a test.
+pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>) -> Result<()> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let installed = deployments.get_opt(RELEASE).await?;
     if installed.is_some_and(|d| !d.labels().contains_key(TESTED)) {
         bail!(
             "Kymaros is installed in this cluster already, and tests would replace it; use another cluster"
         );
     }
-    for path in operator.manifests {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        let text = text.replace(RELEASED, operator.image);
-        apply(client, "default", &text).await?;
-    }
-    let mark = serde_json::json!({ "metadata": { "labels": { TESTED: "true" } } });
-    api.patch("kymaros", &PatchParams::default(), &Patch::Merge(&mark))
+    make_namespace(client).await?;
+    let chart = operator
+        .chart
+        .to_str()
+        .context("the path of the chart is no text")?;
+    cluster.run("helm", &["dependency", "build", chart])?;
+    let image = with_registry(operator.image);
+    let (repository, tag) = image.rsplit_once(':').context("an image without a tag")?;
+    let (repository, tag) = (
+        format!("image.repository={repository}"),
+        format!("image.tag={tag}"),
+    );
+    let mut args = vec!["upgrade", RELEASE, chart, "--install", "--namespace", NAMESPACE];
+    args.extend(["--wait", "--timeout", "2m", "--reset-values"]);
+    args.extend(["--set-string", &repository, "--set-string", &tag]);
+    args.extend(operator.values.iter().flat_map(|value| ["--set", value]));
+    cluster.run("helm", &args)?;
+    let mark = json!({ "metadata": { "labels": { TESTED: "true" } } });
+    deployments
+        .patch(RELEASE, &PatchParams::default(), &Patch::Merge(&mark))
         .await?;
-    let ready = await_condition(api, "kymaros", |d: Option<&Deployment>| {
-        let Some(d) = d else { return false };
-        let status = d.status.clone().unwrap_or_default();
-        let current =
-            status.observed_generation.unwrap_or_default() >= d.metadata.generation.unwrap_or_default();
-        current
-            && status.updated_replicas == Some(1)
-            && status.ready_replicas == Some(1)
-            && status.replicas == Some(1)
+    Ok(())
+}
+
+/// The namespace, with the strictest rules for pods.
+async fn make_namespace(client: &Client) -> Result<()> {
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": NAMESPACE, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } },
     });
-    if tokio::time::timeout(Duration::from_mins(1), ready).await.is_err() {
-        bail!("the operator is not ready after a minute; `kubectl -n {NAMESPACE} describe pods` may say why");
-    }
+    let params = PatchParams::apply("kymaros-testbed").force();
+    Api::<Namespace>::all(client.clone())
+        .patch(NAMESPACE, &params, &Patch::Apply(&namespace))
+        .await?;
     Ok(())
 }

@@ -1,0 +1,46 @@
+{{/* What must hold before anything is rendered, and what the cluster can be asked for. */}}
+
+{{/* "true" when Helm talks to a cluster. `helm template` does not, and cannot look anything up. */}}
+{{- define "kymaros.isConnected" -}}
+{{- if lookup "v1" "Namespace" "" "kube-system" }}true{{ end }}
+{{- end }}
+
+{{- define "kymaros.checks" -}}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
+{{- fail "replicas is more than 1, but leaderElection.enabled is false: the replicas would work against each other" }}
+{{- end }}
+{{- if include "kymaros.isConnected" . }}
+{{- include "kymaros.checkCluster" . }}
+{{- end }}
+{{- end }}
+
+{{- define "kymaros.checkCluster" -}}
+{{- if not (lookup "v1" "Namespace" "" .Values.velero.namespace) }}
+{{- fail (printf "there is no namespace %s: install Velero first, or say where it is with velero.namespace" .Values.velero.namespace) }}
+{{- end }}
+{{- $release := . }}
+{{- range (lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" "").items }}
+{{- $configuration := .metadata }}
+{{- range .webhooks }}
+{{- if eq .name "guard.kymaros.io" }}
+{{- include "kymaros.checkOwner" (dict "release" $release "configuration" $configuration) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Another operator would be fenced off by this one's webhooks, and the other way round. */}}
+{{- define "kymaros.checkOwner" -}}
+{{- $annotations := default dict .configuration.annotations }}
+{{- $name := dig "meta.helm.sh/release-name" "" $annotations }}
+{{- $namespace := dig "meta.helm.sh/release-namespace" "" $annotations }}
+{{- $isThis := and (eq $name .release.Release.Name) (eq $namespace .release.Release.Namespace) }}
+{{- $isTakenOver := and (not $name) (eq .configuration.name (include "kymaros.webhookConfiguration" .release)) }}
+{{- if not (or $isThis $isTakenOver) }}
+{{- $who := printf "release %s in namespace %s" $name $namespace }}
+{{- if not $name }}
+{{- $who = printf "ValidatingWebhookConfiguration %s, not installed by Helm" .configuration.name }}
+{{- end }}
+{{- fail (printf "Kymaros is in this cluster already: %s. One serves all namespaces, and two would fence each other off. Upgrade that one, or uninstall it first" $who) }}
+{{- end }}
+{{- end }}

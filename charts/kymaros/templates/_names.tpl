@@ -1,0 +1,69 @@
+{{/* Names, and what follows from them. */}}
+
+{{- define "kymaros.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Names made from this one have up to 20 characters more, and Services may have 63. */}}
+{{- define "kymaros.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 43 | trimSuffix "-" }}
+{{- else if contains (include "kymaros.name" .) .Release.Name }}
+{{- .Release.Name | trunc 43 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "kymaros.name" .) | trunc 43 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "kymaros.sandboxRole" -}}
+{{ include "kymaros.fullname" . }}-sandbox
+{{- end }}
+
+{{- define "kymaros.sandboxPriorityClass" -}}
+{{ include "kymaros.fullname" . }}-sandbox
+{{- end }}
+
+{{- define "kymaros.webhookService" -}}
+{{ include "kymaros.fullname" . }}-webhooks
+{{- end }}
+
+{{- define "kymaros.webhookConfiguration" -}}
+{{ include "kymaros.fullname" . }}
+{{- end }}
+
+{{- define "kymaros.certificateSecret" -}}
+{{ include "kymaros.fullname" . }}-webhook-certificate
+{{- end }}
+
+{{- define "kymaros.lease" -}}
+{{ include "kymaros.fullname" . }}-leader
+{{- end }}
+
+{{- define "kymaros.licenseSecret" -}}
+{{ default "kymaros-license" .Values.license.existingSecret }}
+{{- end }}
+
+{{- define "kymaros.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "kymaros.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- required "serviceAccount.name is required when serviceAccount.create is false: admission fences this very account" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* Who the operator is to the API server. */}}
+{{- define "kymaros.username" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "kymaros.serviceAccountName" . }}
+{{- end }}
+
+{{- define "kymaros.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "kymaros.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "kymaros.labels" -}}
+{{ include "kymaros.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}

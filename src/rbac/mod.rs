@@ -1,0 +1,106 @@
+//! What the operator may do, declared once: the chart's roles are written from it, a test on a real cluster holds it
+//! against what the API server saw the operator do, and people can read it with its reasons.
+//!
+//! Most rights exist in sandboxes only: each sandbox gets a binding to the role of [`Place::Sandbox`].
+
+mod chart;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use chart::template;
+
+/// Where rights hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the whole cluster.
+    Cluster,
+    /// In sandboxes.
+    Sandbox,
+    /// In Velero's namespace.
+    Velero,
+    /// In the operator's own namespace.
+    Own,
+    /// In the whole cluster, for the account that exists only while Kymaros is uninstalled.
+    Uninstall,
+    /// In Velero's namespace, for that account.
+    UninstallVelero,
+    /// In the operator's own namespace, for that account.
+    UninstallOwn,
+}
+
+/// Some rights, and why they are needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// API groups; `*` means all.
+    pub groups: &'static [&'static str],
+    /// Kinds as in URLs, with subresources (`pods/exec`); `*` means all.
+    pub resources: &'static [&'static str],
+    /// What may be done.
+    pub verbs: &'static [&'static str],
+    /// Only with the object of this name.
+    pub name: Option<ObjectName>,
+    /// Only with this setting of the chart.
+    pub when: Option<Setting>,
+    /// What needs it, in one line.
+    pub why: &'static str,
+    /// The files that make these calls.
+    pub needed_by: &'static [&'static str],
+    /// Verbs that an ordinary run does not show, and when they are needed.
+    pub rarely: &'static [(&'static str, &'static str)],
+}
+
+/// Objects whose names follow from the release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectName {
+    /// The role of [`Place::Sandbox`].
+    SandboxRole,
+    /// Both webhook configurations.
+    WebhookConfiguration,
+    /// The Secret with the certificate of the webhooks.
+    CertificateSecret,
+    /// The Lease of the replicas.
+    Lease,
+    /// The Secret with the license.
+    LicenseSecret,
+    /// The operator's Deployment.
+    Deployment,
+}
+
+/// Settings of the chart that rights depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Checks of type `exec` are allowed.
+    Exec,
+    /// More than one replica takes turns.
+    LeaderElection,
+    /// The operator issues the certificate of its webhooks.
+    OwnCertificate,
+}
+
+impl Place {
+    /// All places.
+    pub const ALL: [Self; 7] = [
+        Self::Cluster,
+        Self::Sandbox,
+        Self::Velero,
+        Self::Own,
+        Self::Uninstall,
+        Self::UninstallVelero,
+        Self::UninstallOwn,
+    ];
+
+    /// The rules that hold there.
+    #[must_use]
+    pub const fn rules(self) -> &'static [Rule] {
+        match self {
+            Self::Cluster => rules::CLUSTER,
+            Self::Sandbox => rules::SANDBOX,
+            Self::Velero => rules::VELERO,
+            Self::Own => rules::OWN,
+            Self::Uninstall => rules::UNINSTALL,
+            Self::UninstallVelero => rules::UNINSTALL_VELERO,
+            Self::UninstallOwn => rules::UNINSTALL_OWN,
+        }
+    }
+}

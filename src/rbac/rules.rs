@@ -1,0 +1,418 @@
+//! The rights themselves.
+
+use super::{
+    ObjectName::{CertificateSecret, Deployment, Lease, LicenseSecret, SandboxRole, WebhookConfiguration},
+    Rule,
+    Setting::{Exec, LeaderElection, OwnCertificate},
+};
+
+/// What most rules leave open.
+const ANY: Rule = Rule {
+    groups: &[""],
+    resources: &[],
+    verbs: &[],
+    name: None,
+    when: None,
+    why: "",
+    needed_by: &[],
+    rarely: &[],
+};
+
+const KYMAROS: &[&str] = &["restore.kymaros.io"];
+const VELERO_GROUP: &[&str] = &["velero.io"];
+const ADMISSION: &[&str] = &["admissionregistration.k8s.io"];
+const WEBHOOKS: &[&str] = &["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
+
+/// It can neither read a Secret nor touch a workload with these.
+pub(super) const CLUSTER: &[Rule] = &[
+    Rule {
+        groups: KYMAROS,
+        resources: &["restoretests"],
+        verbs: &["get", "list", "watch", "patch"],
+        why: "reads tests, takes triggers, holds and releases them by a finalizer",
+        needed_by: &["src/commands/operator.rs", "src/schedule/act.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: KYMAROS,
+        resources: &["restorereports"],
+        verbs: &["get", "list", "watch", "create", "patch", "delete"],
+        why: "makes a report for each run, releases it, and deletes those beyond the history limit",
+        needed_by: &[
+            "src/schedule/act.rs",
+            "src/run/controller.rs",
+            "src/sandbox/sweep.rs",
+        ],
+        ..ANY
+    },
+    Rule {
+        groups: KYMAROS,
+        resources: &["restoretests/status"],
+        verbs: &["update", "patch"],
+        why: "writes the status of tests",
+        needed_by: &["src/schedule/controller.rs", "src/commands/operator.rs"],
+        rarely: &[("patch", "marks a stored test that cannot be read")],
+        ..ANY
+    },
+    Rule {
+        groups: KYMAROS,
+        resources: &["restorereports/status"],
+        verbs: &["update"],
+        why: "writes the status of runs",
+        needed_by: &["src/run/controller.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: KYMAROS,
+        resources: &["healthcheckpolicies"],
+        verbs: &["list", "watch"],
+        why: "reads policies",
+        needed_by: &["src/commands/operator.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["namespaces"],
+        verbs: &["get", "list", "watch", "create", "delete"],
+        why: "makes, finds and removes sandboxes; admission fences which namespaces",
+        needed_by: &[
+            "src/sandbox/apply.rs",
+            "src/sandbox/remove.rs",
+            "src/commands/operator.rs",
+        ],
+        ..ANY
+    },
+    Rule {
+        groups: &["networking.k8s.io"],
+        resources: &["networkpolicies"],
+        verbs: &["create", "patch"],
+        why: "closes a sandbox before anything is restored into it",
+        needed_by: &["src/sandbox/apply.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["resourcequotas", "limitranges"],
+        verbs: &["create", "patch"],
+        why: "limits a sandbox",
+        needed_by: &["src/sandbox/apply.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: &["rbac.authorization.k8s.io"],
+        resources: &["rolebindings"],
+        verbs: &["create", "patch"],
+        why: "gives itself the rights of a sandbox there",
+        needed_by: &["src/sandbox/apply.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: &["rbac.authorization.k8s.io"],
+        resources: &["clusterroles"],
+        verbs: &["bind"],
+        name: Some(SandboxRole),
+        why: "and no other rights",
+        needed_by: &["src/sandbox/apply.rs"],
+        rarely: &[(
+            "bind",
+            "the API server asks for it by itself and writes no record of that",
+        )],
+        ..ANY
+    },
+    Rule {
+        resources: &["persistentvolumes"],
+        verbs: &["list", "patch"],
+        why: "finds the volumes of a sandbox, and has them deleted with it",
+        needed_by: &["src/sandbox/remove.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: &["events.k8s.io"],
+        resources: &["events"],
+        verbs: &["create", "patch"],
+        why: "tells the story of a run",
+        needed_by: &["src/run/controller.rs", "src/schedule/controller.rs"],
+        rarely: &[("patch", "counts an event that happens again")],
+        ..ANY
+    },
+    Rule {
+        groups: ADMISSION,
+        resources: WEBHOOKS,
+        verbs: &["get", "list", "watch"],
+        name: Some(WebhookConfiguration),
+        why: "is ready only when the API server trusts its certificate",
+        needed_by: &["certs/src/lib.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: ADMISSION,
+        resources: WEBHOOKS,
+        verbs: &["patch"],
+        name: Some(WebhookConfiguration),
+        when: Some(OwnCertificate),
+        why: "publishes its certificate authority",
+        needed_by: &["certs/src/lib.rs"],
+        ..ANY
+    },
+];
+
+pub(super) const SANDBOX: &[Rule] = &[
+    Rule {
+        groups: &["*"],
+        resources: &["*"],
+        verbs: &["get", "list", "watch", "patch"],
+        why: "sees what came up, looks for objects of any kind, takes foreign finalizers off copies",
+        needed_by: &[
+            "src/workloads/watch.rs",
+            "src/checks/resource_exists.rs",
+            "src/sandbox/remove.rs",
+        ],
+        ..ANY
+    },
+    Rule {
+        resources: &["pods"],
+        verbs: &["deletecollection"],
+        why: "removes it",
+        needed_by: &["src/sandbox/remove.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: &["apps"],
+        resources: &["deployments", "statefulsets", "daemonsets", "replicasets"],
+        verbs: &["deletecollection"],
+        why: "removes it",
+        needed_by: &["src/sandbox/remove.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: &["batch"],
+        resources: &["cronjobs", "jobs"],
+        verbs: &["deletecollection"],
+        why: "removes it",
+        needed_by: &["src/sandbox/remove.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["pods/portforward"],
+        verbs: &["get", "create"],
+        why: "checks over HTTP and TCP",
+        needed_by: &["src/checks/http.rs", "src/checks/tcp.rs"],
+        rarely: &[("get", "Kubernetes before 1.35 asks for it instead of create")],
+        ..ANY
+    },
+    Rule {
+        resources: &["pods/exec"],
+        verbs: &["get", "create"],
+        when: Some(Exec),
+        why: "checks by a command",
+        needed_by: &["src/checks/exec.rs"],
+        rarely: &[("get", "Kubernetes before 1.35 asks for it instead of create")],
+        ..ANY
+    },
+];
+
+pub(super) const VELERO: &[Rule] = &[
+    Rule {
+        groups: VELERO_GROUP,
+        resources: &["backups"],
+        verbs: &["list", "watch"],
+        why: "chooses a backup",
+        needed_by: &["src/commands/operator.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: VELERO_GROUP,
+        resources: &["restores"],
+        verbs: &["get", "list", "watch", "create", "delete"],
+        why: "restores into sandboxes, and steps aside for restores of others",
+        needed_by: &[
+            "src/run/act.rs",
+            "src/sandbox/remove.rs",
+            "src/commands/operator.rs",
+        ],
+        rarely: &[("get", "whose Restore it is that has the name of ours")],
+        ..ANY
+    },
+    Rule {
+        groups: VELERO_GROUP,
+        resources: &["downloadrequests"],
+        verbs: &["list", "watch", "create", "delete"],
+        why: "reads what backups and restores hold",
+        needed_by: &["src/velero/artifacts.rs", "src/sandbox/remove.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: VELERO_GROUP,
+        resources: &["podvolumerestores", "datadownloads"],
+        verbs: &["list", "patch"],
+        why: "stops the data movers of a run that ends early",
+        needed_by: &["src/run/act.rs"],
+        rarely: &[
+            ("list", "a run ends while data moves"),
+            ("patch", "a run ends while data moves"),
+        ],
+        ..ANY
+    },
+    Rule {
+        resources: &["configmaps"],
+        verbs: &["list", "create", "patch", "delete"],
+        why: "tells Velero how to change what it restores",
+        needed_by: &["src/run/act.rs", "src/sandbox/remove.rs"],
+        ..ANY
+    },
+];
+
+pub(super) const OWN: &[Rule] = &[
+    Rule {
+        groups: &["coordination.k8s.io"],
+        resources: &["leases"],
+        verbs: &["create"],
+        when: Some(LeaderElection),
+        why: "the replicas agree who acts; admission fences the name",
+        needed_by: &["src/commands/operator.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: &["coordination.k8s.io"],
+        resources: &["leases"],
+        verbs: &["get", "list", "watch", "update", "patch"],
+        name: Some(Lease),
+        when: Some(LeaderElection),
+        why: "the replicas agree who acts",
+        needed_by: &["src/commands/operator.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["create"],
+        when: Some(OwnCertificate),
+        why: "keeps the certificate of its webhooks; admission fences the name",
+        needed_by: &["certs/src/lib.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["get", "list", "watch"],
+        name: Some(CertificateSecret),
+        why: "serves with the certificate in it",
+        needed_by: &["certs/src/lib.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["update", "patch"],
+        name: Some(CertificateSecret),
+        when: Some(OwnCertificate),
+        why: "renews the certificate in it",
+        needed_by: &["certs/src/lib.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["get", "list", "watch"],
+        name: Some(LicenseSecret),
+        why: "reads the license",
+        needed_by: &["src/commands/operator.rs"],
+        ..ANY
+    },
+];
+
+const UNINSTALLS: &[&str] = &[
+    "src/uninstall/mod.rs",
+    "src/uninstall/release.rs",
+    "src/uninstall/sandboxes.rs",
+];
+
+pub(super) const UNINSTALL: &[Rule] = &[
+    Rule {
+        groups: ADMISSION,
+        resources: WEBHOOKS,
+        verbs: &["delete"],
+        name: Some(WebhookConfiguration),
+        why: "nothing may wait for webhooks that are gone",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        groups: KYMAROS,
+        resources: &["restoretests", "restorereports"],
+        verbs: &["list", "patch"],
+        why: "releases tests and reports, so that they can be deleted without the operator",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        resources: &["namespaces"],
+        verbs: &["get", "list", "delete"],
+        why: "removes sandboxes",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        resources: &["persistentvolumes"],
+        verbs: &["list", "patch"],
+        why: "removes their volumes",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        groups: &["rbac.authorization.k8s.io"],
+        resources: &["rolebindings"],
+        verbs: &["create"],
+        why: "gives itself the rights of a sandbox there",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        groups: &["rbac.authorization.k8s.io"],
+        resources: &["clusterroles"],
+        verbs: &["bind"],
+        name: Some(SandboxRole),
+        why: "and no other rights",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+];
+
+pub(super) const UNINSTALL_VELERO: &[Rule] = &[Rule {
+    groups: VELERO_GROUP,
+    resources: &["restores", "downloadrequests"],
+    verbs: &["list", "delete"],
+    why: "removes what runs made there",
+    needed_by: UNINSTALLS,
+    ..ANY
+}];
+
+pub(super) const UNINSTALL_OWN: &[Rule] = &[
+    Rule {
+        groups: &["apps"],
+        resources: &["deployments"],
+        verbs: &["list", "watch", "patch"],
+        name: Some(Deployment),
+        why: "stops the operator first",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        resources: &["pods"],
+        verbs: &["list", "watch"],
+        why: "waits until it has stopped",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["delete"],
+        name: Some(CertificateSecret),
+        why: "removes the certificate",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        groups: &["coordination.k8s.io"],
+        resources: &["leases"],
+        verbs: &["delete"],
+        name: Some(Lease),
+        why: "removes the Lease",
+        needed_by: UNINSTALLS,
+        ..ANY
+    },
+];

@@ -1,0 +1,146 @@
+//! Removes sandboxes, and what their runs made in Velero's namespace.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::{
+    authentication::v1::SelfSubjectReview,
+    core::v1::Namespace,
+    rbac::v1::{RoleBinding, RoleRef, Subject},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ListParams, ObjectMeta, PostParams},
+    core::NamespaceResourceScope,
+};
+use kymaros_crds::names;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::{Installation, UninstallError};
+use crate::{
+    sandbox::remove::OwnedSandbox,
+    velero::{DownloadRequest, Restore},
+};
+
+/// The name of the binding that gives this account the rights of a sandbox.
+const BINDING: &str = "kymaros-uninstall";
+/// How long the API server may take until it knows of a new binding.
+const UNTIL_KNOWN: Duration = Duration::from_secs(15);
+/// Every second of these is enough.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Asks for all of them to go; Kubernetes and Velero do the rest by themselves.
+pub(super) async fn remove(client: &Client, installation: &Installation) -> Result<(), UninstallError> {
+    let of_runs = format!(
+        "{}={},{}",
+        names::MANAGED_BY_LABEL,
+        names::MANAGED_BY,
+        names::RUN_UID_LABEL
+    );
+    let of_runs = ListParams::default().labels(&of_runs);
+    let sandboxes = Api::<Namespace>::all(client.clone()).list(&of_runs).await?;
+    let staying: Vec<Namespace> = sandboxes
+        .into_iter()
+        .filter(|s| s.metadata.deletion_timestamp.is_none())
+        .collect();
+    if !staying.is_empty() {
+        let username = who_am_i(client).await?;
+        let mut removals = stream::iter(staying)
+            .map(|sandbox| remove_one(client, &username, installation, sandbox))
+            .buffer_unordered(8);
+        while let Some(removed) = removals.next().await {
+            removed?;
+        }
+    }
+    let velero = &installation.velero_namespace;
+    delete_all(Api::<Restore>::namespaced(client.clone(), velero), &of_runs).await?;
+    delete_all(
+        Api::<DownloadRequest>::namespaced(client.clone(), velero),
+        &of_runs,
+    )
+    .await
+}
+
+async fn remove_one(
+    client: &Client,
+    username: &str,
+    installation: &Installation,
+    sandbox: Namespace,
+) -> Result<(), UninstallError> {
+    let name = sandbox.name_any();
+    let uid = sandbox
+        .labels()
+        .get(names::RUN_UID_LABEL)
+        .cloned()
+        .unwrap_or_default();
+    let Some(owned) = OwnedSandbox::find(client, &name, &uid).await? else {
+        return Ok(());
+    };
+    let bindings = Api::<RoleBinding>::namespaced(client.clone(), &name);
+    let binding = binding(username, &installation.sandbox_role);
+    match bindings.create(&PostParams::default(), &binding).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        Err(error) => return Err(error.into()),
+    }
+    tracing::info!(sandbox = name, "removes a sandbox");
+    let deadline = Instant::now() + UNTIL_KNOWN;
+    loop {
+        match owned.remove(client).await {
+            Ok(()) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.is_forbidden() && Instant::now() < deadline => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn binding(username: &str, role: &str) -> RoleBinding {
+    RoleBinding {
+        metadata: ObjectMeta {
+            name: Some(BINDING.to_owned()),
+            ..ObjectMeta::default()
+        },
+        role_ref: RoleRef {
+            api_group: "rbac.authorization.k8s.io".to_owned(),
+            kind: "ClusterRole".to_owned(),
+            name: role.to_owned(),
+        },
+        subjects: Some(vec![Subject {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: "User".to_owned(),
+            name: username.to_owned(),
+            namespace: None,
+        }]),
+    }
+}
+
+async fn who_am_i(client: &Client) -> Result<String, UninstallError> {
+    let reviews = Api::<SelfSubjectReview>::all(client.clone());
+    let review = reviews
+        .create(&PostParams::default(), &SelfSubjectReview::default())
+        .await?;
+    let user = review.status.and_then(|s| s.user_info).and_then(|u| u.username);
+    Ok(user.unwrap_or_default())
+}
+
+async fn delete_all<K>(api: Api<K>, of_runs: &ListParams) -> Result<(), UninstallError>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned,
+{
+    let all = match api.list(of_runs).await {
+        Ok(all) => all,
+        // Velero is gone.
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for object in all {
+        super::delete(api.clone(), &object.name_any()).await?;
+    }
+    Ok(())
+}
