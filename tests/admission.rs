@@ -159,7 +159,7 @@ async fn nobody_makes_a_sandbox_of_a_namespace() -> Result<()> {
     let refused = refused
         .err()
         .context("a namespace of production became a sandbox")?;
-    assert!(refused.to_string().contains("set by Kymaros alone"), "{refused}");
+    assert!(refused.to_string().contains("kymaros.io/managed-by"), "{refused}");
     let born: Namespace =
         serde_json::from_value(json!({ "metadata": { "name": unique("born"), "labels": marks } }))?;
     let refused = api.create(&PostParams::default(), &born).await;

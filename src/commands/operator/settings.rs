@@ -11,7 +11,7 @@ use crate::telemetry::LogFormat;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Namespace in which the operator runs
-    #[arg(long, env = "KYMAROS_NAMESPACE", default_value = "kymaros-system")]
+    #[arg(long, env = "POD_NAMESPACE", default_value = "kymaros-system")]
     pub namespace: String,
     /// Namespace in which Velero runs
     #[arg(long, env = "KYMAROS_VELERO_NAMESPACE", default_value = "velero")]
@@ -38,6 +38,9 @@ pub(crate) struct Args {
     pub health_probe_bind_address: SocketAddr,
     #[command(flatten)]
     pub webhooks: Webhooks,
+    /// Let one of several replicas act; without it, run one replica only
+    #[arg(long, env = "KYMAROS_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
+    pub leader_elect: bool,
     /// Name of the Lease that the replicas share
     #[arg(long, env = "KYMAROS_LEASE", default_value = "kymaros-leader")]
     pub lease: String,
