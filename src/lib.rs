@@ -6,6 +6,7 @@
 pub mod checks;
 pub mod commands;
 pub mod condition;
+pub mod license;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -1,8 +1,11 @@
 //! The command line: one file a command, wiring only.
 
 mod crds;
+mod license;
 mod operator;
 mod report;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -22,18 +25,22 @@ enum Command {
     Report(report::Args),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Make license keys, or say what one opens.
+    License(license::Args),
 }
 
 impl Cli {
-    /// Runs the command.
+    /// Runs the command. Commands that answer a question do so with the exit code too.
     ///
     /// # Errors
     /// What went wrong, in words for a person.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Operator(args) => operator::run(args).await,
-            Command::Report(args) => report::run(args).await,
-            Command::Crds => crds::run(),
+            Command::Operator(args) => operator::run(args).await?,
+            Command::Report(args) => report::run(args).await?,
+            Command::Crds => crds::run()?,
+            Command::License(args) => return license::run(args),
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
