@@ -19,6 +19,7 @@ mod schedule;
 mod sla;
 mod source;
 mod test;
+mod tier;
 
 pub use crate::{CompletenessBasis, Isolation, NotificationType, Retention};
 pub use check::{Check, CheckAction, ResourceRef, merge_checks, parse_checks};
@@ -32,3 +33,4 @@ pub use schedule::Schedule;
 pub use sla::Sla;
 pub use source::{BackupChoice, Source, SourceNamespace};
 pub use test::Test;
+pub use tier::{Tier, UnknownTier};
