@@ -18,9 +18,7 @@ pub enum Refusal {
     #[error("there is no license: its Secret does not exist")]
     NoSecret,
     /// The Secret lacks a key.
-    #[error(
-        "the license has no {0}; its Secret needs the keys tier and key, and may have expires"
-    )]
+    #[error("the license has no {0}; its Secret needs the keys tier and key, and may have expires")]
     Missing(&'static str),
     /// A value of the Secret is not text.
     #[error("the license's {0} is not text")]

@@ -107,23 +107,16 @@ fn chart(server: &LoneApiServer, root: &Path, version: &str) -> Result<usize> {
     for namespace in ["kymaros-system", "velero"] {
         kubectl(server, &["create", "namespace", namespace], None)?;
     }
-    let output = std::process::Command::new(program("helm", "helm"))
-        .args(["template", "kymaros"])
-        .arg(root.join("charts/kymaros"))
-        .args([
-            "--namespace",
-            "kymaros-system",
-            "--kube-version",
-            version,
-            "--set",
-            "crds.enabled=false",
-        ])
-        .output()
-        .context("cannot run helm")?;
-    if !output.status.success() {
-        bail!("helm template: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let manifests = String::from_utf8(output.stdout)?;
+    let chart = root.join("charts/kymaros").display().to_string();
+    helm(&["dependency", "build", &chart])?;
+    let manifests = helm(&[
+        "template",
+        "kymaros",
+        &chart,
+        "--namespace=kymaros-system",
+        &format!("--kube-version={version}"),
+        "--set=crds.enabled=false",
+    ])?;
     let said = kubectl(
         server,
         &["apply", "--server-side", "--dry-run=server", "-f", "-"],
@@ -133,6 +126,21 @@ fn chart(server: &LoneApiServer, root: &Path, version: &str) -> Result<usize> {
         .lines()
         .filter(|line| line.contains("serverside-applied"))
         .count())
+}
+
+fn helm(args: &[&str]) -> Result<String> {
+    let output = std::process::Command::new(program("helm", "helm"))
+        .args(args)
+        .output()
+        .context("cannot run helm")?;
+    if !output.status.success() {
+        bail!(
+            "helm {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn kubectl(server: &LoneApiServer, args: &[&str], input: Option<&str>) -> Result<String> {
