@@ -7,6 +7,7 @@ pub mod admission;
 pub mod checks;
 pub mod commands;
 pub mod condition;
+pub mod leader;
 pub mod license;
 pub mod rbac;
 pub mod report;
