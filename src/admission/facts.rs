@@ -19,7 +19,7 @@ use kymaros_webhooks::{
 use tokio::sync::watch;
 
 use super::{RunIndex, velero_account};
-use crate::velero::Restore;
+use crate::{license::License, velero::Restore};
 
 /// Names, labels and annotations of all namespaces.
 pub type Namespaces = Store<PartialObjectMeta<Namespace>>;
@@ -50,6 +50,8 @@ pub struct ClusterFacts {
     pub operator: Operator,
     /// Settings for what tests leave open.
     pub defaults: Defaults,
+    /// The license that applies.
+    pub license: watch::Receiver<License>,
     /// What the watches brought.
     pub stores: Stores,
     /// Counts changes of the stores.

@@ -20,6 +20,14 @@ impl Readiness {
         )))
     }
 
+    /// One more to wait for, or to wait for again.
+    pub fn wait_for(&self, what: &str) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pending.iter().any(|w| w == what) {
+            pending.push(what.to_owned());
+        }
+    }
+
     /// One of them is here.
     pub fn done(&self, what: &str) {
         self.0

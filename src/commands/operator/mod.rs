@@ -1,6 +1,8 @@
 //! `kymaros operator`: wires watches, stores, admission and controllers together.
 
+mod certificates;
 mod controllers;
+mod leadership;
 mod settings;
 mod watched;
 
@@ -12,7 +14,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use futures::{TryStreamExt, future};
+use futures::{FutureExt, TryStreamExt, future};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
     Api, Client,
@@ -22,6 +24,7 @@ use kube::{
         reflector,
     },
 };
+use kymaros_certs::Certificates;
 use kymaros_crds::{RestoreReport, RestoreTest};
 use kymaros_webhooks::{Operator, default::Defaults};
 use tokio::sync::watch;
@@ -29,7 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{controllers::Gate, watched::Changes};
 use crate::{
-    admission::{AdmissionState, ClusterFacts, RunIndex, Stores},
+    admission::{self, AdmissionState, ClusterFacts, RunIndex, Stores},
+    license::{self, License, SigningSecret},
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
@@ -64,33 +68,56 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "volumes",
         "velero",
     ]);
-    let username = who_am_i(&client).await?;
-
-    let (_a, admission) = watch::channel(AdmissionState::InPlace);
-    let (_l, leading) = watch::channel(true);
-    let operator = Wiring {
+    let (certificates, keep_certificates) =
+        Certificates::start(client.clone(), certificates::settings(&args)?, stop.clone())
+            .context("TLS cannot be served")?;
+    let (admission, follow_certificates) =
+        certificates::follow(&certificates, readiness.clone(), stop.clone());
+    let (license, follow_license) = license::watch(
+        client.clone(),
+        &args.namespace,
+        &args.license_secret,
+        SigningSecret::to_verify(),
+    );
+    let give_back = CancellationToken::new();
+    let (leading, lead) = leadership::contend(&args, give_back.clone()).await?;
+    let wiring = Wiring {
         args: &args,
         client: &client,
-        username,
+        username: who_am_i(&client).await?,
         defaults,
         readiness: &readiness,
         admission,
-        leading,
+        license,
+        leading: leading.clone(),
         stop: &stop,
     };
-    let (facts, controllers) = operator.wire()?;
+    let (facts, controllers) = wiring.wire()?;
+    tokio::spawn(stop.clone().run_until_cancelled_owned(follow_license));
+    tokio::spawn(leadership::stop_when_lost(leading, stop.clone()));
 
-    let health = health::serve(health_listener, readiness.clone(), stop.clone().cancelled_owned());
-    let webhooks = std::future::pending::<std::io::Result<()>>();
-    drop((webhook_listener, facts));
-    let work = controllers;
-    let mut work = pin!(future::join3(health, webhooks, work));
+    let health = health::serve(health_listener, readiness, stop.clone().cancelled_owned());
+    let webhooks = admission::serve(
+        webhook_listener,
+        certificates.server_config(),
+        facts,
+        stop.clone(),
+    );
+    // The lease is given back only when nothing acts any more.
+    let acting = controllers.map(|()| give_back.cancel());
+    let mut work = pin!(future::join5(
+        health,
+        webhooks,
+        keep_certificates,
+        follow_certificates,
+        future::join(acting, lead),
+    ));
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        (health, webhooks, ()) = &mut work => {
+        (health, webhooks, ..) = &mut work => {
             health.context("the health server failed")?;
             webhooks.context("the webhook server failed")?;
         }
@@ -124,6 +151,7 @@ struct Wiring<'a> {
     defaults: Defaults,
     readiness: &'a Readiness,
     admission: watch::Receiver<AdmissionState>,
+    license: watch::Receiver<License>,
     leading: watch::Receiver<bool>,
     stop: &'a CancellationToken,
 }
@@ -214,6 +242,7 @@ impl Wiring<'_> {
                 priority_class: args.sandbox_priority_class.clone(),
             },
             defaults: self.defaults,
+            license: self.license,
             stores,
             changes: count,
         };
