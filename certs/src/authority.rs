@@ -29,11 +29,11 @@ pub enum IssueError {
     /// The library refused.
     #[error("cannot sign a certificate: {0}")]
     Sign(#[from] rcgen::Error),
-    /// What was made cannot be read back.
-    #[error("a certificate that was just made {0}")]
+    /// The key, or what was made, cannot be read.
+    #[error("{0}")]
     Unreadable(#[from] Unreadable),
     /// What was made does not hold, for example because the authority is limited to other names.
-    #[error("a certificate that was just made does not hold: {0}")]
+    #[error("what it signs does not hold: {0}")]
     Distrusted(#[from] Distrust),
 }
 

@@ -89,7 +89,10 @@ impl Bundle {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::after;
     use crate::tests::{LEAF, at, authority, names};
 
     fn refused(result: Result<(), Distrust>, with: &str) {
@@ -116,10 +119,8 @@ mod tests {
         let a = authority();
         let leaf = a.issue(&names(), LEAF, at(0)).unwrap();
         let bundle = Bundle::of([&a.certificate]);
-        refused(
-            bundle.trusts_all(&leaf, &names(), leaf.certificate().until()),
-            "expired",
-        );
+        let late = after(leaf.certificate().until(), Duration::from_secs(1));
+        refused(bundle.trusts_all(&leaf, &names(), late), "expired");
         refused(
             bundle.trusts_all(&leaf, &names(), a.certificate.until()),
             "no authority",
