@@ -1,0 +1,4 @@
+//! Tables of rules, and properties over histories.
+
+mod properties;
+mod world;
