@@ -8,7 +8,7 @@ use super::{
     sandbox::LIFE,
     source,
 };
-use crate::RestoreTestSpec;
+use crate::{BackupSource, RestoreTestSpec};
 
 /// What to restore, when, and how to judge it.
 #[derive(Clone, Debug)]
@@ -90,16 +90,15 @@ impl TryFrom<&RestoreTestSpec> for Test {
 fn sources(spec: &RestoreTestSpec, problems: &mut Problems) -> Vec<Source> {
     let paths = (0..).map(|i| format!("spec.additionalSources[{i}]"));
     let additional = paths.zip(&spec.additional_sources);
-    let all = [("spec.backupSource".to_owned(), &spec.backup_source)]
+    let specs: Vec<(String, &BackupSource)> = [("spec.backupSource".to_owned(), &spec.backup_source)]
         .into_iter()
-        .chain(additional);
-    let sources: Vec<(String, Source)> = all
-        .map(|(path, source)| {
-            let parsed = Source::parse(source, &path, problems);
-            (path, parsed)
-        })
+        .chain(additional)
         .collect();
-    if sources.len() > Test::MAX_SOURCES {
+    let sources = specs
+        .iter()
+        .map(|(path, source)| Source::parse(source, path, problems))
+        .collect();
+    if specs.len() > Test::MAX_SOURCES {
         let message = format!(
             "has more than {} backup sources with the first",
             Test::MAX_SOURCES
@@ -110,8 +109,8 @@ fn sources(spec: &RestoreTestSpec, problems: &mut Problems) -> Vec<Source> {
             message,
         );
     }
-    source::check_all(&sources, problems);
-    sources.into_iter().map(|(_, source)| source).collect()
+    source::check_all(&specs, problems);
+    sources
 }
 
 /// A check of the test itself must look at something the test restores. A shared policy may hold more.
