@@ -1,9 +1,10 @@
 //! Why the Community tier applies.
 
 use jiff::Timestamp;
+use kymaros_crds::names::LICENSE_SECRET;
 use thiserror::Error;
 
-use super::{InvalidExpiry, SECRET_NAME, SigningSecret};
+use super::{InvalidExpiry, SigningSecret};
 
 /// Why the Community tier applies. None of the texts repeats a value of the Secret but the day it expires.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -12,14 +13,14 @@ pub enum Refusal {
     #[error("the license has not been read yet")]
     NotRead,
     /// The Secret cannot be read, which says nothing about whether there is one.
-    #[error("the Secret {SECRET_NAME} cannot be read: {0}")]
+    #[error("the Secret {LICENSE_SECRET} cannot be read: {0}")]
     Unreadable(String),
     /// There is no Secret.
-    #[error("there is no license: no Secret {SECRET_NAME} in the operator's namespace")]
+    #[error("there is no license: no Secret {LICENSE_SECRET} in the operator's namespace")]
     NoSecret,
     /// The Secret lacks a key.
     #[error(
-        "the license has no {0}; the Secret {SECRET_NAME} needs the keys tier and key, and may have expires"
+        "the license has no {0}; the Secret {LICENSE_SECRET} needs the keys tier and key, and may have expires"
     )]
     Missing(&'static str),
     /// A value of the Secret is not text.

@@ -9,9 +9,10 @@ use kube::{
     Api, Client,
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
+use kymaros_crds::names::LICENSE_SECRET;
 use tokio::sync::watch::{self, Receiver, Sender};
 
-use super::{License, LicenseSecret, Refusal, SECRET_NAME, SigningSecret, verify};
+use super::{License, LicenseSecret, Refusal, SigningSecret, verify};
 
 /// The clock of the machine may be set while we wait for a moment.
 const LONGEST_NAP: Duration = Duration::from_hours(1);
@@ -24,7 +25,7 @@ pub fn watch(
     signing: Option<SigningSecret>,
 ) -> (Receiver<License>, impl Future<Output = ()> + Send + use<>) {
     let api = Api::<Secret>::namespaced(client, namespace);
-    let config = watcher::Config::default().fields(&format!("metadata.name={SECRET_NAME}"));
+    let config = watcher::Config::default().fields(&format!("metadata.name={LICENSE_SECRET}"));
     let events = watcher(api, config).default_backoff();
     let (sender, receiver) = watch::channel(License::Community(Refusal::NotRead));
     (receiver, follow(events, signing, Timestamp::now, sender))

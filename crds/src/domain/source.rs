@@ -10,7 +10,7 @@ use super::{
     name::{self, NamespaceName},
     problems::{Problems, set},
 };
-use crate::{BackupSource, CompletenessBasis};
+use crate::{BackupSource, CompletenessBasis, RestoreTestSpec};
 
 /// A backup and what of it is restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,13 @@ impl Source {
     const MAX_AGE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(10 * 366 * 24));
     /// As in the schema.
     const MAX_NAMESPACES: usize = 32;
+
+    /// The raw sources of a test with their paths: `backupSource` first, then the additional ones.
+    pub fn specs(spec: &RestoreTestSpec) -> impl Iterator<Item = (String, &BackupSource)> {
+        let paths = (0..).map(|index| format!("spec.additionalSources[{index}]"));
+        let additional = paths.zip(&spec.additional_sources);
+        std::iter::once(("spec.backupSource".to_owned(), &spec.backup_source)).chain(additional)
+    }
 
     pub(super) fn parse(spec: &BackupSource, path: &str, problems: &mut Problems) -> Self {
         let (shortest, longest) = Self::MAX_AGE;
