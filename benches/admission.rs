@@ -19,8 +19,11 @@ use kube::{
         watcher::Event,
     },
 };
-use kymaros::admission::{ClusterFacts, RunIndex, Stores};
-use kymaros_crds::{RestoreReport, RestoreTest, names};
+use kymaros::{
+    admission::{ClusterFacts, Durations, RunIndex, Stores, Uses},
+    license::{License, Refusal},
+};
+use kymaros_crds::{RestoreTest, names};
 use kymaros_webhooks::{Operator, default::Defaults, server};
 use serde_json::{Value, json};
 
@@ -151,7 +154,7 @@ fn requests() -> Vec<(&'static str, Value)> {
     let asked = |user: &str, (group, resource): (&str, &str), namespace: &str, object: Value| {
         json!({
             "uid": "u", "name": "x", "namespace": namespace, "operation": "CREATE", "userInfo": { "username": user },
-            "kind": { "group": group, "version": "v1", "kind": "Any" },
+            "kind": { "group": group, "version": "v1", "kind": object["kind"] },
             "resource": { "group": group, "version": "v1", "resource": resource },
             "object": object, "oldObject": null,
         })
@@ -205,11 +208,10 @@ fn test(number: usize) -> Value {
 
 /// The very facts that the operator answers from, over stores of a large cluster.
 fn facts() -> ClusterFacts {
-    let (tests, mut writer) = reflector::store::<RestoreTest>();
-    fill(
-        &mut writer,
-        (0..TESTS).filter_map(|n| serde_json::from_value(test(n)).ok()),
-    );
+    let uses = Uses::default();
+    for test in (0..TESTS).filter_map(|n| serde_json::from_value::<RestoreTest>(test(n)).ok()) {
+        uses.look(&Event::Apply(test));
+    }
     let (namespaces, mut writer) = reflector::store::<PartialObjectMeta<Namespace>>();
     fill(
         &mut writer,
@@ -229,10 +231,11 @@ fn facts() -> ClusterFacts {
             priority_class: "kymaros-sandbox".to_owned(),
         },
         defaults: Defaults::default(),
+        license: tokio::sync::watch::channel(License::Community(Refusal::NoSecret)).1,
         stores: Stores {
-            tests,
+            uses,
             policies: reflector::store().0,
-            reports: reflector::store::<RestoreReport>().0,
+            durations: Durations::default(),
             runs: RunIndex::default(),
             restores: reflector::store().0,
             namespaces,

@@ -9,7 +9,7 @@ use kube::{
     core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store},
 };
-use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, names};
+use kymaros_crds::{HealthCheckPolicy, names};
 use kymaros_webhooks::{
     Facts, Operator, RestoreOwner, Run, Sandbox,
     contain::{Place, place},
@@ -18,7 +18,7 @@ use kymaros_webhooks::{
 };
 use tokio::sync::watch;
 
-use super::{RunIndex, velero_account};
+use super::{Durations, RunIndex, Uses, velero_account};
 use crate::{license::License, velero::Restore};
 
 /// Names, labels and annotations of all namespaces.
@@ -26,12 +26,12 @@ pub type Namespaces = Store<PartialObjectMeta<Namespace>>;
 
 /// Where the facts come from.
 pub struct Stores {
-    /// All tests.
-    pub tests: Store<RestoreTest>,
+    /// Which namespaces tests use.
+    pub uses: Uses,
     /// All policies.
     pub policies: Store<HealthCheckPolicy>,
-    /// All reports.
-    pub reports: Store<RestoreReport>,
+    /// How long runs took.
+    pub durations: Durations,
     /// Runs that still have sandboxes.
     pub runs: RunIndex,
     /// Restores in Velero's namespace.
@@ -113,8 +113,8 @@ impl Facts for ClusterFacts {
         &self.defaults
     }
 
-    fn known(&self) -> Known {
-        Known
+    fn known(&self) -> &dyn Known {
+        self
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -1,11 +1,16 @@
 //! Admission in the operator's own process: what the webhooks know, and how they are served.
 
+mod durations;
 mod facts;
+mod known;
 mod runs;
+mod uses;
 mod velero_account;
 
+pub use durations::Durations;
 pub use facts::{ClusterFacts, Namespaces, Stores};
 pub use runs::RunIndex;
+pub use uses::Uses;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 

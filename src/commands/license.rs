@@ -10,9 +10,12 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date};
 use k8s_openapi::api::core::v1::Secret;
-use kymaros_crds::domain::{NamespaceName, Tier};
+use kymaros_crds::{
+    domain::{NamespaceName, Tier},
+    names::LICENSE_SECRET,
+};
 
-use crate::license::{self, KeyLength, License, LicenseSecret, SECRET_NAME, SigningSecret};
+use crate::license::{self, KeyLength, License, LicenseSecret, SigningSecret};
 
 /// Largest file with a Secret, bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -109,7 +112,7 @@ fn signed(signing: &SigningSecret, tier: Tier, expires: Option<Date>, long: bool
 fn manifest(secret: &LicenseSecret, namespace: &NamespaceName) -> String {
     let LicenseSecret { tier, key, expires } = secret;
     format!(
-        "# {key}\napiVersion: v1\nkind: Secret\nmetadata:\n  name: {SECRET_NAME}\n  namespace: \"{namespace}\"\ntype: \
+        "# {key}\napiVersion: v1\nkind: Secret\nmetadata:\n  name: {LICENSE_SECRET}\n  namespace: \"{namespace}\"\ntype: \
          Opaque\nstringData:\n  tier: {tier:?}\n  key: {key:?}\n  expires: {expires:?}\n"
     )
 }
@@ -168,11 +171,11 @@ fn license_secret(text: &str) -> anyhow::Result<Secret> {
             None => bail!("it is not YAML"),
         },
     };
-    let is_license = |d: &serde_json::Value| d["kind"] == "Secret" && d["metadata"]["name"] == SECRET_NAME;
+    let is_license = |d: &serde_json::Value| d["kind"] == "Secret" && d["metadata"]["name"] == LICENSE_SECRET;
     let Some(found) = documents.into_iter().find(is_license) else {
-        bail!("there is no Secret {SECRET_NAME}");
+        bail!("there is no Secret {LICENSE_SECRET}");
     };
-    serde_json::from_value(found).map_err(|_| anyhow::anyhow!("the Secret {SECRET_NAME} is malformed"))
+    serde_json::from_value(found).map_err(|_| anyhow::anyhow!("the Secret {LICENSE_SECRET} is malformed"))
 }
 
 #[cfg(test)]

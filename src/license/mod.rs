@@ -15,6 +15,3 @@ pub use key::{KeyLength, SigningSecret, sign};
 pub use refusal::Refusal;
 pub use verify::{License, LicenseSecret, of_secret, verify};
 pub use watch::watch;
-
-/// Name of the Secret, in the operator's namespace.
-pub const SECRET_NAME: &str = "kymaros-license";

@@ -30,9 +30,12 @@ use kymaros_webhooks::{Operator, default::Defaults};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::{controllers::Gate, watched::Changes};
+use self::{
+    controllers::Gate,
+    watched::{Changes, Indexes},
+};
 use crate::{
-    admission::{self, AdmissionState, ClusterFacts, RunIndex, Stores},
+    admission::{self, AdmissionState, ClusterFacts, Stores},
     license::{self, License, SigningSecret},
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
@@ -164,32 +167,26 @@ impl Wiring<'_> {
         let recorder = recorder(client);
         let (wakes, woken) = Wakes::new();
         let (changes, count) = Changes::new();
-        let index = RunIndex::default();
+        let indexes = Indexes::default();
         let (tests, tests_writer) = reflector::store::<RestoreTest>();
         let (reports, reports_writer) = reflector::store::<RestoreReport>();
         let mut first = FirstLists::new(self.readiness.clone());
         let report_stream = {
             let (wakes, reports) = (wakes.clone(), reports.clone());
-            watched::reports(
-                client,
-                reports_writer,
-                index.clone(),
-                &changes,
-                first.of("reports"),
-            )
-            .inspect_ok(move |report| wakes.report_changed(report, &reports))
+            watched::reports(client, reports_writer, &indexes, &changes, first.of("reports"))
+                .inspect_ok(move |report| wakes.report_changed(report, &reports))
         };
-        let test_stream = watched::tests(client, tests_writer, first.of("tests"));
+        let test_stream = watched::tests(client, tests_writer, &indexes, first.of("tests"));
         let policies = watched::policies(client, &wakes, &tests, first.of("policies"));
         let velero = args.velero_namespace.as_str();
         let restores = watched::restores(client, velero, &wakes, &reports, &changes, first.of("restores"));
         let backups = watched::backups(client, velero, first.of("backups"));
         let (namespaces, sandboxes) = watched::namespaces(client, &changes, first.of("namespaces"));
         let stores = Stores {
-            tests: tests.clone(),
+            uses: indexes.uses,
             policies: policies.clone(),
-            reports: reports.clone(),
-            runs: index,
+            durations: indexes.durations,
+            runs: indexes.runs,
             restores: restores.clone(),
             namespaces: namespaces.clone(),
             volumes: watched::volumes(client, first.of("volumes")),

@@ -18,7 +18,7 @@ use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest};
 use tokio::sync::watch;
 
 use crate::{
-    admission::{Namespaces, RunIndex},
+    admission::{Durations, Namespaces, RunIndex, Uses},
     velero::{Backup, Restore},
     watches::{FirstList, Wakes, tolerant},
 };
@@ -38,15 +38,24 @@ impl Changes {
     }
 }
 
+/// What admission looks up, kept by the watches.
+#[derive(Default)]
+pub(super) struct Indexes {
+    pub runs: RunIndex,
+    pub durations: Durations,
+    pub uses: Uses,
+}
+
 /// The reports as they change; every store that answers from them has them before the controller does.
 pub(super) fn reports(
     client: &Client,
     writer: Writer<RestoreReport>,
-    index: RunIndex,
+    indexes: &Indexes,
     changes: &Changes,
     first: FirstList,
 ) -> impl Stream<Item = watcher::Result<RestoreReport>> + Send + use<> {
     let changes = changes.clone();
+    let (runs, durations) = (indexes.runs.clone(), indexes.durations.clone());
     tolerant(
         Api::all(client.clone()),
         watcher::Config::default(),
@@ -56,7 +65,8 @@ pub(super) fn reports(
     .reflect(writer)
     .inspect_ok(move |event| {
         first.look(event);
-        index.look(event);
+        runs.look(event);
+        durations.look(event);
         changes.happened();
     })
     .touched_objects()
@@ -66,8 +76,10 @@ pub(super) fn reports(
 pub(super) fn tests(
     client: &Client,
     writer: Writer<RestoreTest>,
+    indexes: &Indexes,
     first: FirstList,
 ) -> impl Stream<Item = watcher::Result<RestoreTest>> + Send + use<> {
+    let uses = indexes.uses.clone();
     let marks = {
         let client = client.clone();
         move |invalid| drop(tokio::spawn(mark_invalid(client.clone(), invalid)))
@@ -75,7 +87,10 @@ pub(super) fn tests(
     tolerant(Api::all(client.clone()), watcher::Config::default(), marks)
         .modify(|test: &mut RestoreTest| test.managed_fields_mut().clear())
         .reflect(writer)
-        .inspect_ok(move |event| first.look(event))
+        .inspect_ok(move |event| {
+            first.look(event);
+            uses.look(event);
+        })
         .touched_objects()
 }
 
