@@ -20,6 +20,7 @@
 //! - [`pki`]: certificates and kubeconfigs
 //! - [`images`]: container images without a registry
 //! - [`scene`]: what tests and the demo play on: namespaces, the shop, backups, the operator
+//! - [`lone`]: an API server of its own for one test
 //! - [`netpol`]: what enforces `NetworkPolicy`
 
 pub mod addons;
@@ -27,6 +28,7 @@ pub mod cluster;
 pub mod components;
 mod host;
 pub mod images;
+pub mod lone;
 pub mod machine;
 pub mod netpol;
 mod pki;
