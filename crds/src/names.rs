@@ -31,6 +31,13 @@ pub const EXPIRES_AT_ANNOTATION: &str = "kymaros.io/expires-at";
 /// Annotation on a test: any value but an empty one and `false` starts a run.
 pub const TRIGGER_NOW_ANNOTATION: &str = "kymaros.io/trigger-now";
 
+/// Whether Kubernetes' own controllers put a finalizer on and take it off.
+#[must_use]
+pub fn is_kubernetes_finalizer(finalizer: &str) -> bool {
+    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
+    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
+}
+
 /// Longest value of a Kubernetes label.
 const MAX_LABEL: usize = 63;
 /// Longest name of a Kubernetes object.
@@ -73,6 +80,24 @@ fn cut(name: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finalizers_of_kubernetes_itself_are_known() {
+        for own in [
+            "kubernetes.io/pvc-protection",
+            "batch.kubernetes.io/job-tracking",
+            "foregroundDeletion",
+        ] {
+            assert!(is_kubernetes_finalizer(own), "{own}");
+        }
+        for foreign in [
+            "finalizer.crossplane.io/x",
+            "example.com/kubernetes.io",
+            "database.example/drop",
+        ] {
+            assert!(!is_kubernetes_finalizer(foreign), "{foreign}");
+        }
+    }
 
     #[test]
     fn a_short_name_is_its_own_label() {

@@ -19,3 +19,7 @@ pub struct Warning {
     /// What may come of it and what to write instead; at most 120 characters, as the API server asks for.
     pub message: String,
 }
+
+/// What is known of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Known;

@@ -1,0 +1,139 @@
+//! What Velero restores for a run of ours lands in a sandbox of that run, and on no volume of production.
+
+mod place;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+use kube::core::admission::Operation;
+
+use crate::{
+    answer::{Answer, Denial},
+    facts::{Facts, RestoreOwner},
+    request::{Request, described, label, name, namespace, target, username},
+};
+
+pub use place::{Place, place};
+pub(crate) use volumes::{POD_SPECS, reaches_outside};
+
+/// Velero puts this label on everything it restores.
+pub const RESTORE_LABEL: &str = "velero.io/restore-name";
+/// Names of our Restores begin with this.
+pub const RESTORE_PREFIX: &str = "kymaros-";
+
+/// Answers for the creation or change of anything that Velero restored, and of namespaces that it makes.
+#[must_use]
+pub fn contain(request: &Request, facts: &dyn Facts) -> Answer {
+    if target(request).resource == "namespaces" && target(request).group.is_empty() {
+        return new_namespace(request, facts);
+    }
+    let (new, old) = (request.object.as_ref(), request.old_object.as_ref());
+    let Some(restore) = label(new, RESTORE_LABEL).filter(|r| r.starts_with(RESTORE_PREFIX)) else {
+        return Answer::allow();
+    };
+    if request.operation == Operation::Update && label(old, RESTORE_LABEL) == Some(restore) {
+        // It was looked at when it was made; nobody is kept from changing or deleting it.
+        return Answer::allow();
+    }
+    match facts.restore(restore) {
+        Some(RestoreOwner::Run(uid)) => restored(request, &uid, facts),
+        None if is_ours_by_name(restore) => Answer::DenyUnlessKnownSoon(denial(
+            request,
+            &format!("Restore {restore} does not exist any more"),
+        )),
+        Some(RestoreOwner::Other) | None => Answer::allow(),
+    }
+}
+
+/// Velero makes a namespace that is not there. A sandbox that was removed while Velero still restores must not come
+/// back as an ordinary namespace, which nobody would clean up.
+fn new_namespace(request: &Request, facts: &dyn Facts) -> Answer {
+    let operator = facts.operator();
+    let by_velero = facts.velero_account().map_or_else(
+        || username(request).starts_with(&format!("system:serviceaccount:{}:", operator.velero_namespace)),
+        |account| username(request) == account,
+    );
+    if !by_velero || request.operation != Operation::Create {
+        return Answer::allow();
+    }
+    match facts.run_of_sandbox_name(&name(request)) {
+        None => Answer::allow(),
+        Some(_) => Answer::Deny(denial(
+            request,
+            "the sandbox of this name was removed while Velero was still restoring into it",
+        )),
+    }
+}
+
+fn restored(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
+    let Some(namespace) = namespace(request) else {
+        return for_the_cluster(request, facts);
+    };
+    if namespace == facts.operator().velero_namespace {
+        // Data movers and what they need; Velero labels them with the restore they work for.
+        return Answer::allow();
+    }
+    match facts.sandbox(namespace) {
+        None => Answer::DenyUnlessKnownSoon(denial(request, "the namespace is not a sandbox")),
+        Some(sandbox) if sandbox.run_uid != run_uid => {
+            Answer::Deny(denial(request, "the namespace is the sandbox of another run"))
+        }
+        Some(_) => match request.object.as_ref().and_then(|o| reaches_outside(&o.data)) {
+            None => Answer::allow(),
+            Some(volume) => Answer::Deny(denial(request, &volume)),
+        },
+    }
+}
+
+fn for_the_cluster(request: &Request, facts: &dyn Facts) -> Answer {
+    let target = target(request);
+    match (target.group, target.resource) {
+        ("", "persistentvolumes") => volume(request, facts),
+        ("snapshot.storage.k8s.io", "volumesnapshotcontents") => Answer::allow(),
+        _ => Answer::Deny(denial(
+            request,
+            "a test restores nothing for the whole cluster but volumes of its sandboxes",
+        )),
+    }
+}
+
+fn volume(request: &Request, facts: &dyn Facts) -> Answer {
+    let spec = request
+        .object
+        .as_ref()
+        .map(|o| o.data["spec"].clone())
+        .unwrap_or_default();
+    match place(&spec) {
+        Place::Shared(kind) => Answer::Deny(denial(
+            request,
+            &format!("a copy of a volume of type {kind} is the very place that production writes to"),
+        )),
+        Place::At(place) => match facts.volume_in_place(&place, &name(request)) {
+            None => Answer::allow(),
+            Some(other) => Answer::Deny(denial(
+                request,
+                &format!("it would be kept in the same place as volume {other}"),
+            )),
+        },
+    }
+}
+
+/// `kymaros-<8 hexadecimal digits>-<index>`.
+fn is_ours_by_name(restore: &str) -> bool {
+    let rest = restore.strip_prefix(RESTORE_PREFIX).unwrap_or_default();
+    rest.split_once('-').is_some_and(|(hash, index)| {
+        hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && index.parse::<u16>().is_ok()
+    })
+}
+
+fn denial(request: &Request, why: &str) -> Denial {
+    Denial::forbidden(
+        format!(
+            "restore test: {} {:?} is refused: {why}",
+            described(request),
+            name(request)
+        ),
+        "nothing of production was touched; leave it out of the test with a label selector, or back up its data",
+    )
+}

@@ -1,0 +1,89 @@
+//! Every write by the operator's own account: inside a sandbox of a live run, or on a short list of exact writes.
+//!
+//! The rules do not trust the operator's code: they hold when it has a defect and when its token is stolen.
+
+mod outside;
+mod restores;
+mod sandboxes;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    answer::{Answer, Denial},
+    facts::Facts,
+    request::{Request, described, name, namespace, username},
+};
+
+/// What a rule says about a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ruling {
+    /// It is one of the operator's writes.
+    Fine,
+    /// It is not, for this reason.
+    Refused(String),
+    /// It may be, when something becomes known that is on its way.
+    Unknown(String),
+}
+
+impl Ruling {
+    fn fine_if(fine: bool, else_why: &str) -> Self {
+        if fine {
+            Self::Fine
+        } else {
+            Self::Refused(else_why.to_owned())
+        }
+    }
+}
+
+/// Answers for any write by the operator's account.
+#[must_use]
+pub fn guard(request: &Request, facts: &dyn Facts) -> Answer {
+    if username(request) != facts.operator().username {
+        return Answer::allow();
+    }
+    match rule(request, facts) {
+        Ruling::Fine => Answer::allow(),
+        Ruling::Refused(why) => Answer::Deny(denial(request, &why)),
+        Ruling::Unknown(why) => Answer::DenyUnlessKnownSoon(denial(request, &why)),
+    }
+}
+
+fn rule(request: &Request, facts: &dyn Facts) -> Ruling {
+    if let Some(ruling) = outside::rule(request, facts.operator()) {
+        return ruling;
+    }
+    let target = crate::request::target(request);
+    let in_velero = namespace(request) == Some(&facts.operator().velero_namespace);
+    match (target.group, target.resource, target.subresource) {
+        ("", "namespaces", "") => sandboxes::namespace(request, facts),
+        ("", "persistentvolumes", "") => volumes::rule(request, facts),
+        ("velero.io", "restores", "") if in_velero => restores::restore(request, facts),
+        ("velero.io", "downloadrequests", "") if in_velero => restores::download(request, facts),
+        ("velero.io", "podvolumerestores" | "datadownloads", "") if in_velero => {
+            restores::data_mover(request, facts)
+        }
+        _ => match namespace(request) {
+            Some(namespace) => sandboxes::inside(request, namespace, facts),
+            None => {
+                Ruling::Refused("the operator changes nothing of this kind for the whole cluster".to_owned())
+            }
+        },
+    }
+}
+
+fn denial(request: &Request, why: &str) -> Denial {
+    let place = namespace(request).map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
+    let operation = serde_json::to_value(&request.operation).unwrap_or_default();
+    let what = format!(
+        "{} of {} {:?} in {place} by the operator's own account: {why}",
+        operation.as_str().unwrap_or_default(),
+        described(request),
+        name(request),
+    );
+    Denial::forbidden(
+        what,
+        "report this as a defect of Kymaros, and renew its token if nothing of yours uses it",
+    )
+}

@@ -1,0 +1,82 @@
+//! Sandboxes: their namespaces, and what is in them.
+
+use kube::core::{DynamicObject, admission::Operation};
+use kymaros_crds::names;
+
+use super::Ruling;
+use crate::{
+    facts::{Facts, RunState},
+    request::{Request, label, name},
+};
+
+/// A namespace: created as a sandbox of a live run under a name of that run, deleted as a sandbox, never changed.
+pub(super) fn namespace(request: &Request, facts: &dyn Facts) -> Ruling {
+    match request.operation {
+        Operation::Create => creation(request, facts),
+        Operation::Delete => Ruling::fine_if(
+            is_marked(request.old_object.as_ref()),
+            "a namespace without the marks of a sandbox is not the operator's to delete",
+        ),
+        Operation::Update | Operation::Connect => {
+            Ruling::Refused("a namespace is never changed by the operator".to_owned())
+        }
+    }
+}
+
+fn creation(request: &Request, facts: &dyn Facts) -> Ruling {
+    let object = request.object.as_ref();
+    let Some(uid) = label(object, names::RUN_UID_LABEL).filter(|_| is_marked(object)) else {
+        return Ruling::Refused("a namespace is made only with the marks of a sandbox".to_owned());
+    };
+    let Some(run) = facts.run(uid) else {
+        return Ruling::Unknown(format!("no report has the UID {uid}"));
+    };
+    if run.state != RunState::Active {
+        return Ruling::Refused("the run has ended and makes no more sandboxes".to_owned());
+    }
+    Ruling::fine_if(
+        run.sandboxes.contains(&name(request)),
+        "this is not the name of a sandbox of that run",
+    )
+}
+
+fn is_marked(object: Option<&DynamicObject>) -> bool {
+    label(object, names::MANAGED_BY_LABEL) == Some(names::MANAGED_BY)
+        && label(object, names::RUN_UID_LABEL).is_some_and(|uid| !uid.is_empty())
+}
+
+/// Something in a namespace. While the run is live, anything; afterwards, and for sandboxes whose report is gone,
+/// only what takes it away.
+pub(super) fn inside(request: &Request, namespace: &str, facts: &dyn Facts) -> Ruling {
+    let Some(sandbox) = facts.sandbox(namespace) else {
+        return Ruling::Unknown("it is not a sandbox".to_owned());
+    };
+    let state = facts.run(&sandbox.run_uid).map(|run| run.state);
+    let takes_away = request.operation == Operation::Delete || only_drops_finalizers(request);
+    match state {
+        Some(RunState::Active) => Ruling::Fine,
+        _ if takes_away => Ruling::Fine,
+        Some(RunState::Ending) => {
+            Ruling::Refused("the run of this sandbox has ended, so things are only taken away".to_owned())
+        }
+        None => Ruling::Unknown("the run of this sandbox has no report".to_owned()),
+    }
+}
+
+fn only_drops_finalizers(request: &Request) -> bool {
+    let (Some(new), Some(old)) = (&request.object, &request.old_object) else {
+        return false;
+    };
+    let finalizers = |object: &DynamicObject| object.metadata.finalizers.clone().unwrap_or_default();
+    let known = finalizers(old);
+    let subset = finalizers(new).iter().all(|f| known.contains(f));
+    let rest = |object: &DynamicObject| {
+        let mut rest = object.clone();
+        rest.metadata.finalizers = None;
+        // Both are the API server's own book-keeping of the very change.
+        rest.metadata.managed_fields = None;
+        rest.metadata.resource_version = None;
+        rest
+    };
+    request.operation == Operation::Update && subset && rest(new) == rest(old)
+}

@@ -1,0 +1,339 @@
+//! Each rule once where it lets pass and once where it must not.
+
+use serde_json::{Value, json};
+
+use super::guard;
+use crate::{
+    answer::Answer,
+    sample::{Asked, ENDING, LIVE, ORPHAN, VELERO, World, marks},
+};
+
+fn passes(asked: Asked) {
+    let request = asked.request();
+    let answer = guard(&request, &World::new());
+    assert!(answer.is_allowed(), "{answer:?}");
+}
+
+/// Refused, with this in the words.
+fn refused(asked: Asked, why: &str) {
+    let request = asked.request();
+    match guard(&request, &World::new()) {
+        Answer::Deny(denial) | Answer::DenyUnlessKnownSoon(denial) => {
+            assert!(denial.message().contains(why), "{}", denial.message());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn ask(operation: &str, resource: &str) -> Asked {
+    Asked::by_operator(operation, resource)
+}
+
+#[test]
+fn others_are_not_looked_at() {
+    passes(Asked::new(VELERO, "DELETE", "namespaces").named("production"));
+}
+
+#[test]
+fn in_a_sandbox_of_a_live_run_everything_goes() {
+    for (operation, resource) in [
+        ("CREATE", "networkpolicies.networking.k8s.io"),
+        ("UPDATE", "deployments.apps/scale"),
+        ("DELETE", "pods"),
+        ("CONNECT", "pods/exec"),
+    ] {
+        passes(ask(operation, resource).within(LIVE));
+    }
+}
+
+#[test]
+fn outside_of_sandboxes_nothing_does() {
+    for operation in ["CREATE", "UPDATE", "DELETE", "CONNECT"] {
+        for resource in [
+            "pods",
+            "secrets",
+            "deployments.apps",
+            "pods/exec",
+            "rolebindings.rbac.authorization.k8s.io",
+        ] {
+            refused(ask(operation, resource).within("production"), "not a sandbox");
+            refused(ask(operation, resource).within("kube-system"), "not a sandbox");
+        }
+        for resource in [
+            "clusterroles.rbac.authorization.k8s.io",
+            "nodes",
+            "storageclasses.storage.k8s.io",
+        ] {
+            refused(ask(operation, resource).named("x"), "whole cluster");
+        }
+    }
+}
+
+#[test]
+fn after_the_run_things_are_only_taken_away() {
+    for namespace in [ENDING, ORPHAN] {
+        passes(ask("DELETE", "pods").within(namespace));
+        let held = |finalizers: Value| {
+            json!({ "metadata": { "name": "x", "resourceVersion": finalizers.to_string(), "finalizers": finalizers },
+                    "spec": { "a": 1 } })
+        };
+        let drops = ask("UPDATE", "widgets.example.com").within(namespace);
+        passes(drops.old(held(json!(["a/b", "c"]))).object(held(json!(["c"]))));
+        let adds = ask("UPDATE", "widgets.example.com").within(namespace);
+        refused(
+            adds.old(held(json!(["c"]))).object(held(json!(["c", "d"]))),
+            "run",
+        );
+        let mut changed = held(json!([]));
+        changed["spec"]["a"] = json!(2);
+        let changes = ask("UPDATE", "widgets.example.com").within(namespace);
+        refused(changes.old(held(json!(["c"]))).object(changed), "run");
+        refused(ask("CREATE", "pods").within(namespace), "run");
+        refused(ask("CONNECT", "pods/exec").within(namespace), "run");
+    }
+}
+
+#[test]
+fn its_own_lease_and_secret_and_no_others() {
+    let own = |resource, name| ask("UPDATE", resource).within("kymaros-system").named(name);
+    passes(own("leases.coordination.k8s.io", "kymaros-leader"));
+    passes(own("secrets", "kymaros-webhook-certificate"));
+    refused(own("leases.coordination.k8s.io", "other"), "own lease");
+    refused(own("secrets", "kymaros-license"), "certificate");
+    let elsewhere = ask("UPDATE", "secrets")
+        .within("production")
+        .named("kymaros-webhook-certificate");
+    refused(elsewhere, "not a sandbox");
+    let deleted = ask("DELETE", "secrets")
+        .within("kymaros-system")
+        .named("kymaros-webhook-certificate");
+    refused(deleted, "certificate");
+}
+
+#[test]
+fn of_its_own_kinds_the_spec_stays_the_users() {
+    let test = |cron: &str, finalizer: &str| json!({ "metadata": { "name": "t", "finalizers": [finalizer] }, "spec": { "schedule": { "cron": cron } } });
+    let update = || ask("UPDATE", "restoretests.restore.kymaros.io").within("ops");
+    passes(
+        update()
+            .old(test("0 3 * * *", "a"))
+            .object(test("0 3 * * *", "b")),
+    );
+    refused(
+        update()
+            .old(test("0 3 * * *", "a"))
+            .object(test("0 4 * * *", "a")),
+        "finalizer",
+    );
+    refused(
+        ask("DELETE", "restoretests.restore.kymaros.io").within("ops"),
+        "finalizer",
+    );
+    passes(ask("UPDATE", "restoretests.restore.kymaros.io/status").within("ops"));
+    passes(ask("CREATE", "restorereports.restore.kymaros.io").within("ops"));
+    passes(ask("DELETE", "restorereports.restore.kymaros.io").within("ops"));
+    let rewrite = ask("UPDATE", "restorereports.restore.kymaros.io").within("ops");
+    refused(
+        rewrite.old(test("0 3 * * *", "a")).object(test("0 4 * * *", "a")),
+        "never changed",
+    );
+    refused(
+        ask("UPDATE", "healthcheckpolicies.restore.kymaros.io").within("ops"),
+        "not a sandbox",
+    );
+}
+
+#[test]
+fn events_and_reviews_are_harmless() {
+    passes(ask("CREATE", "events.events.k8s.io").within("production"));
+    passes(ask("CREATE", "selfsubjectreviews.authentication.k8s.io"));
+    refused(ask("DELETE", "events").within("production"), "told");
+}
+
+#[test]
+fn a_namespace_is_made_as_a_sandbox_of_a_live_run_and_deleted_as_one() {
+    let made = |name: &str, labels: Value| {
+        let object = json!({ "metadata": { "name": name, "labels": labels } });
+        ask("CREATE", "namespaces")
+            .named(name)
+            .within(name)
+            .object(object)
+    };
+    passes(made("rp-live", marks("live")));
+    refused(made("rp-live", json!({})), "marks");
+    refused(made("production", marks("live")), "name of a sandbox");
+    refused(made("rp-ending", marks("ending")), "ended");
+    refused(made("rp-new", marks("not-known-yet")), "no report");
+    let going = |labels: Value| {
+        ask("DELETE", "namespaces")
+            .named("x")
+            .within("x")
+            .old(json!({ "metadata": { "labels": labels } }))
+    };
+    passes(going(marks("gone")));
+    refused(going(json!({})), "marks");
+    let changed = ask("UPDATE", "namespaces").named(LIVE).within(LIVE);
+    refused(changed, "never changed");
+    refused(ask("UPDATE", "namespaces/finalize").named(LIVE), "whole cluster");
+}
+
+fn restore(spec: Value) -> Asked {
+    let object =
+        json!({ "metadata": { "name": "kymaros-0a1b2c3d-0", "labels": marks("live") }, "spec": spec });
+    ask("CREATE", "restores.velero.io")
+        .within("velero")
+        .object(object)
+}
+
+fn narrow() -> Value {
+    json!({
+        "backupName": "nightly", "includedNamespaces": ["shop"], "namespaceMapping": { "shop": "rp-live" },
+        "existingResourcePolicy": "none", "hooks": {},
+    })
+}
+
+#[test]
+fn a_restore_reaches_sandboxes_of_its_run_and_nothing_else() {
+    passes(restore(narrow()));
+    let with = |field: &str, value: Value| {
+        let mut spec = narrow();
+        spec[field] = value;
+        restore(spec)
+    };
+    refused(with("includedNamespaces", json!([])), "one by one");
+    refused(with("includedNamespaces", json!(["*"])), "one by one");
+    refused(with("includedNamespaces", json!(["shop", "db"])), "mapped");
+    refused(with("namespaceMapping", json!({})), "mapped");
+    refused(
+        with("namespaceMapping", json!({ "shop": "production" })),
+        "not a sandbox",
+    );
+    refused(
+        with(
+            "namespaceMapping",
+            json!({ "shop": "rp-live", "x": "kube-system" }),
+        ),
+        "not a sandbox",
+    );
+    refused(with("namespaceMapping", json!({ "shop": ENDING })), "another run");
+    refused(
+        with("includeClusterResources", json!(true)),
+        "includeClusterResources",
+    );
+    refused(
+        with("includeClusterResources", json!(false)),
+        "includeClusterResources",
+    );
+    refused(with("existingResourcePolicy", json!("update")), "never update");
+    refused(with("preserveNodePorts", json!(true)), "node ports");
+    refused(with("hooks", json!({ "resources": [{ "name": "x" }] })), "hooks");
+    refused(with("includedNamespaces", json!("shop")), "cannot be read");
+    refused(
+        restore(narrow()).object(json!({ "spec": narrow() })),
+        "labels of its run",
+    );
+    refused(restore(narrow()).within("elsewhere"), "not a sandbox");
+}
+
+#[test]
+fn restores_of_others_are_neither_changed_nor_deleted() {
+    let delete = |labels: Value| {
+        ask("DELETE", "restores.velero.io")
+            .within("velero")
+            .old(json!({ "metadata": { "labels": labels } }))
+    };
+    passes(delete(marks("gone")));
+    refused(delete(json!({})), "not made by a run");
+    refused(
+        ask("UPDATE", "restores.velero.io").within("velero"),
+        "never changed",
+    );
+    refused(
+        ask("CREATE", "backups.velero.io").within("velero"),
+        "not a sandbox",
+    );
+    refused(
+        ask("CREATE", "deletebackuprequests.velero.io").within("velero"),
+        "not a sandbox",
+    );
+}
+
+#[test]
+fn download_requests_belong_to_a_run() {
+    let made = |labels: Value| {
+        let object = json!({ "metadata": { "name": "d", "labels": labels } });
+        ask("CREATE", "downloadrequests.velero.io")
+            .within("velero")
+            .object(object)
+    };
+    passes(made(marks("live")));
+    refused(made(json!({})), "labels of its run");
+    refused(made(marks("unheard-of")), "no report");
+}
+
+#[test]
+fn data_movers_of_our_restores_may_be_told_to_stop() {
+    let mover = |restore: &str, spec: Value| json!({ "metadata": { "name": "m", "labels": { "velero.io/restore-name": restore } }, "spec": spec });
+    let asked = |restore: &str, after: Value| {
+        ask("UPDATE", "podvolumerestores.velero.io")
+            .within("velero")
+            .old(mover(restore, json!({ "volume": "v" })))
+            .object(mover(restore, after))
+    };
+    let stop = json!({ "volume": "v", "cancel": true });
+    passes(asked("kymaros-0a1b2c3d-0", stop.clone()));
+    refused(asked("kymaros-of-a-person", stop.clone()), "somebody else");
+    refused(asked("theirs", stop), "not known");
+    refused(
+        asked("kymaros-0a1b2c3d-0", json!({ "volume": "w", "cancel": true })),
+        "told to stop",
+    );
+    refused(
+        asked("kymaros-0a1b2c3d-0", json!({ "volume": "v" })),
+        "told to stop",
+    );
+    refused(
+        ask("DELETE", "podvolumerestores.velero.io").within("velero"),
+        "Velero's",
+    );
+}
+
+#[test]
+fn of_a_volume_of_a_sandbox_the_reclaim_policy_is_set_to_delete() {
+    let volume = |policy: &str, claimed_by: &str| {
+        json!({ "metadata": { "name": "pv" }, "spec": {
+            "persistentVolumeReclaimPolicy": policy, "claimRef": { "namespace": claimed_by } } })
+    };
+    let asked = |claimed_by: &str, policy: &str| {
+        ask("UPDATE", "persistentvolumes")
+            .named("pv")
+            .old(volume("Retain", claimed_by))
+            .object(volume(policy, claimed_by))
+    };
+    passes(asked(LIVE, "Delete"));
+    passes(asked(ORPHAN, "Delete"));
+    refused(asked("production", "Delete"), "not a sandbox");
+    refused(asked(LIVE, "Retain"), "reclaim policy");
+    let moved = ask("UPDATE", "persistentvolumes").named("pv");
+    refused(
+        moved
+            .old(volume("Retain", "production"))
+            .object(volume("Delete", LIVE)),
+        "reclaim policy",
+    );
+    refused(
+        ask("DELETE", "persistentvolumes").named("pv"),
+        "neither made nor deleted",
+    );
+}
+
+#[test]
+fn what_is_on_its_way_here_is_waited_for() {
+    let request = ask("CREATE", "pods").within("rp-just-made").request();
+    assert!(matches!(
+        guard(&request, &World::new()),
+        Answer::DenyUnlessKnownSoon(_)
+    ));
+    let request = ask("UPDATE", "nodes").request();
+    assert!(matches!(guard(&request, &World::new()), Answer::Deny(_)));
+}

@@ -1,0 +1,68 @@
+//! Marks on a copy that would make tools of production act on it.
+
+use kymaros_crds::names;
+use serde_json::{Map, Value, json};
+
+/// Velero leaves what carries this label out of backups.
+const EXCLUDE_FROM_BACKUP: &str = "velero.io/exclude-from-backup";
+
+/// Annotations of tools that act on what carries them: DNS records, certificates, `GitOps`, restore hooks.
+const ANNOTATIONS: &[&str] = &[
+    "external-dns.alpha.kubernetes.io/",
+    "external-dns.kubernetes.io/",
+    "cert-manager.io/",
+    "acme.cert-manager.io/",
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "fluxcd.io/",
+    "meta.helm.sh/",
+    "post.hook.restore.velero.io/",
+    "init.hook.restore.velero.io/",
+    "service.beta.kubernetes.io/",
+    "reloader.stakater.com/",
+    "replicator.v1.mittwald.de/",
+    "reflector.v1.k8s.emberstack.com/",
+];
+/// Labels by which `GitOps` tools know what is theirs. Their values select nothing.
+const LABELS: &[&str] = &[
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+];
+/// A label that Argo CD may be set to track by; workloads also select their pods by it, so pods keep it.
+const TRACKED: &str = "app.kubernetes.io/instance";
+
+/// Cleans the metadata of an object.
+pub(super) fn clean(object: &mut Value, is_pod: bool) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    drop_finalizers(metadata);
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.retain(|key, _| !begins(key, ANNOTATIONS));
+    }
+    let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+    if labels.is_null() {
+        *labels = json!({});
+    }
+    if let Some(labels) = labels.as_object_mut() {
+        labels.retain(|key, _| !begins(key, LABELS) && (is_pod || key != TRACKED));
+        labels.insert(EXCLUDE_FROM_BACKUP.to_owned(), json!("true"));
+    }
+}
+
+/// A finalizer of another product guards something outside, which belongs to the original.
+fn drop_finalizers(metadata: &mut Map<String, Value>) {
+    let Some(finalizers) = metadata.get_mut("finalizers").and_then(Value::as_array_mut) else {
+        return;
+    };
+    finalizers.retain(|f| f.as_str().is_some_and(names::is_kubernetes_finalizer));
+    if finalizers.is_empty() {
+        metadata.remove("finalizers");
+    }
+}
+
+fn begins(key: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| key.starts_with(prefix))
+}

@@ -1,0 +1,66 @@
+//! What appears in a sandbox is made harmless before it is stored: nothing scheduled runs, nothing asks the cloud or
+//! the DNS for anything, nothing displaces production, no tool of production takes the copy for its own.
+
+mod metadata;
+mod pods;
+mod services;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Value, json};
+
+use crate::{
+    answer::{Answer, Denial},
+    contain::reaches_outside,
+    facts::Facts,
+    request::{Request, described, name, target, username},
+};
+
+/// Answers for anything that is made in a sandbox, and for changes of what could be switched on again.
+#[must_use]
+pub fn neutralise(request: &Request, facts: &dyn Facts) -> Answer {
+    let Some(object) = &request.object else {
+        return Answer::allow();
+    };
+    // The operator's own fences, and what is on its way out.
+    if username(request) == facts.operator().username || object.metadata.deletion_timestamp.is_some() {
+        return Answer::allow();
+    }
+    if let Some(volume) = reaches_outside(&object.data) {
+        return Answer::Deny(Denial::forbidden(
+            format!(
+                "{} {:?} in a sandbox: {volume}",
+                described(request),
+                name(request)
+            ),
+            "nothing of production was touched; such a workload cannot be tested in a sandbox",
+        ));
+    }
+    let Ok(before) = serde_json::to_value(object) else {
+        return Answer::Deny(Denial::forbidden(
+            "the object cannot be read",
+            "report this defect of Kymaros",
+        ));
+    };
+    let mut after = before.clone();
+    make_harmless(request, &mut after, &facts.operator().priority_class);
+    Answer::Patch(json_patch::diff(&before, &after))
+}
+
+fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
+    let target = target(request);
+    metadata::clean(object, (target.group, target.resource) == ("", "pods"));
+    match (target.group, target.resource) {
+        ("batch", "cronjobs" | "jobs") => {
+            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.insert("suspend".to_owned(), json!(true));
+            }
+        }
+        ("", "services") => services::keep_inside(object),
+        _ => {}
+    }
+    if matches!(target.group, "" | "apps" | "batch") {
+        pods::lower(object, priority_class);
+    }
+}

@@ -1,0 +1,39 @@
+//! Pods of a sandbox never displace anything, and ask the node for nothing.
+
+use serde_json::{Value, json};
+
+use crate::contain::POD_SPECS;
+
+/// Lowers every pod an object describes. Deployments and the `ReplicaSets` of a restore are changed alike, so that
+/// they still know each other.
+pub(super) fn lower(object: &mut Value, priority_class: &str) {
+    for path in POD_SPECS {
+        if let Some(spec) = object
+            .pointer_mut(path)
+            .filter(|spec| spec["containers"].is_array())
+        {
+            lower_spec(spec, priority_class);
+        }
+    }
+}
+
+fn lower_spec(spec: &mut Value, priority_class: &str) {
+    if let Some(spec) = spec.as_object_mut() {
+        // The API server works both out again from the class.
+        spec.remove("priority");
+        spec.remove("preemptionPolicy");
+        spec.insert("priorityClassName".to_owned(), json!(priority_class));
+    }
+    for containers in ["containers", "initContainers"] {
+        let containers = spec.get_mut(containers).and_then(Value::as_array_mut);
+        for port in containers
+            .into_iter()
+            .flatten()
+            .filter_map(|c| c.get_mut("ports")?.as_array_mut())
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
+            port.remove("hostPort");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a copy looks like once it is harmless.
+
+use serde_json::{Value, json};
+
+use super::neutralise;
+use crate::{
+    answer::Answer,
+    request::Request,
+    sample::{Asked, LIVE, OPERATOR, VELERO, World},
+};
+
+/// The object as it would be stored.
+fn stored(resource: &str, object: Value) -> Value {
+    let asked = Asked::new(VELERO, "CREATE", resource).within(LIVE).object(object);
+    let request: Request = asked.request();
+    let mut result = serde_json::to_value(&request.object).unwrap();
+    match neutralise(&request, &World::new()) {
+        Answer::Patch(patch) => json_patch::patch(&mut result, &patch).unwrap(),
+        other => panic!("{other:?}"),
+    }
+    result
+}
+
+#[test]
+fn nothing_scheduled_runs() {
+    for resource in ["cronjobs.batch", "jobs.batch"] {
+        let object = stored(
+            resource,
+            json!({ "metadata": { "name": "x" }, "spec": { "suspend": false } }),
+        );
+        assert_eq!(object["spec"]["suspend"], true, "{resource}");
+    }
+}
+
+#[test]
+fn a_service_asks_for_nothing_outside() {
+    for outside in ["LoadBalancer", "NodePort"] {
+        let service = stored(
+            "services",
+            json!({ "metadata": { "name": "web", "annotations": {
+                        "external-dns.alpha.kubernetes.io/hostname": "shop.example.com", "keep": "me" } },
+                    "spec": { "type": outside, "externalIPs": ["192.0.2.1"], "loadBalancerIP": "192.0.2.2",
+                              "externalTrafficPolicy": "Local", "healthCheckNodePort": 30001,
+                              "ports": [{ "port": 80, "nodePort": 30080 }], "selector": { "app": "web" } } }),
+        );
+        assert_eq!(
+            service["spec"],
+            json!({ "type": "ClusterIP", "ports": [{ "port": 80 }], "selector": { "app": "web" } })
+        );
+        assert_eq!(service["metadata"]["annotations"], json!({ "keep": "me" }));
+    }
+    let name =
+        json!({ "metadata": { "name": "db" }, "spec": { "type": "ExternalName", "externalName": "x.y" } });
+    assert_eq!(stored("services", name)["spec"]["type"], "ExternalName");
+}
+
+#[test]
+fn pods_are_low_wherever_they_are_described() {
+    let pod = json!({ "priorityClassName": "critical", "priority": 1000, "preemptionPolicy": "PreemptLowerPriority",
+                      "containers": [{ "name": "c", "ports": [{ "containerPort": 80, "hostPort": 80 }] }] });
+    let low = json!({ "priorityClassName": "kymaros-sandbox",
+                      "containers": [{ "name": "c", "ports": [{ "containerPort": 80 }] }] });
+    let bare = stored("pods", json!({ "metadata": { "name": "p" }, "spec": pod }));
+    assert_eq!(bare["spec"], low);
+    let workload = stored(
+        "deployments.apps",
+        json!({ "metadata": { "name": "d" }, "spec": { "template": { "spec": pod } } }),
+    );
+    assert_eq!(workload["spec"]["template"]["spec"], low);
+    let cron = json!({ "metadata": { "name": "c" },
+                       "spec": { "jobTemplate": { "spec": { "template": { "spec": pod } } } } });
+    let cron = stored("cronjobs.batch", cron);
+    assert_eq!(cron["spec"]["jobTemplate"]["spec"]["template"]["spec"], low);
+}
+
+#[test]
+fn a_copy_holds_nothing_outside_and_stays_out_of_backups() {
+    let metadata = json!({ "name": "x", "finalizers": ["cloud.example.com/release", "kubernetes.io/pvc-protection"],
+        "labels": { "argocd.argoproj.io/instance": "shop", "app": "web", "app.kubernetes.io/instance": "shop" } });
+    let claim = stored(
+        "persistentvolumeclaims",
+        json!({ "metadata": metadata, "spec": {} }),
+    );
+    assert_eq!(
+        claim["metadata"]["finalizers"],
+        json!(["kubernetes.io/pvc-protection"])
+    );
+    assert_eq!(
+        claim["metadata"]["labels"],
+        json!({ "app": "web", "velero.io/exclude-from-backup": "true" })
+    );
+    let pod = stored("pods", json!({ "metadata": metadata, "spec": {} }));
+    assert_eq!(
+        pod["metadata"]["labels"]["app.kubernetes.io/instance"], "shop",
+        "Services select by it"
+    );
+}
+
+#[test]
+fn doing_it_twice_changes_nothing() {
+    let first = stored(
+        "services",
+        json!({ "metadata": { "name": "x" }, "spec": { "type": "NodePort" } }),
+    );
+    assert_eq!(stored("services", first.clone()), first);
+}
+
+#[test]
+fn storage_of_production_does_not_come_in_through_a_pod() {
+    let asked = Asked::new(
+        "system:serviceaccount:kube-system:replicaset-controller",
+        "CREATE",
+        "pods",
+    )
+    .within(LIVE)
+    .object(json!({ "metadata": { "name": "p" }, "spec": { "volumes": [{ "name": "d", "nfs": {} }] } }));
+    assert!(!neutralise(&asked.request(), &World::new()).is_allowed());
+}
+
+#[test]
+fn the_fences_and_what_is_going_are_left_alone() {
+    let object = json!({ "metadata": { "name": "x" }, "spec": { "type": "NodePort" } });
+    let ours = Asked::new(OPERATOR, "CREATE", "services")
+        .within(LIVE)
+        .object(object);
+    assert_eq!(neutralise(&ours.request(), &World::new()), Answer::allow());
+    let going = json!({ "metadata": { "name": "x", "finalizers": ["a/b"], "deletionTimestamp": "2026-01-01T00:00:00Z" } });
+    let going = Asked::new("someone", "UPDATE", "services")
+        .within(LIVE)
+        .object(going);
+    assert_eq!(neutralise(&going.request(), &World::new()), Answer::allow());
+}

@@ -1,0 +1,298 @@
+//! The way in: one route a decision, over whatever listener the caller has.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use kube::core::{DynamicObject, admission::AdmissionReview};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    answer::{Answer, respond},
+    contain::contain,
+    default::default,
+    facts::Facts,
+    fence::fence,
+    guard::guard,
+    neutralise::neutralise,
+    request::Request,
+};
+
+/// The API server sends the object, the old object and what is around them; each is bounded by etcd's 1.5 MiB and
+/// grows when it is written as JSON.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+/// How long an answer waits for a watch to bring what is missing; below any `timeoutSeconds`.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// One decision.
+type Decide = fn(&Request, &dyn Facts) -> Answer;
+
+/// All webhooks.
+pub fn router(facts: Arc<dyn Facts>) -> Router {
+    let route = |decide: Decide| post(move |state, headers, body| answer(decide, state, headers, body));
+    Router::new()
+        .route(
+            "/default",
+            route(|request, facts| default(request, facts.defaults())),
+        )
+        .route("/guard", route(guard))
+        .route("/contain", route(contain))
+        .route("/fence", route(fence))
+        .route("/neutralise", route(neutralise))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(facts)
+}
+
+async fn answer(
+    decide: Decide,
+    State(facts): State<Arc<dyn Facts>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let json = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.starts_with("application/json"));
+    if !json {
+        return refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "an AdmissionReview comes as application/json",
+        );
+    }
+    let review: AdmissionReview<DynamicObject> = match serde_json::from_slice(&body) {
+        Ok(review) => review,
+        Err(error) => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                &format!("not an AdmissionReview: {error}"),
+            );
+        }
+    };
+    if review.types.api_version != "admission.k8s.io/v1" || review.types.kind != "AdmissionReview" {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "only an AdmissionReview of admission.k8s.io/v1 is understood",
+        );
+    }
+    let Ok(request): Result<Request, _> = review.try_into() else {
+        return refuse(StatusCode::BAD_REQUEST, "an AdmissionReview without a request");
+    };
+    let answer = decided(decide, &request, facts.as_ref()).await;
+    if let Answer::Deny(denial) | Answer::DenyUnlessKnownSoon(denial) = &answer {
+        tracing::info!(
+            user = crate::request::username(&request),
+            resource = crate::request::described(&request),
+            name = crate::request::name(&request),
+            namespace = request.namespace,
+            dry_run = request.dry_run,
+            why = denial.message(),
+            "refused"
+        );
+    }
+    axum::Json(respond(&request, answer).into_review()).into_response()
+}
+
+/// Decides, and, as long as something is missing that a watch may bring, decides again when it changes.
+async fn decided(decide: Decide, request: &Request, facts: &dyn Facts) -> Answer {
+    let deadline = Instant::now() + PATIENCE;
+    let mut changes = facts.changes();
+    loop {
+        changes.mark_unchanged();
+        let answer = decide(request, facts);
+        if !matches!(answer, Answer::DenyUnlessKnownSoon(_)) {
+            return answer;
+        }
+        if !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
+            return answer;
+        }
+    }
+}
+
+fn refuse(code: StatusCode, why: &str) -> Response {
+    (code, format!("{why}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::Request as HttpRequest};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::sample::{Asked, World};
+
+    const ROUTES: [&str; 6] = ["default", "validate", "guard", "contain", "fence", "neutralise"];
+
+    async fn ask(route: &str, content_type: &str, body: Vec<u8>) -> (StatusCode, Value) {
+        let request = HttpRequest::post(format!("/{route}"))
+            .header(CONTENT_TYPE, content_type)
+            .body(Body::from(body))
+            .unwrap();
+        let response = router(Arc::new(World::new())).oneshot(request).await.unwrap();
+        let code = response.status();
+        let body = axum::body::to_bytes(response.into_body(), MAX_BODY)
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        (code, serde_json::from_slice(&body).unwrap_or(Value::String(text)))
+    }
+
+    fn review(request: &Value) -> Vec<u8> {
+        json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request })
+            .to_string()
+            .into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_refusal_carries_code_reason_and_the_uid_of_the_request() {
+        let asked = Asked::by_operator("UPDATE", "nodes").named("n").json();
+        let (code, body) = ask("guard", "application/json", review(&asked)).await;
+        assert_eq!(code, StatusCode::OK);
+        assert_eq!(
+            (&body["apiVersion"], &body["kind"]),
+            (&json!("admission.k8s.io/v1"), &json!("AdmissionReview"))
+        );
+        let response = &body["response"];
+        assert_eq!(
+            (&response["uid"], &response["allowed"]),
+            (&json!("u"), &json!(false))
+        );
+        assert_eq!(
+            (&response["status"]["code"], &response["status"]["reason"]),
+            (&json!(403), &json!("Forbidden"))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_review_gets_a_proper_answer() {
+        let asked = Asked::by_operator("UPDATE", "nodes").json();
+        let old =
+            json!({ "apiVersion": "admission.k8s.io/v1beta1", "kind": "AdmissionReview", "request": asked });
+        let empty = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview" });
+        for (content_type, body, code) in [
+            ("text/plain", review(&asked), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            ("application/json", b"{".to_vec(), StatusCode::BAD_REQUEST),
+            ("application/json", b"[1,2]".to_vec(), StatusCode::BAD_REQUEST),
+            (
+                "application/json",
+                old.to_string().into_bytes(),
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                "application/json",
+                empty.to_string().into_bytes(),
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                "application/json",
+                review(&json!({ "uid": 7 })),
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                "application/json",
+                vec![b' '; MAX_BODY + 1],
+                StatusCode::PAYLOAD_TOO_LARGE,
+            ),
+        ] {
+            for route in ROUTES {
+                let (got, text) = ask(route, content_type, body.clone()).await;
+                assert_eq!(got, code, "{route}: {text}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_watch_brings_in_time_is_allowed() {
+        let world = Arc::new(World::new());
+        let facts: Arc<dyn Facts> = world.clone();
+        let asked = Asked::by_operator("CREATE", "pods")
+            .within("rp-just-made")
+            .request();
+        let answer = tokio::spawn(async move { decided(late, &asked, facts.as_ref()).await });
+        while world.changes().has_changed().is_ok() && !answer.is_finished() {
+            world.changed();
+            tokio::task::yield_now().await;
+        }
+        assert!(answer.await.unwrap().is_allowed());
+    }
+
+    /// Knows only at the third look.
+    fn late(_: &Request, _: &dyn Facts) -> Answer {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static LOOKS: AtomicUsize = AtomicUsize::new(0);
+        if LOOKS.fetch_add(1, Ordering::SeqCst) < 2 {
+            Answer::DenyUnlessKnownSoon(crate::answer::Denial::forbidden("not yet", "wait"))
+        } else {
+            Answer::allow()
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z0-9*./ -]{0,12}".prop_map(Value::from),
+        ];
+        let keys = prop::sample::select(vec![
+            "metadata",
+            "labels",
+            "annotations",
+            "finalizers",
+            "spec",
+            "template",
+            "containers",
+            "volumes",
+            "ports",
+            "namespaceMapping",
+            "includedNamespaces",
+            "schedule",
+            "cron",
+            "sandbox",
+            "ttl",
+            "claimRef",
+            "namespace",
+            "kymaros.io/run-uid",
+            "kymaros.io/managed-by",
+            "velero.io/restore-name",
+            "deletionTimestamp",
+            "name",
+        ]);
+        leaf.prop_recursive(5, 60, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(keys.clone().prop_map(str::to_owned), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+        /// Whatever is asked, the answer is a review or a client error, and never a panic.
+        #[test]
+        fn any_object_gets_an_answer(object in any_json(), old in any_json(), resource in prop::sample::select(vec![
+            "restoretests.restore.kymaros.io", "namespaces", "services", "pods", "restores.velero.io",
+            "persistentvolumes", "cronjobs.batch", "deployments.apps", "podvolumerestores.velero.io",
+        ]), operation in prop::sample::select(vec!["CREATE", "UPDATE", "DELETE", "CONNECT"])) {
+            let asked = Asked::by_operator(operation, resource).within("rp-live").object(object).old(old).json();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            for route in ROUTES {
+                let (code, body) = runtime.block_on(ask(route, "application/json", review(&asked)));
+                if code == StatusCode::OK {
+                    prop_assert!(body["response"]["allowed"].is_boolean());
+                } else {
+                    prop_assert_eq!(code, StatusCode::BAD_REQUEST);
+                }
+            }
+        }
+    }
+}
