@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use kymaros_testbed::cluster::{self, Cluster};
 use serde_json::Value;
 
@@ -18,24 +18,18 @@ pub const NAMESPACE: &str = "kymaros-system";
 
 /// The charts of this clone, copied: `helm dependency build` writes into them.
 pub fn chart() -> Result<&'static Path> {
-    static COPY: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(copy) = COPY.get() {
-        return Ok(copy);
-    }
-    let copy = copy_charts(&format!("charts-{}", std::process::id()))?;
-    Ok(COPY.get_or_init(|| copy))
+    static COPY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let copy =
+        COPY.get_or_init(|| changed_charts("charts", |_| Ok(())).map_err(|error| format!("{error:#}")));
+    copy.as_deref().map_err(|error| anyhow!("{error}"))
 }
 
-/// Another copy, to be changed.
-pub fn copy_charts(name: &str) -> Result<PathBuf> {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = ONE_AT_A_TIME.lock();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let chart = folder.join("kymaros");
-    if chart.join("charts").is_dir() {
-        return Ok(chart);
-    }
+/// Another copy, changed by `edit` before its dependency is put in place.
+pub fn changed_charts(name: &str, edit: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("charts"), &folder)?;
+    edit(&folder)?;
+    let chart = folder.join("kymaros");
     helm(&["dependency", "build", text(&chart)?])?;
     Ok(chart)
 }
