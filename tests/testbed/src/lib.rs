@@ -20,7 +20,7 @@
 //! - [`pki`]: certificates and kubeconfigs
 //! - [`images`]: container images without a registry
 //! - [`scene`]: what tests and the demo play on: namespaces, the shop, backups, the operator
-//! - [`lone_api_server`]: API servers of other versions, without a cluster behind them
+//! - [`lone`]: an API server of its own for one test
 //! - [`netpol`]: what enforces `NetworkPolicy`
 
 pub mod addons;
@@ -28,7 +28,7 @@ pub mod cluster;
 pub mod components;
 mod host;
 pub mod images;
-pub mod lone_api_server;
+pub mod lone;
 pub mod machine;
 pub mod netpol;
 mod pki;

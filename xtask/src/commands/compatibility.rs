@@ -4,7 +4,7 @@ use std::{fs, io::Write, path::Path, process::Stdio};
 
 use anyhow::{Context, Result, bail};
 use kymaros_testbed::{
-    lone_api_server::LoneApiServer,
+    lone::ApiServer,
     programs::{API_SERVERS, GROUPS, Group, build_missing, program},
 };
 
@@ -53,7 +53,7 @@ pub async fn run() -> Result<()> {
 }
 
 async fn try_version(group: &Group) -> Result<[String; 4]> {
-    let server = LoneApiServer::start(group).await?;
+    let server = ApiServer::start_program(&group.folder().join("kube-apiserver")).await?;
     let root = root();
     let definitions = root.join("crds/generated").display().to_string();
     kubectl(&server, &["apply", "--server-side", "-f", &definitions], None)?;
@@ -94,7 +94,7 @@ async fn try_version(group: &Group) -> Result<[String; 4]> {
 }
 
 /// Examples name namespaces of their own, which do not exist here.
-fn try_example(server: &LoneApiServer, document: &str) -> Result<()> {
+fn try_example(server: &ApiServer, document: &str) -> Result<()> {
     let lines = document
         .lines()
         .filter(|line| !line.trim_start().starts_with("namespace:"));
@@ -103,7 +103,7 @@ fn try_example(server: &LoneApiServer, document: &str) -> Result<()> {
 }
 
 /// How many objects of the chart the server would take.
-fn chart(server: &LoneApiServer, root: &Path, version: &str) -> Result<usize> {
+fn chart(server: &ApiServer, root: &Path, version: &str) -> Result<usize> {
     for namespace in ["kymaros-system", "velero"] {
         kubectl(server, &["create", "namespace", namespace], None)?;
     }
@@ -143,11 +143,10 @@ fn helm(args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn kubectl(server: &LoneApiServer, args: &[&str], input: Option<&str>) -> Result<String> {
+fn kubectl(server: &ApiServer, args: &[&str], input: Option<&str>) -> Result<String> {
     let mut child = std::process::Command::new(program("kubernetes", "kubectl"))
-        .args(server.kubectl_args())
         .args(args)
-        .env_remove("KUBECONFIG")
+        .env("KUBECONFIG", server.cluster().kubeconfig)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

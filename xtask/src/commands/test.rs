@@ -58,6 +58,17 @@ pub async fn run(args: Args) -> Result<()> {
             filter,
             "--",
             "--test-threads=6",
+            "--skip=alone",
+        ])?;
+        step("tests that install and remove the operator");
+        cargo([
+            "test",
+            "--workspace",
+            "--test",
+            "install",
+            filter,
+            "--",
+            "--test-threads=1",
         ])?;
     }
     step("all tests passed");

@@ -67,7 +67,6 @@ pub async fn deploy(cluster: &Cluster, client: &kube::Client, progress: &dyn Pro
         &scene::Operator {
             chart: &root().join("charts/kymaros"),
             image: &image,
-            values: &["replicas=1", "leaderElection.enabled=false"],
         },
     )
     .await

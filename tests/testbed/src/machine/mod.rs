@@ -12,8 +12,6 @@ pub mod processes;
 pub mod status;
 mod supervise;
 
-pub(crate) use probe::Prober;
-
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
@@ -17,7 +17,7 @@ use crate::cluster::Cluster;
 pub const NAMESPACE: &str = "kymaros-system";
 /// The Helm release, and the names of most of its objects.
 pub const RELEASE: &str = "kymaros";
-/// Label on an operator that tests deployed, and may replace.
+/// Label on its namespace when tests made it, and may replace what is in there.
 const TESTED: &str = "kymaros.test/deployed";
 
 /// An operator to be deployed.
@@ -27,8 +27,6 @@ pub struct Operator<'a> {
     pub chart: &'a Path,
     /// The image, already loaded.
     pub image: &'a str,
-    /// Values of the chart, as `--set` takes them.
-    pub values: &'a [&'a str],
 }
 
 /// Installs or upgrades the release and waits until the operator is ready.
@@ -36,11 +34,10 @@ pub struct Operator<'a> {
 /// # Errors
 /// When something is refused, it is not ready within two minutes, or Kymaros is there already and not from a test.
 pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>) -> Result<()> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    let installed = deployments.get_opt(RELEASE).await?;
-    if installed.is_some_and(|d| !d.labels().contains_key(TESTED)) {
+    let namespace = Api::<Namespace>::all(client.clone()).get_opt(NAMESPACE).await?;
+    if namespace.is_some_and(|namespace| !namespace.labels().contains_key(TESTED)) {
         bail!(
-            "Kymaros is installed in this cluster already, and tests would replace it; use another cluster"
+            "namespace {NAMESPACE} is in this cluster already, and tests would replace what is in it; use another cluster"
         );
     }
     make_namespace(client).await?;
@@ -58,12 +55,7 @@ pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>)
     let mut args = vec!["upgrade", RELEASE, chart, "--install", "--namespace", NAMESPACE];
     args.extend(["--wait", "--timeout", "2m", "--reset-values"]);
     args.extend(["--set-string", &repository, "--set-string", &tag]);
-    args.extend(operator.values.iter().flat_map(|value| ["--set", value]));
     cluster.run("helm", &args)?;
-    let mark = json!({ "metadata": { "labels": { TESTED: "true" } } });
-    deployments
-        .patch(RELEASE, &PatchParams::default(), &Patch::Merge(&mark))
-        .await?;
     Ok(())
 }
 
@@ -71,7 +63,7 @@ pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>)
 async fn make_namespace(client: &Client) -> Result<()> {
     let namespace = json!({
         "apiVersion": "v1", "kind": "Namespace",
-        "metadata": { "name": NAMESPACE, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } },
+        "metadata": { "name": NAMESPACE, "labels": { TESTED: "true", "pod-security.kubernetes.io/enforce": "restricted" } },
     });
     let params = PatchParams::apply("kymaros-testbed").force();
     Api::<Namespace>::all(client.clone())

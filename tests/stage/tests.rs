@@ -1,0 +1,171 @@
+//! Tests of backups on the stage, before, while and after the operator is there.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+    runtime::wait::await_condition,
+};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, names};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, unique, wait_ready};
+use serde_json::{Value, json};
+
+use super::{Stage, is_gone};
+use crate::story::{SMALL, finished, gone, phase, run, spec};
+
+/// Takes a field out of a definition: the one that an older chart had.
+pub fn forget_suspend(template: &Path) -> Result<()> {
+    let mut definition: Value = serde_saphyr::from_str(&std::fs::read_to_string(template)?)?;
+    let fields = definition
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties")
+        .and_then(Value::as_object_mut)
+        .context("a definition without fields")?;
+    fields.remove("suspend").context("the field is not there")?;
+    // JSON is YAML.
+    std::fs::write(template, definition.to_string())?;
+    Ok(())
+}
+
+/// Whether the installed kind has that field.
+pub async fn knows_suspend(client: &Client) -> Result<bool> {
+    let api = Api::<CustomResourceDefinition>::all(client.clone());
+    let definition = serde_json::to_value(api.get("restoretests.restore.kymaros.io").await?)?;
+    let fields = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
+    Ok(fields.is_some_and(|fields| fields.get("suspend").is_some()))
+}
+
+/// Every test goes, and with it its runs. Without the kind there is none.
+pub fn delete_all(scene: &Scene) -> Result<()> {
+    let kind = [
+        "get",
+        "customresourcedefinition",
+        "restoretests.restore.kymaros.io",
+        "--ignore-not-found",
+    ];
+    if scene.cluster.kubectl(&kind)?.is_empty() {
+        return Ok(());
+    }
+    scene.cluster.kubectl(&[
+        "delete",
+        "restoretests",
+        "--all",
+        "--all-namespaces",
+        "--timeout=2m",
+    ])?;
+    Ok(())
+}
+
+impl Stage {
+    /// A small application, its backup, and a test of that; the test's namespace has its name.
+    async fn run(&mut self, name: &str, change: Value) -> Result<RestoreReport> {
+        let namespace = self.scene.namespace(name).await?;
+        self.homes.insert(name.to_owned(), namespace.clone());
+        apply(&self.scene.client, &namespace, SMALL).await?;
+        wait_ready(&self.scene.client, &namespace, "app=small", 1).await?;
+        let backup_name = unique(name);
+        backup(&self.scene.client, &backup_name, &Backup::of(&[&namespace])).await?;
+        run(
+            &self.scene,
+            &namespace,
+            name,
+            spec(&[&namespace], &backup_name, change),
+        )
+        .await
+    }
+
+    fn home(&self, name: &str) -> Result<&str> {
+        self.homes
+            .get(name)
+            .map(String::as_str)
+            .with_context(|| format!("{name} did not run"))
+    }
+
+    pub async fn passes_a_run(&mut self, name: &str) -> Result<()> {
+        let check = json!({ "name": "web answers", "type": "httpGet",
+            "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } });
+        let report = self
+            .run(name, json!({ "healthChecks": { "checks": [check] } }))
+            .await?;
+        let status = report.status.context("no status")?;
+        assert_eq!(status.result, Some(RunResult::Pass), "{:?}", status.findings);
+        Ok(())
+    }
+
+    pub async fn keeps_a_sandbox(&mut self, name: &str) -> Result<()> {
+        let kept = json!({ "sandbox": { "retention": "UntilTTL", "ttl": "1h" } });
+        let report = self.run(name, kept).await?;
+        let sandbox = report
+            .status
+            .and_then(|s| s.sandboxes.first().map(|s| s.name.clone()));
+        assert!(!is_gone(&self.scene.client, &sandbox.context("no sandbox")?).await?);
+        Ok(())
+    }
+
+    /// The operator is gone: tests and reports are there, and people do with them what they like.
+    pub async fn nothing_waits(&mut self, name: &str) -> Result<()> {
+        let home = self.home(name)?.to_owned();
+        let tests = Api::<RestoreTest>::all(self.scene.client.clone())
+            .list(&ListParams::default())
+            .await?;
+        let reports = Api::<RestoreReport>::all(self.scene.client.clone())
+            .list(&ListParams::default())
+            .await?;
+        assert!(
+            tests.items.len() >= 2 && reports.items.len() >= 2,
+            "tests or reports went with the release"
+        );
+        for finalizers in tests
+            .iter()
+            .map(ResourceExt::finalizers)
+            .chain(reports.iter().map(ResourceExt::finalizers))
+        {
+            assert!(
+                !finalizers.iter().any(|f| f == names::FINALIZER),
+                "the finalizer is still there"
+            );
+        }
+        let of_home = Api::<RestoreTest>::namespaced(self.scene.client.clone(), &home);
+        let change = json!({ "spec": { "historyLimit": 3 } });
+        of_home
+            .patch(name, &PatchParams::default(), &Patch::Merge(&change))
+            .await?;
+        of_home.delete(name, &DeleteParams::default()).await?;
+        gone(of_home, name).await?;
+        self.scene.remove(&home).await
+    }
+
+    /// A new operator takes over what an earlier one left.
+    pub async fn goes_on(&mut self, name: &str) -> Result<()> {
+        let home = self.home(name)?.to_owned();
+        let tests = Api::<RestoreTest>::namespaced(self.scene.client.clone(), &home);
+        let held = await_condition(tests.clone(), name, |test: Option<&RestoreTest>| {
+            test.is_some_and(|test| test.finalizers().iter().any(|f| f == names::FINALIZER))
+        });
+        tokio::time::timeout(std::time::Duration::from_mins(1), held)
+            .await
+            .context("the test is not taken over")??;
+        let reports = Api::<RestoreReport>::namespaced(self.scene.client.clone(), &home);
+        let before = reports.list(&ListParams::default()).await?.items.len();
+        let trigger = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "yes" } } });
+        let immediate = json!({ "spec": { "sandbox": { "retention": "Immediate" } } });
+        tests
+            .patch(name, &PatchParams::default(), &Patch::Merge(&immediate))
+            .await?;
+        tests
+            .patch(name, &PatchParams::default(), &Patch::Merge(&trigger))
+            .await?;
+        crate::story::report_when(&self.scene.client, &home, name, "another run", |report| {
+            report.spec.trigger == Some(kymaros_crds::Trigger::Annotation)
+                && phase(report) == Some(RunPhase::Completed)
+        })
+        .await?;
+        let after = reports.list(&ListParams::default()).await?.items.len();
+        assert_eq!(after, before + 1);
+        finished(&self.scene.client, &home, name).await?;
+        tests.delete(name, &DeleteParams::default()).await?;
+        gone(tests, name).await
+    }
+}
