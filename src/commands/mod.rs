@@ -2,6 +2,7 @@
 
 mod crds;
 mod license;
+mod lint;
 mod operator;
 mod report;
 
@@ -25,6 +26,8 @@ enum Command {
     Report(report::Args),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Judge manifests without a cluster, as the webhook would.
+    Lint(lint::Args),
     /// Make license keys, or say what one opens.
     License(license::Args),
 }
@@ -39,6 +42,7 @@ impl Cli {
             Command::Operator(args) => operator::run(args).await?,
             Command::Report(args) => report::run(args).await?,
             Command::Crds => crds::run()?,
+            Command::Lint(args) => return lint::run(&args),
             Command::License(args) => return license::run(args),
         }
         Ok(ExitCode::SUCCESS)
