@@ -25,11 +25,20 @@ pub(super) enum Node {
     Fields(Vec<(Place, String, Node)>),
 }
 
-/// Reads all documents of a text.
+/// Why a text could not be read.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Where, if that is known.
+    pub place: Option<Place>,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// Reads all documents of a text, each with its place.
 ///
 /// # Errors
-/// The place, if it is known, and what is wrong there.
-pub(super) fn parse(text: &str) -> Result<Vec<(Place, Node)>, (Option<Place>, String)> {
+/// [`Broken`], for all of them together.
+pub(super) fn parse(text: &str) -> Result<Vec<(Place, Node)>, Broken> {
     // A chart renders more than the library's careful defaults, but few aliases.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -41,20 +50,17 @@ pub(super) fn parse(text: &str) -> Result<Vec<(Place, Node)>, (Option<Place>, St
             max_total_replayed_events: 100_000,
         },
     };
-    let read = serde_saphyr::from_multiple_with_options::<Spanned<Node>>(text, options);
-    match read {
-        Ok(documents) => Ok(documents
-            .into_iter()
-            .map(|d| (place(&d.referenced), d.value))
-            .collect()),
-        Err(error) => {
-            let place = error.location().map(|location| place(&location));
-            let text = error.without_snippet().to_string();
-            // The place is told beside it.
-            let text = text.split(" at line ").next().unwrap_or_default();
-            Err((place, text.chars().take(MAX_MESSAGE).collect()))
-        }
-    }
+    let documents = serde_saphyr::from_multiple_with_options::<Spanned<Node>>(text, options);
+    let documents = documents.map_err(|error| {
+        let place = error.location().map(|location| place(&location));
+        let text = error.without_snippet().to_string();
+        // The place is told beside it.
+        let text = text.split(" at line ").next().unwrap_or_default();
+        let message = text.chars().take(MAX_MESSAGE).collect();
+        Broken { place, message }
+    })?;
+    let placed = documents.into_iter().map(|d| (place(&d.referenced), d.value));
+    Ok(placed.collect())
 }
 
 fn place(location: &Location) -> Place {
@@ -243,8 +249,13 @@ mod tests {
             ("a: {{ .Values.x }}\n", 1),
             ("a: 'x\n", 1),
         ] {
-            let (place, message) = parse(text).unwrap_err();
-            assert_eq!(place.map(|p| p.line), Some(line), "{text:?}: {message}");
+            let broken = parse(text).unwrap_err();
+            assert_eq!(
+                broken.place.map(|p| p.line),
+                Some(line),
+                "{text:?}: {}",
+                broken.message
+            );
         }
         let deep = "[".repeat(100_000);
         parse(&deep).unwrap_err();
@@ -252,11 +263,7 @@ mod tests {
             let before = char::from_u32(u32::from(c) - 1).unwrap();
             format!("{c}: &{c} [{}]\n", vec![format!("*{before}"); 9].join(", "))
         });
-        let bomb = format!(
-            "a: &a [{}]\n{}",
-            vec!["x"; 9].join(", "),
-            levels.collect::<String>()
-        );
+        let bomb = format!("a: &a [{}]\n{}", ["x"; 9].join(", "), levels.collect::<String>());
         parse(&bomb).unwrap_err();
     }
 }

@@ -67,12 +67,14 @@ fn read(input: &Input, sorted: &mut Sorted, report: &mut Report) {
         Err(why) => return unread(None, why.clone()),
     };
     match document::parse(text) {
-        Ok(documents) => documents
-            .into_iter()
-            .for_each(|(place, node)| sorted.take(place, node)),
+        Ok(documents) => {
+            for (place, node) in documents {
+                sorted.take(place, node);
+            }
+        }
         // A folder may hold templates and other things that are no business of ours.
         Err(_) if input.is_found && !text.contains(MARK) => sorted.others += 1,
-        Err((place, why)) => unread(place, format!("is not YAML: {why}")),
+        Err(broken) => unread(broken.place, format!("is not YAML: {}", broken.message)),
     }
 }
 

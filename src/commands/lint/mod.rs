@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Output {
-    /// One line a finding: file:line: field: value: message
+    /// One line a finding, with file and line
     Human,
     /// One JSON object
     Json,

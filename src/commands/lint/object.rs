@@ -45,12 +45,15 @@ pub(super) struct Sorted {
 impl Sorted {
     /// Sorts a document; lists are taken apart.
     pub(super) fn take(&mut self, own: Place, node: Node) {
-        if let Some(items) = items(&node) {
-            items
-                .iter()
-                .for_each(|(place, item)| self.take(*place, item.clone()));
-            return;
-        }
+        let node = match items(node) {
+            Ok(items) => {
+                for (place, item) in items {
+                    self.take(place, item);
+                }
+                return;
+            }
+            Err(node) => node,
+        };
         match (kind(&node), &node) {
             (Some(kind), _) => self.objects.push(Object {
                 own,
@@ -65,11 +68,18 @@ impl Sorted {
     }
 }
 
-/// The items of a `List`, of whatever kind.
-fn items(node: &Node) -> Option<&[(Place, Node)]> {
-    match node.field("items") {
-        Some(Node::List(items)) if node.text("kind").ends_with("List") => Some(items),
-        _ => None,
+/// The items of a `List` of whatever kind, or the node as it was.
+fn items(node: Node) -> Result<Vec<(Place, Node)>, Node> {
+    let is_list = node.text("kind").ends_with("List") && matches!(node.field("items"), Some(Node::List(_)));
+    match node {
+        Node::Fields(fields) if is_list => {
+            let items = fields.into_iter().find_map(|(_, name, value)| match value {
+                Node::List(items) if name == "items" => Some(items),
+                _ => None,
+            });
+            Ok(items.unwrap_or_default())
+        }
+        node => Err(node),
     }
 }
 
