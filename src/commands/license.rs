@@ -32,7 +32,8 @@ enum LicenseCommand {
     /// Make a license key and a Secret with it, ready for `kubectl apply -f -`. The signing secret is taken from the
     /// environment variable `KYMAROS_LICENSE_KEY` and from nowhere else.
     Sign(Sign),
-    /// Say what a license opens and until when; exit code 1 when it opens nothing.
+    /// Say what a license opens and until when, from its manifest (--file) or its values (--tier, --key, --expires);
+    /// exit code 1 when it opens nothing.
     Verify(Verify),
 }
 
@@ -55,7 +56,7 @@ struct Sign {
 #[derive(clap::Args, Debug)]
 struct Verify {
     /// Manifest with the Secret; - is standard input
-    #[arg(long, conflicts_with_all = ["tier", "key", "expires"], required_unless_present = "key")]
+    #[arg(long, conflicts_with_all = ["tier", "key", "expires"], required_unless_present_any = ["tier", "key"])]
     file: Option<PathBuf>,
     /// The Secret's `tier`
     #[arg(long, requires = "key")]

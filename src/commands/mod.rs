@@ -2,6 +2,7 @@
 
 mod crds;
 mod license;
+mod lint;
 mod operator;
 mod ready;
 mod report;
@@ -31,6 +32,8 @@ enum Command {
     Ready(ready::Args),
     /// Stop the operator and remove everything that needs it; tests and reports stay.
     Uninstall(uninstall::Args),
+    /// Judge manifests without a cluster, as the webhook would.
+    Lint(lint::Args),
     /// Make license keys, or say what one opens.
     License(license::Args),
 }
@@ -47,6 +50,7 @@ impl Cli {
             Command::Crds => crds::run()?,
             Command::Ready(args) => ready::run(args).await?,
             Command::Uninstall(args) => uninstall::run(args).await?,
+            Command::Lint(args) => return lint::run(&args),
             Command::License(args) => return license::run(args),
         }
         Ok(ExitCode::SUCCESS)

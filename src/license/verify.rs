@@ -5,11 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kymaros_crds::domain::Tier;
+use kymaros_webhooks::validate::Licensed;
 
-use super::{
-    Refusal, SigningSecret, expiry,
-    key::{self},
-};
+use super::{Refusal, SigningSecret, expiry, key};
 
 /// The license that applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +42,19 @@ impl License {
             Self::Valid { tier, .. } => *tier,
             Self::Community(_) => Tier::Community,
         }
+    }
+
+    /// What admission needs to know of it; `None` until the Secret has been looked up once, because nothing may be
+    /// refused for a license that is only on its way.
+    #[must_use]
+    pub fn known(&self) -> Option<Licensed> {
+        let why = match self {
+            Self::Community(Refusal::NotRead) => return None,
+            Self::Community(refusal) => Some(refusal.to_string()),
+            Self::Valid { .. } => None,
+        };
+        let tier = self.tier();
+        Some(Licensed { tier, why })
     }
 }
 
@@ -252,6 +263,18 @@ mod tests {
             LicenseSecret::read(&Secret::default()),
             Err(Refusal::Missing("tier"))
         );
+    }
+
+    #[test]
+    fn admission_learns_the_tier_and_the_reason_but_not_before_it_is_read() {
+        let unread = License::Community(Refusal::NotRead);
+        assert_eq!(unread.known(), None);
+        let none = License::Community(Refusal::NoSecret).known().unwrap();
+        assert_eq!(none.tier, Tier::Community);
+        assert!(none.why.unwrap().contains("no Secret kymaros-license"));
+        let team = verify(&secret("team", ""), Some(&signing()), Timestamp::UNIX_EPOCH);
+        let (tier, why) = (Tier::Team, None);
+        assert_eq!(team.known(), Some(Licensed { tier, why }));
     }
 
     #[test]

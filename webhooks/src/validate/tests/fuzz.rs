@@ -1,7 +1,10 @@
 //! Whatever is sent, there is an answer, and it is the one that parsing gives.
 
+use std::sync::LazyLock;
+
+use kube::core::cel::Validator;
 use kymaros_crds::{RestoreTestSpec, domain::Test};
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Map, Number, Value, json};
 
 use super::{Cluster, Nothing, judge};
@@ -25,243 +28,173 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Mostly one of the good values, sometimes a bad one, now and then anything.
-fn field(good: Vec<Value>, bad: Vec<Value>) -> BoxedStrategy<Option<Value>> {
-    prop_oneof![
-        2 => Just(None),
-        40 => prop::sample::select(good).prop_map(Some),
-        1 => prop::sample::select(bad).prop_map(Some),
-        1 => anything().prop_map(Some),
-    ]
-    .boxed()
+/// Places in a test, with values as JSON that are good there and others that may not be.
+const PLACES: &[(&str, &str, &str)] = &[
+    ("backupSource", "", "null, [], {}"),
+    ("backupSource.provider", "'velero'", "'kasten', null"),
+    ("backupSource.backupName", "'latest', 'nightly', ''", "'A', 'a/b'"),
+    ("backupSource.scheduleName", "'', null", "'hourly', 'A'"),
+    ("backupSource.maxAge", "'26h', '', '0s'", "'1s', '1d', '-1h'"),
+    ("backupSource.completeness", "'Source', 'Backup'", "'source'"),
+    (
+        "backupSource.labelSelector",
+        "{}, {'a': 'b'}, {'a': null}",
+        "{'a b': 'c'}, {'a': 1}, 'a=b'",
+    ),
+    (
+        "backupSource.namespaces",
+        "[{'name': 'shop'}, {'name': 'db'}]",
+        "[], [{}], [{'name': 'a'}, {'name': 'a'}]",
+    ),
+    (
+        "backupSource.namespaces[0].name",
+        "'shop', 'web'",
+        "'', 'A', 'velero', 'kube-x', 'kymaros-system'",
+    ),
+    (
+        "backupSource.namespaces[0].sandboxName",
+        "'', 'copy', null",
+        "'shop', 'default', 'A'",
+    ),
+    (
+        "additionalSources",
+        "[], null",
+        "{}, [{'provider': 'velero', 'namespaces': []}]",
+    ),
+    (
+        "additionalSources[0]",
+        "{'provider': 'velero', 'namespaces': [{'name': 'more'}]}",
+        "null, {}",
+    ),
+    ("schedule", "", "null, {}, '@daily'"),
+    (
+        "schedule.cron",
+        "'0 3 * * *', '@daily', '@every 6h'",
+        "'', '0 0 3 ? * *', '0 0 30 2 *', 'H * * * *'",
+    ),
+    ("schedule.timezone", "'UTC', 'Europe/Berlin', ''", "'Berlin', 1"),
+    ("suspend", "true, false, null", "'true'"),
+    ("sandbox", "{}, null", "[]"),
+    ("sandbox.namespacePrefix", "'rp', 'rp-'", "'kube-', 'A'"),
+    (
+        "sandbox.ttl",
+        "'2h', '1h', '0s'",
+        "'5m', '-1h', '1d', ' 1h', '9999h'",
+    ),
+    ("sandbox.networkIsolation", "'strict', 'group'", "'open'"),
+    ("sandbox.retention", "'OnFailure'", "'Never'"),
+    (
+        "sandbox.resourceQuota",
+        "{'cpu': '1', 'memory': '1Gi', 'pods': 10.0}",
+        "{'cpu': 1}, {'memory': '1'}, {'pods': 0}",
+    ),
+    ("healthChecks.policyRef", "'shop', ''", "'A', {}"),
+    ("healthChecks.timeout", "'5m', ''", "'x', 5"),
+    ("healthChecks.settle", "'0s', '10s'", "'-1s'"),
+    ("healthChecks.checks", "[], null", "{}, [1]"),
+    ("healthChecks.checks[0].name", "'x'", "'', null"),
+    (
+        "healthChecks.checks[0].type",
+        "'tcpSocket'",
+        "'grpc', 'exec', null",
+    ),
+    (
+        "healthChecks.checks[0].namespace",
+        "'', 'shop'",
+        "'elsewhere', 'B'",
+    ),
+    (
+        "healthChecks.checks[0].tcpSocket.port",
+        "1, 65535",
+        "0, 65536, '80', 1.5, 1e99",
+    ),
+    ("healthChecks.checks[0].exec", "null", "{'command': ['true']}"),
+    (
+        "healthChecks.checks[1]",
+        "{'name': 'y', 'type': 'exec', 'exec': {'command': ['true'], 'stdoutMatches': '^ok$'}}",
+        "{'name': 'y', 'type': 'exec', 'exec': {'command': [], 'stdoutMatches': '('}}",
+    ),
+    (
+        "healthChecks.checks[1]",
+        "{'name': 'z', 'type': 'httpGet', 'httpGet': {'service': 'a', 'port': 1, 'path': '', 'expectedStatus': 200}}",
+        "{'name': 'z', 'type': 'httpGet', 'httpGet': {'service': 'A', 'port': 1, 'path': 'a#', 'expectedStatus': 1}}",
+    ),
+    ("sla", "null, {'maxRTO': '1h'}", "{}, {'maxRTO': '0s'}"),
+    (
+        "notifications",
+        "null, {'onFailure': [{'type': 'slack'}]}",
+        "{'onFailure': [{'type': 'mail'}]}, 'slack'",
+    ),
+    (
+        "notifications.onSuccess[0]",
+        "{'type': 'webhook', 'webhookSecretRef': 'a'}",
+        "{'webhookSecretRef': 'https://x'}",
+    ),
+    ("timeout", "'1h', '30m', ''", "'3h', '1ms', 'soon'"),
+    ("historyLimit", "1, 10.0, 10000", "0, -1, 10001, 3000000000, '1'"),
+    (
+        "logCollection",
+        "{'enabled': false}, {'maxLines': 10}",
+        "{'maxLines': 1}, true",
+    ),
+    ("nothing", "", "1, null, {}"),
+    ("sandbox.ttll", "", "'1h'"),
+];
+
+fn values(list: &str) -> Vec<Value> {
+    let list = format!("[{}]", list.replace('\'', "\""));
+    serde_json::from_str(&list).unwrap()
 }
 
-fn texts(texts: &[&str]) -> Vec<Value> {
-    texts.iter().map(|text| json!(text)).collect()
-}
-
-fn duration() -> BoxedStrategy<Option<Value>> {
-    field(
-        texts(&["", "0s", "30m", "1h", "1h30m", "45m"]),
-        texts(&["-1h", "1d", "x", "9999h", "1ms", " 1h", "5"]),
-    )
-}
-
-fn name() -> BoxedStrategy<Option<Value>> {
-    field(
-        texts(&["a", "shop-2", "nightly", ""]),
-        texts(&[
-            "A",
-            "a.b",
-            "kube-system",
-            "velero",
-            "kymaros-system",
-            "-",
-            "default",
-            "https://x/y",
-        ]),
-    )
-}
-
-fn number() -> BoxedStrategy<Option<Value>> {
-    field(
-        vec![json!(1), json!(10), json!(200), json!(10.0)],
-        vec![
-            json!(0),
-            json!(-1),
-            json!(1_000_000),
-            json!(i64::MAX),
-            json!(1.5),
-            json!("1"),
-        ],
-    )
-}
-
-fn object(fields: Vec<(&'static str, BoxedStrategy<Option<Value>>)>) -> BoxedStrategy<Option<Value>> {
-    let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-    let whole = values.prop_map(move |values| {
-        let filled = names
-            .iter()
-            .zip(values)
-            .filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
-        Some(Value::Object(filled.collect()))
-    });
-    prop_oneof![1 => Just(None), 40 => whole, 1 => anything().prop_map(Some)].boxed()
-}
-
-fn list(item: BoxedStrategy<Option<Value>>, most: usize) -> BoxedStrategy<Option<Value>> {
-    prop::collection::vec(item, 0..most)
-        .prop_map(|items| Some(Value::from(items.into_iter().flatten().collect::<Vec<_>>())))
-        .boxed()
-}
-
-fn source() -> BoxedStrategy<Option<Value>> {
-    object(vec![
-        ("provider", Just(Some(json!("velero"))).boxed()),
-        ("backupName", name()),
-        ("scheduleName", field(texts(&[""]), texts(&["hourly", "A"]))),
-        ("maxAge", duration()),
-        (
-            "completeness",
-            field(texts(&["Source", "Backup"]), texts(&["source"])),
-        ),
-        (
-            "namespaces",
-            list(
-                object(vec![
-                    ("name", name()),
-                    ("sandboxName", field(texts(&["", "x", "y"]), texts(&["a", "B"]))),
-                ]),
-                3,
-            ),
-        ),
-        (
-            "labelSelector",
-            field(vec![json!({}), json!({ "a": "b" })], vec![json!({ "a b": "c" })]),
-        ),
-    ])
-}
-
-fn check() -> BoxedStrategy<Option<Value>> {
-    let types = texts(&["podStatus", "httpGet", "tcpSocket", "exec", "resourceExists"]);
-    object(vec![
-        (
-            "name",
-            field(texts(&["a", "b", "c", "d", "e"]), texts(&["", " "])),
-        ),
-        ("type", field(types, texts(&["grpc", "Exec"]))),
-        ("namespace", field(texts(&["", "a"]), texts(&["elsewhere", "B"]))),
-        ("required", field(vec![json!(true)], texts(&["yes"]))),
-        (
-            "podStatus",
-            object(vec![
-                ("minReady", number()),
-                ("labelSelector", Just(None).boxed()),
-            ]),
-        ),
-        (
-            "httpGet",
-            object(vec![
-                ("service", name()),
-                ("port", number()),
-                ("path", field(texts(&["/"]), texts(&["/ä", "a#"]))),
-                ("expectedStatus", number()),
-                ("retries", number()),
-            ]),
-        ),
-        (
-            "exec",
-            object(vec![
-                (
-                    "command",
-                    field(vec![json!(["true"])], vec![json!([]), json!([""])]),
-                ),
-                ("stdoutMatches", field(texts(&["^ok$"]), texts(&["(", "[z-a]"]))),
-            ]),
-        ),
-    ])
-}
-
-fn spec() -> BoxedStrategy<Option<Value>> {
-    object(vec![
-        ("backupSource", source()),
-        ("additionalSources", list(source(), 3)),
-        (
-            "schedule",
-            object(vec![
-                (
-                    "cron",
-                    field(
-                        texts(&["0 3 * * *", "@daily", "*/5 * * * *"]),
-                        texts(&["", "0 0 3 ? * *", "0 0 30 2 *", "H * * * *"]),
-                    ),
-                ),
-                (
-                    "timezone",
-                    field(texts(&["UTC", "Europe/Berlin"]), texts(&["Berlin"])),
-                ),
-            ]),
-        ),
-        ("suspend", field(vec![json!(true)], texts(&["true"]))),
-        (
-            "sandbox",
-            object(vec![
-                (
-                    "namespacePrefix",
-                    field(texts(&["rp", "rp-"]), texts(&["kube-", "A"])),
-                ),
-                ("ttl", duration()),
-                (
-                    "networkIsolation",
-                    field(texts(&["strict", "group"]), texts(&["open"])),
-                ),
-                ("retention", field(texts(&["OnFailure"]), texts(&["Never"]))),
-                (
-                    "resourceQuota",
-                    object(vec![
-                        ("cpu", field(texts(&["1", "500m"]), texts(&["0", "x"]))),
-                        ("memory", field(texts(&["1Gi"]), texts(&["1", "-1"]))),
-                        ("pods", number()),
-                    ]),
-                ),
-            ]),
-        ),
-        (
-            "healthChecks",
-            object(vec![
-                ("policyRef", name()),
-                ("timeout", duration()),
-                ("settle", duration()),
-                ("checks", list(check(), 3)),
-            ]),
-        ),
-        (
-            "sla",
-            object(vec![
-                ("maxRTO", duration()),
-                ("alertOnExceed", field(vec![json!(true)], texts(&["x"]))),
-            ]),
-        ),
-        (
-            "notifications",
-            object(vec![(
-                "onFailure",
-                list(
-                    object(vec![
-                        ("type", field(texts(&["slack"]), texts(&["mail"]))),
-                        ("webhookSecretRef", name()),
-                    ]),
-                    3,
-                ),
-            )]),
-        ),
-        ("timeout", duration()),
-        ("historyLimit", number()),
-        (
-            "logCollection",
-            object(vec![
-                ("enabled", field(vec![json!(false)], texts(&["x"]))),
-                ("maxLines", number()),
-            ]),
-        ),
-    ])
+/// One change of a good test: mostly to something good.
+fn change() -> impl Strategy<Value = (&'static str, Value)> {
+    prop::sample::select(PLACES).prop_flat_map(|(path, good, bad)| {
+        let (good, bad) = (values(good), values(bad));
+        let good = if good.is_empty() { bad.clone() } else { good };
+        let value = prop_oneof![
+            8 => prop::sample::select(good),
+            2 => prop::sample::select(bad),
+            1 => anything(),
+        ];
+        value.prop_map(move |value| (path, value))
+    })
 }
 
 fn manifest() -> impl Strategy<Value = Value> {
-    let stray = prop_oneof![30 => Just(None), 1 => ("[a-z]{1,9}", anything()).prop_map(Some)];
-    (spec(), stray).prop_map(|(spec, stray)| {
-        let mut manifest = json!({
-            "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
-            "metadata": { "name": "shop", "namespace": "tests" },
-        });
-        if let Some(spec) = spec {
-            manifest["spec"] = spec;
-        }
-        if let (Some((name, value)), Some(spec)) = (stray, manifest["spec"].as_object_mut()) {
-            spec.entry(name).or_insert(value);
+    prop::collection::vec(change(), 0..8).prop_map(|changes| {
+        let mut manifest = super::test(&[]);
+        for (path, value) in changes {
+            // An earlier change may have left nothing there to change.
+            let mut changed = manifest.clone();
+            if put_gently(&mut changed["spec"], path, value).is_some() {
+                manifest = changed;
+            }
         }
         manifest
     })
+}
+
+/// Puts a value at a path, as far as the path can be gone.
+fn put_gently(into: &mut Value, path: &str, value: Value) -> Option<()> {
+    let mut at = into;
+    for part in path.replace('[', ".").replace(']', "").split('.') {
+        at = match part.parse::<usize>() {
+            Ok(index) => {
+                if at.is_null() {
+                    *at = json!([]);
+                }
+                let list = at.as_array_mut()?;
+                if list.len() == index {
+                    list.push(Value::Null);
+                }
+                list.get_mut(index)?
+            }
+            Err(_) if at.is_null() || at.is_object() => &mut at[part],
+            Err(_) => return None,
+        };
+    }
+    *at = value;
+    Some(())
 }
 
 /// Without what the API server drops, and with whole numbers as it stores them.
@@ -276,6 +209,17 @@ fn stored(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+/// The schema with its rules, as the API server has it.
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let crds = kymaros_crds::generate::crds();
+    let test = crds
+        .iter()
+        .find(|crd| crd.spec.names.kind == "RestoreTest")
+        .unwrap();
+    let schema = test.spec.versions[0].schema.as_ref().unwrap();
+    serde_json::to_value(schema.open_api_v3_schema.as_ref().unwrap()).unwrap()
+});
 
 /// What the controller would make of it.
 fn parsed(manifest: &Value) -> Option<Test> {
@@ -294,6 +238,18 @@ fn is_well_formed(verdict: &Verdict) -> bool {
         .all(|warning| warning.to_string().chars().count() <= 120)
 }
 
+/// The properties below would say little about a world in which all tests are wrong.
+#[test]
+fn both_good_and_bad_tests_are_made() {
+    let mut runner = TestRunner::deterministic();
+    let mut good = 0;
+    for _ in 0..400 {
+        let manifest = manifest().new_tree(&mut runner).unwrap().current();
+        good += usize::from(judge(&manifest, &Nothing).errors.is_empty());
+    }
+    assert!((100..=300).contains(&good), "{good} of 400 are good");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -304,6 +260,8 @@ proptest! {
         let parsed = parsed(&manifest);
         if verdict.errors.is_empty() {
             prop_assert!(parsed.is_some(), "taken, but the controller cannot run {manifest}");
+            let rules = Validator::new().validate(&SCHEMA, &stored(&manifest), None);
+            prop_assert!(rules.is_ok(), "taken, but the API server says {rules:?} of {manifest}");
         } else if parsed.is_some() {
             // The parser took it: what is left is what it does not see, names of fields and sizes in the schema.
             for error in &verdict.errors {
