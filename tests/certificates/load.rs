@@ -56,7 +56,10 @@ impl Load {
 
     fn take(&mut self, (answer, took): (Result<(), kube::Error>, Duration)) {
         self.slowest = self.slowest.max(took);
-        self.failed.extend(answer.err().map(|error| error.to_string()));
+        if let Err(error) = answer {
+            tracing::warn!(target: "kymaros_certs", %error, "a question failed");
+            self.failed.push(error.to_string());
+        }
     }
 
     /// Nothing failed.

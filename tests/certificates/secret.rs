@@ -17,10 +17,10 @@ use crate::{
 /// Long lives, and API servers that notice at once.
 fn lifetimes() -> Result<Lifetimes> {
     let hour = Duration::from_hours(1);
-    Ok(Lifetimes::new(hour * 100, hour, Duration::from_secs(1))?)
+    Ok(Lifetimes::new(hour * 100, hour, Duration::from_secs(2))?)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_needed_to_begin_with() -> Result<()> {
     let stage = Stage::bare().await?;
     let replica = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
@@ -45,7 +45,7 @@ async fn nothing_is_needed_to_begin_with() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_that_start_at_once_agree() -> Result<()> {
     let stage = Stage::new().await?;
     let settings = stage.settings(lifetimes()?)?;
@@ -64,7 +64,7 @@ async fn two_replicas_that_start_at_once_agree() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_secret_is_mended_and_no_question_fails() -> Result<()> {
     let stage = Stage::new().await?;
     let one = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
@@ -150,7 +150,7 @@ fn foreign(host: &str, from: i64, until: i64) -> Result<[String; 4]> {
     ])
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_put_there_by_hand_is_taken_when_it_is_whole() -> Result<()> {
     let stage = Stage::new().await?;
     let replica = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
@@ -202,7 +202,7 @@ async fn a_certificate_put_there_by_hand_is_taken_when_it_is_whole() -> Result<(
     replica.ready().await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_long_sleep_with_everything_expired_it_starts_anew() -> Result<()> {
     let stage = Stage::new().await?;
     let [authority, authority_key, leaf, key] = foreign(&stage.host(), -7200, -3600)?;
@@ -220,7 +220,7 @@ async fn after_a_long_sleep_with_everything_expired_it_starts_anew() -> Result<(
     stage.answered().await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_elses_certificates_are_followed_and_nothing_is_written() -> Result<()> {
     let stage = Stage::new().await?;
     let [authority, _, leaf, key] = foreign(&stage.host(), -60, 86_400)?;
@@ -304,7 +304,7 @@ fn publish(stage: &Stage, authority: &str) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_may_not_write_warns_in_time() -> Result<()> {
     let stage = Stage::new().await?;
     let short = Lifetimes::new(

@@ -115,6 +115,11 @@ subjects: [{kind: ServiceAccount, name: webhooks, namespace: NAMESPACE}]
 impl Stage {
     /// A stage without configurations.
     pub async fn bare() -> Result<Self> {
+        // Shown when a test fails.
+        let log = tracing_subscriber::fmt()
+            .with_env_filter("kymaros_certs=info")
+            .with_test_writer();
+        let _ = log.try_init();
         let mut scene = Scene::new().await?;
         let namespace = scene.namespace("certs").await?;
         let configuration = unique("kymaros-certs");
