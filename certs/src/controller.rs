@@ -26,6 +26,9 @@ use crate::{
 /// Longest time between two looks at the clock: machines sleep, and timers sleep with them.
 const LOOK: Duration = Duration::from_mins(2);
 
+/// Longest time the API server may take to do what was decided once; meanwhile nothing else is looked at.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// What we do about the certificates.
 pub enum Duty {
     /// Make, keep and publish them.
@@ -66,6 +69,8 @@ pub struct Controller {
     pub readiness: watch::Sender<Readiness>,
     /// Told how long the certificates last.
     pub expiry: watch::Sender<Expiry>,
+    /// The last thing that went wrong and has not gone well since.
+    pub error: Option<String>,
 }
 
 impl Controller {
@@ -78,29 +83,48 @@ impl Controller {
         let mut pace = Pace::default();
         loop {
             let now = Timestamp::now();
+            // Neither of these waits for anything that is written.
             self.serve(now);
-            let outcome = match &self.duty {
-                Duty::Keep(rules) => act::once(&self.cluster, &mut self.view, rules, now).await,
-                Duty::Follow(_) => Outcome::Done,
+            let outcome = if pace.rest(Instant::now()).is_zero() {
+                self.act(now, &mut pace).await
+            } else {
+                Outcome::Done
             };
-            self.tell(&outcome, now);
-            let rest = match outcome {
-                Outcome::Changed => {
-                    tokio::time::sleep(pace.wrote(Instant::now())).await;
-                    continue;
-                }
-                Outcome::Done => {
-                    pace.succeeded();
-                    self.until_next(now)
-                }
-                Outcome::Failed(_) => pace.failed(),
-            };
-            let event = tokio::time::timeout(rest, seen.next()).await;
+            self.tell(now);
+            let (rest, mut wait) = (pace.rest(Instant::now()), self.until_next(now));
+            if outcome == Outcome::Changed || !rest.is_zero() {
+                wait = wait.min(rest);
+            }
+            let event = tokio::time::timeout(wait, seen.next()).await;
             let more = std::iter::from_fn(|| seen.next().now_or_never().flatten());
             for event in event.ok().flatten().into_iter().chain(more) {
                 self.view.see(event, &self.duty);
             }
         }
+    }
+
+    async fn act(&mut self, now: Timestamp, pace: &mut Pace) -> Outcome {
+        let outcome = match &self.duty {
+            Duty::Keep(rules) => {
+                let acting = act::once(&self.cluster, &mut self.view, rules, now);
+                let acted = tokio::time::timeout(ANSWER, acting).await;
+                acted.unwrap_or_else(|_| Outcome::Failed("the API server does not answer".to_owned()))
+            }
+            Duty::Follow(_) => Outcome::Done,
+        };
+        let (moment, error) = (Instant::now(), &mut self.error);
+        match &outcome {
+            Outcome::Changed => pace.wrote(moment),
+            Outcome::Done => {
+                pace.succeeded();
+                *error = None;
+            }
+            Outcome::Failed(why) => {
+                pace.failed(moment);
+                *error = Some(why.clone());
+            }
+        }
+        outcome
     }
 
     /// Changes to the certificate in the Secret, when it is time.
@@ -124,7 +148,7 @@ impl Controller {
         }
     }
 
-    fn tell(&self, outcome: &Outcome, now: Timestamp) {
+    fn tell(&self, now: Timestamp) {
         let served = self.resolver.served();
         let readiness = if self.view.is_known() {
             readiness::readiness(served.as_deref(), &self.view.sights, self.duty.names(), now)
@@ -139,10 +163,7 @@ impl Controller {
             }
             differs
         });
-        let error = match outcome {
-            Outcome::Failed(error) => Some(error.as_str()),
-            Outcome::Done | Outcome::Changed => None,
-        };
+        let error = self.error.as_deref();
         let expiry = readiness::expiry(self.view.stored(), served.as_deref(), error, now);
         self.expiry.send_if_modified(|told| {
             let differs = *told != expiry;

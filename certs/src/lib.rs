@@ -85,6 +85,7 @@ impl Certificates {
             resolver,
             readiness,
             expiry,
+            error: None,
         };
         let certificates = Self {
             server_config,

@@ -13,25 +13,33 @@ const SLOW: Duration = Duration::from_secs(1);
 /// After the first failure; twice as long after each more.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// Never longer than this.
-const LAST_RETRY: Duration = Duration::from_secs(30);
+const LAST_RETRY: Duration = Duration::from_secs(10);
 
 /// Counts writes and failures.
 #[derive(Debug, Default)]
 pub struct Pace {
     writes: VecDeque<Instant>,
     failures: u32,
+    rests_until: Option<Instant>,
 }
 
 impl Pace {
-    /// Something was written: how long to rest before the next time.
-    pub fn wrote(&mut self, now: Instant) -> Duration {
+    /// How long to rest before anything else is tried.
+    pub fn rest(&self, now: Instant) -> Duration {
+        let end = self.rests_until;
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
+    }
+
+    /// Something was written.
+    pub fn wrote(&mut self, now: Instant) {
         self.writes.push_back(now);
         if self.writes.len() <= BURST {
-            return Duration::ZERO;
+            return;
         }
         let first = self.writes.pop_front();
-        let is_fast = first.is_some_and(|first| now.duration_since(first) < WINDOW);
-        if is_fast { SLOW } else { Duration::ZERO }
+        if first.is_some_and(|first| now.duration_since(first) < WINDOW) {
+            self.rests_until = Some(now + SLOW);
+        }
     }
 
     /// Everything went well.
@@ -39,11 +47,11 @@ impl Pace {
         self.failures = 0;
     }
 
-    /// Something went wrong: when to try again.
-    pub fn failed(&mut self) -> Duration {
+    /// Something went wrong.
+    pub fn failed(&mut self, now: Instant) {
         let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
-        wait.min(LAST_RETRY)
+        self.rests_until = Some(now + wait.min(LAST_RETRY));
     }
 }
 
@@ -55,19 +63,27 @@ mod tests {
     fn a_fight_is_slowed_down() {
         let (mut pace, now) = (Pace::default(), Instant::now());
         for _ in 0..BURST {
-            assert_eq!(pace.wrote(now), Duration::ZERO);
+            pace.wrote(now);
         }
-        assert_eq!(pace.wrote(now), SLOW);
-        assert_eq!(pace.wrote(now + WINDOW), Duration::ZERO);
+        assert_eq!(pace.rest(now), Duration::ZERO);
+        pace.wrote(now);
+        assert_eq!(pace.rest(now), SLOW);
+        let later = now + WINDOW;
+        pace.wrote(later);
+        assert_eq!(pace.rest(later), Duration::ZERO);
     }
 
     #[test]
     fn failures_are_tried_again_ever_later() {
-        let mut pace = Pace::default();
-        let waits: Vec<_> = (0..40).map(|_| pace.failed()).collect();
-        assert_eq!(waits[..3], [FIRST_RETRY, FIRST_RETRY * 2, FIRST_RETRY * 4]);
-        assert_eq!(waits[39], LAST_RETRY);
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        let mut failed = || {
+            pace.failed(now);
+            pace.rest(now)
+        };
+        assert_eq!([failed(), failed(), failed()], [1, 2, 4].map(|n| FIRST_RETRY * n));
+        assert_eq!((0..40).map(|_| failed()).last(), Some(LAST_RETRY));
         pace.succeeded();
-        assert_eq!(pace.failed(), FIRST_RETRY);
+        pace.failed(now);
+        assert_eq!(pace.rest(now), FIRST_RETRY);
     }
 }

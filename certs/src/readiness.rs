@@ -167,3 +167,97 @@ pub fn wake(stored: &Stored, served: Option<&Leaf>, now: Timestamp) -> Option<Ti
     let moments = both.flat_map(|c| [c.from(), c.until(), c.when_left(WORRY)]);
     moments.filter(|moment| now < *moment).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bundle::Bundle,
+        change::Change,
+        clock::before,
+        published::{Kind, Webhook},
+        tests::{LEAF, at, names, rules},
+    };
+
+    fn stored() -> Stored {
+        Change::Found.apply(&Stored::default(), &rules(), at(0)).unwrap()
+    }
+
+    fn with(sight: Sight<Live>) -> Sights {
+        let name = "one".to_owned();
+        let configuration = Configuration {
+            kind: Kind::Validating,
+            name,
+        };
+        [(configuration, sight)].into()
+    }
+
+    fn bundles(bundles: &[Bundle]) -> Sights {
+        let webhook = |(index, bundle): (usize, &Bundle)| Webhook {
+            name: format!("webhook-{index}"),
+            text: Vec::new(),
+            bundle: bundle.clone(),
+        };
+        with(Sight::Present(Live {
+            version: String::new(),
+            webhooks: bundles.iter().enumerate().map(webhook).collect(),
+        }))
+    }
+
+    #[test]
+    fn ready_only_when_every_webhook_trusts_what_is_served() {
+        let stored = stored();
+        let leaf = stored.leaf.as_ref();
+        let bundle = Bundle::of([&stored.authority.as_ref().unwrap().authority.certificate]);
+        let told = |sights: &Sights| readiness(leaf, sights, &names(), at(0)).to_string();
+        let trusting = bundles(&[bundle.clone(), bundle.clone()]);
+        assert_eq!(told(&trusting), "ready");
+        assert_eq!(
+            told(&bundles(&[bundle.clone(), Bundle::default()])),
+            "ValidatingWebhookConfiguration one, webhook webhook-1, does not trust the certificate: it has no authority \
+             that is valid now"
+        );
+        assert_eq!(
+            told(&with(Sight::Absent)),
+            "ValidatingWebhookConfiguration one does not exist"
+        );
+        let not_seen = told(&with(Sight::NotSeen));
+        assert_eq!(
+            not_seen,
+            "ValidatingWebhookConfiguration one has not been looked at yet"
+        );
+        assert_eq!(
+            readiness(None, &trusting, &names(), at(0)),
+            Readiness::NoCertificate
+        );
+    }
+
+    #[test]
+    fn not_ready_out_of_time_or_under_another_name() {
+        let leaf = stored().leaf.unwrap();
+        let told = |names: &Names, now| readiness(Some(&leaf), &Sights::new(), names, now);
+        assert!(told(&names(), at(0)).is_ready());
+        let other = Names::new(["other.kymaros.svc".to_owned()]).unwrap();
+        for readiness in [
+            told(&other, at(0)),
+            told(&names(), leaf.certificate().until()),
+            told(&names(), before(leaf.certificate().from(), LEAF)),
+        ] {
+            assert!(matches!(readiness, Readiness::NotValid { .. }), "{readiness}");
+        }
+    }
+
+    #[test]
+    fn warns_only_when_renewal_is_long_overdue() {
+        let stored = stored();
+        let leaf = stored.leaf.as_ref().unwrap();
+        let until = leaf.certificate().until();
+        let told = |error, now| expiry(&stored, Some(leaf), error, now).warning;
+        assert_eq!(told(Some("no"), before(until, LEAF / 4)), None);
+        let warning =
+            format!("the certificate of the webhooks expires at {until} and is not renewed: forbidden");
+        assert_eq!(told(Some("forbidden"), before(until, LEAF / 11)), Some(warning));
+        let worried = leaf.certificate().when_left(WORRY);
+        assert_eq!(wake(&stored, Some(leaf), at(1)), Some(worried));
+    }
+}

@@ -33,3 +33,72 @@ fn is_trusted(leaf: &Leaf, sights: &Sights, names: &Names, now: Timestamp) -> bo
     leaf.certificate().is_valid(now)
         && webhooks.all(|webhook| webhook.bundle.trusts(leaf, names.service(), now).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authority::Authority,
+        bundle::Bundle,
+        published::{Configuration, Kind, Live, Webhook},
+        tests::{LEAF, at, authority, names},
+    };
+
+    fn trusting(authorities: &[&Authority]) -> Sights {
+        let webhook = Webhook {
+            name: "a".into(),
+            text: Vec::new(),
+            bundle: Bundle::of(authorities.iter().map(|a| &a.certificate)),
+        };
+        let configuration = Configuration {
+            kind: Kind::Mutating,
+            name: "one".into(),
+        };
+        let live = Live {
+            version: String::new(),
+            webhooks: vec![webhook],
+        };
+        [(configuration, Sight::Present(live))].into()
+    }
+
+    #[test]
+    fn what_is_trusted_stays_until_what_is_new_is_known() {
+        let (old, new) = (authority(), authority());
+        let [served, offered] = [&old, &new].map(|a| a.issue(&names(), LEAF, at(0)).unwrap());
+        let changes = |authorities: &[&Authority], settled, now| {
+            super::changes(
+                Some(&served),
+                &offered,
+                settled,
+                &trusting(authorities),
+                &names(),
+                now,
+            )
+        };
+        assert!(!changes(&[&old], false, at(0)) && !changes(&[&old], true, at(0)));
+        assert!(
+            !changes(&[&old, &new], false, at(0)),
+            "an API server may not have noticed"
+        );
+        assert!(changes(&[&old, &new], true, at(0)));
+        assert!(changes(&[&new], false, at(0)) && changes(&[], false, at(0)));
+        assert!(
+            changes(&[&old, &new], false, served.certificate().until()),
+            "what is served has ended"
+        );
+    }
+
+    #[test]
+    fn anything_is_better_than_nothing() {
+        let leaf = authority().issue(&names(), LEAF, at(0)).unwrap();
+        assert!(changes(None, &leaf, false, &Sights::new(), &names(), at(0)));
+        assert!(!changes(
+            Some(&leaf),
+            &leaf,
+            true,
+            &Sights::new(),
+            &names(),
+            at(0)
+        ));
+    }
+}

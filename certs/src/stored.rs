@@ -231,3 +231,114 @@ impl Reader<'_> {
         read.map_err(|why| self.flaw(LEAF[0], why)).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        change::Change,
+        tests::{at, authority, names, rules},
+    };
+
+    /// Everything that can be stored.
+    fn full() -> Stored {
+        let stored = Change::Found.apply(&Stored::default(), &rules(), at(0)).unwrap();
+        let stored = Change::Announce.apply(&stored, &rules(), at(1)).unwrap();
+        let stored = Change::Introduce.apply(&stored, &rules(), at(2)).unwrap();
+        Stored {
+            old: vec![authority().certificate],
+            old_until: Some(at(9)),
+            ..Change::AnnounceNext.apply(&stored, &rules(), at(3)).unwrap()
+        }
+    }
+
+    fn entries(stored: &Stored) -> Data {
+        let mut data = Data::new();
+        stored.write(&mut data);
+        data
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let stored = full();
+        let mut data = entries(&stored);
+        assert_eq!(data.len(), 10);
+        assert_eq!(Stored::read(&data, &names()), stored);
+        // Entries that have no meaning any more go, those of others stay.
+        data.insert("mine".into(), ByteString(b"text".to_vec()));
+        let less = Stored {
+            next: None,
+            old: Vec::new(),
+            old_until: None,
+            ..stored
+        };
+        less.write(&mut data);
+        assert_eq!(Stored::read(&data, &names()), less);
+        assert!(data.len() == 6 && data.contains_key("mine"));
+    }
+
+    #[test]
+    fn nothing_shows_a_key() {
+        let stored = full();
+        let shown = format!("{stored:?}");
+        for announced in [&stored.authority, &stored.next] {
+            let key = announced.clone().unwrap().authority.key.unwrap();
+            let body = key.pem().lines().nth(1).unwrap().to_owned();
+            assert!(!shown.contains(&body) && shown.contains("hidden"), "{shown}");
+        }
+        assert!(!shown.contains(stored.leaf.unwrap().key().pem().lines().nth(1).unwrap()));
+    }
+
+    #[test]
+    fn each_damaged_entry_is_named_and_the_rest_is_read() {
+        let whole = full();
+        for entry in LEAF.iter().chain(&CURRENT).chain(&NEXT).chain(&OLD) {
+            let mut data = entries(&whole);
+            data.insert((*entry).to_owned(), ByteString(b"garbage".to_vec()));
+            let read = Stored::read(&data, &names());
+            assert_ne!(
+                Stored {
+                    flaws: Vec::new(),
+                    ..read.clone()
+                },
+                whole,
+                "{entry}"
+            );
+            let lost = [
+                read.authority != whole.authority,
+                read.next != whole.next,
+                read.leaf != whole.leaf,
+            ];
+            assert!(lost.iter().filter(|lost| **lost).count() <= 1, "{entry}");
+            if !entry.ends_with(".published") {
+                let named = entry.replace("tls.key", "tls.crt");
+                assert_eq!(read.flaws.iter().map(|f| f.entry).collect::<Vec<_>>(), [named]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_about_one_authority_only() {
+        let mut data = entries(&full());
+        let other = authority();
+        data.insert("ca.crt".into(), ByteString(other.certificate.pem().into()));
+        let read = Stored::read(&data, &names()).authority.unwrap();
+        assert_eq!(
+            (read.authority.certificate, read.published),
+            (other.certificate, None)
+        );
+    }
+
+    #[test]
+    fn a_foreign_secret_needs_no_authority() {
+        let mut data = entries(&full());
+        assert_eq!(Stored::read_foreign(&data).leaf, full_leaf(&data));
+        data.retain(|entry, _| entry.starts_with("tls."));
+        let read = Stored::read_foreign(&data);
+        assert!(read.authority.is_none() && read.leaf.is_some() && read.flaws.is_empty());
+    }
+
+    fn full_leaf(data: &Data) -> Option<Leaf> {
+        Stored::read(data, &names()).leaf
+    }
+}

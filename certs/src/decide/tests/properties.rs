@@ -137,11 +137,12 @@ fn is_at_rest(world: &mut World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// 100 histories; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for more and for others.
+/// 50 histories; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for more and for others.
 fn config() -> ProptestConfig {
-    let asked = ProptestConfig::default();
-    let cases = asked.cases.max(100);
-    ProptestConfig { cases, ..asked }
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    let default = ProptestConfig::default();
+    let cases = if asked { default.cases } else { 50 };
+    ProptestConfig { cases, ..default }
 }
 
 /// A replica looks at least this often, or its certificate would expire unseen.

@@ -16,14 +16,14 @@ use crate::{
     serve,
     settings::Lifetimes,
     stored::{Data, Stored},
-    tests::{LEAF, PROPAGATION, at, names},
+    tests::{LEAF, PROPAGATION, at},
 };
 
 /// Lives short enough for several authorities in one history.
-pub fn rules() -> Rules {
+fn rules() -> Rules {
     Rules {
-        names: names(),
         lifetimes: Lifetimes::new(LEAF * 3, LEAF, PROPAGATION).unwrap(),
+        ..crate::tests::rules()
     }
 }
 
@@ -43,21 +43,38 @@ enum Effect {
 }
 
 /// A replica: what it saw last, what it still has to do, and what it serves.
-#[derive(Default)]
 pub struct Replica {
-    secret: Option<Option<u64>>,
+    secret: Sight<u64>,
     stored: Stored,
     sights: Sights,
     effects: Vec<Effect>,
     pub served: Option<Leaf>,
 }
 
+impl Replica {
+    /// It has just started.
+    fn new(configurations: &Configurations) -> Self {
+        Self {
+            secret: Sight::NotSeen,
+            stored: Stored::default(),
+            sights: configurations
+                .keys()
+                .map(|c| (c.clone(), Sight::NotSeen))
+                .collect(),
+            effects: Vec::new(),
+            served: None,
+        }
+    }
+}
+
+type Configurations = BTreeMap<Configuration, Option<Live>>;
+
 pub struct World {
     pub now: Timestamp,
     rules: Rules,
     versions: u64,
     secret: Option<Version>,
-    configurations: BTreeMap<Configuration, Option<Live>>,
+    configurations: Configurations,
     /// What each webhook's bundle was, and since when: API servers may still have it.
     history: BTreeMap<(Configuration, String), Vec<(Timestamp, Bundle)>>,
     pub replicas: [Replica; 2],
@@ -80,21 +97,19 @@ impl World {
             };
             (Configuration { kind, name }, Some(live))
         });
-        let mut world = Self {
+        let configurations = configurations.into_iter().collect();
+        Self {
             now: at(0),
             rules: rules(),
             versions: 0,
             secret: None,
-            configurations: configurations.into_iter().collect(),
+            replicas: [Replica::new(&configurations), Replica::new(&configurations)],
+            configurations,
             history: BTreeMap::new(),
-            replicas: Default::default(),
             last_round: at(0),
             attention,
             trusted: BTreeMap::new(),
-        };
-        world.restart(0);
-        world.restart(1);
-        world
+        }
     }
 
     /// A world in which all is well, and the authority is so old.
@@ -115,6 +130,11 @@ impl World {
     /// What the Secret holds.
     pub fn stored(&self) -> Stored {
         self.secret.as_ref().map(|s| s.stored.clone()).unwrap_or_default()
+    }
+
+    /// Which version of the Secret there is.
+    fn number(&self) -> Sight<u64> {
+        self.secret.as_ref().map(|s| s.number).into()
     }
 
     /// The bundles as they are.
@@ -159,11 +179,7 @@ impl World {
 
     /// The replica dies and starts anew.
     pub fn restart(&mut self, replica: usize) {
-        let sights = self.configurations.keys().map(|c| (c.clone(), Sight::NotSeen));
-        self.replicas[replica] = Replica {
-            sights: sights.collect(),
-            ..Replica::default()
-        };
+        self.replicas[replica] = Replica::new(&self.configurations);
     }
 
     /// The watch on the Secret delivers, as soon as the replica has done what it decided.
@@ -174,13 +190,10 @@ impl World {
     }
 
     fn read_secret(&mut self, replica: usize) {
-        let stored = self.stored();
+        let (number, stored) = (self.number(), self.stored());
         let replica = &mut self.replicas[replica];
-        let number = self.secret.as_ref().map(|s| s.number);
-        if replica.secret != Some(number) {
-            replica.secret = Some(number);
-            replica.stored = stored;
-        }
+        replica.secret = number;
+        replica.stored = stored;
     }
 
     /// The watch on a configuration delivers, or all of them; likewise.
@@ -199,7 +212,7 @@ impl World {
     /// The replica swaps its certificate, and decides what to do.
     pub fn look(&mut self, replica: usize) {
         let replica = &mut self.replicas[replica];
-        if replica.secret.is_none() || !replica.effects.is_empty() {
+        if replica.secret == Sight::NotSeen || !replica.effects.is_empty() {
             return;
         }
         let (stored, sights, now) = (&replica.stored, &replica.sights, self.now);
@@ -242,7 +255,7 @@ impl World {
                 self.replicas[index].effects.clear();
             }
             Effect::LookAgain => {
-                if self.replicas[index].secret != Some(self.secret.as_ref().map(|s| s.number)) {
+                if self.replicas[index].secret != self.number() {
                     self.read_secret(index);
                     self.replicas[index].effects.clear();
                 }
@@ -254,7 +267,7 @@ impl World {
 
     fn write(&mut self, index: usize, change: Change) {
         let replica = &self.replicas[index];
-        if replica.secret == Some(self.secret.as_ref().map(|s| s.number)) {
+        if replica.secret == self.number() {
             // Fails when so much time has passed since it was decided that it makes no sense any more.
             if let Ok(after) = change.apply(&replica.stored, &self.rules, self.now) {
                 self.put_secret(&after);
