@@ -8,7 +8,7 @@ use kymaros::commands::Cli;
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::parse().run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("kymaros: {error:#}");
             ExitCode::FAILURE

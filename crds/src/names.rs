@@ -26,6 +26,9 @@ pub const RUN_UID_LABEL: &str = "kymaros.io/run-uid";
 /// Label with the source namespace that a sandbox stands for.
 pub const SOURCE_NAMESPACE_LABEL: &str = "kymaros.io/source-namespace";
 
+/// Name of the Secret with the license, in the operator's namespace.
+pub const LICENSE_SECRET: &str = "kymaros-license";
+
 /// Annotation on a sandbox: when it goes, whatever happens; RFC 3339.
 pub const EXPIRES_AT_ANNOTATION: &str = "kymaros.io/expires-at";
 /// Annotation on a test: any value but an empty one and `false` starts a run.

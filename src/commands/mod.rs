@@ -1,10 +1,14 @@
 //! The command line: one file a command, wiring only.
 
 mod crds;
+mod license;
+mod lint;
 mod operator;
 mod ready;
 mod report;
 mod uninstall;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -19,7 +23,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the operator in a cluster.
-    Operator(operator::Args),
+    Operator(Box<operator::Args>),
     /// Show a report: score by level, checks, timeline and findings.
     Report(report::Args),
     /// Print the custom resource definitions as YAML.
@@ -28,20 +32,27 @@ enum Command {
     Ready(ready::Args),
     /// Stop the operator and remove everything that needs it; tests and reports stay.
     Uninstall(uninstall::Args),
+    /// Judge manifests without a cluster, as the webhook would.
+    Lint(lint::Args),
+    /// Make license keys, or say what one opens.
+    License(license::Args),
 }
 
 impl Cli {
-    /// Runs the command.
+    /// Runs the command. Commands that answer a question do so with the exit code too.
     ///
     /// # Errors
     /// What went wrong, in words for a person.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Operator(args) => operator::run(args).await,
-            Command::Report(args) => report::run(args).await,
-            Command::Crds => crds::run(),
-            Command::Ready(args) => ready::run(args).await,
-            Command::Uninstall(args) => uninstall::run(args).await,
+            Command::Operator(args) => operator::run(*args).await?,
+            Command::Report(args) => report::run(args).await?,
+            Command::Crds => crds::run()?,
+            Command::Ready(args) => ready::run(args).await?,
+            Command::Uninstall(args) => uninstall::run(args).await?,
+            Command::Lint(args) => return lint::run(&args),
+            Command::License(args) => return license::run(args),
         }
+        Ok(ExitCode::SUCCESS)
     }
 }

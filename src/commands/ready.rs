@@ -45,13 +45,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::net::TcpListener;
 
     use super::*;
     use crate::telemetry::health::{self, Readiness};
 
     async fn ask(readiness: Readiness) -> anyhow::Result<()> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
         let args = Args {
             address: listener.local_addr()?.to_string(),
             timeout: Duration::ZERO,

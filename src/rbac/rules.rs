@@ -30,7 +30,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         resources: &["restoretests"],
         verbs: &["get", "list", "watch", "patch"],
         why: "reads tests, takes triggers, holds and releases them by a finalizer",
-        needed_by: &["src/commands/operator.rs", "src/schedule/act.rs"],
+        needed_by: &["src/commands/operator/watched.rs", "src/schedule/act.rs"],
         ..ANY
     },
     Rule {
@@ -50,7 +50,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         resources: &["restoretests/status"],
         verbs: &["update", "patch"],
         why: "writes the status of tests",
-        needed_by: &["src/schedule/controller.rs", "src/commands/operator.rs"],
+        needed_by: &["src/schedule/controller.rs", "src/commands/operator/watched.rs"],
         rarely: &[("patch", "marks a stored test that cannot be read")],
         ..ANY
     },
@@ -67,7 +67,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         resources: &["healthcheckpolicies"],
         verbs: &["list", "watch"],
         why: "reads policies",
-        needed_by: &["src/commands/operator.rs"],
+        needed_by: &["src/commands/operator/watched.rs"],
         ..ANY
     },
     Rule {
@@ -77,7 +77,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         needed_by: &[
             "src/sandbox/apply.rs",
             "src/sandbox/remove.rs",
-            "src/commands/operator.rs",
+            "src/commands/operator/watched.rs",
         ],
         ..ANY
     },
@@ -119,9 +119,9 @@ pub(super) const CLUSTER: &[Rule] = &[
     },
     Rule {
         resources: &["persistentvolumes"],
-        verbs: &["list", "patch"],
-        why: "finds the volumes of a sandbox, and has them deleted with it",
-        needed_by: &["src/sandbox/remove.rs"],
+        verbs: &["list", "watch", "patch"],
+        why: "knows where volumes are kept, finds those of a sandbox, and has them deleted with it",
+        needed_by: &["src/commands/operator/watched.rs", "src/sandbox/remove.rs"],
         ..ANY
     },
     Rule {
@@ -215,7 +215,7 @@ pub(super) const VELERO: &[Rule] = &[
         resources: &["backups"],
         verbs: &["list", "watch"],
         why: "chooses a backup",
-        needed_by: &["src/commands/operator.rs"],
+        needed_by: &["src/commands/operator/watched.rs"],
         ..ANY
     },
     Rule {
@@ -226,7 +226,7 @@ pub(super) const VELERO: &[Rule] = &[
         needed_by: &[
             "src/run/act.rs",
             "src/sandbox/remove.rs",
-            "src/commands/operator.rs",
+            "src/commands/operator/watched.rs",
         ],
         rarely: &[("get", "whose Restore it is that has the name of ours")],
         ..ANY
@@ -252,10 +252,11 @@ pub(super) const VELERO: &[Rule] = &[
         ..ANY
     },
     Rule {
-        resources: &["configmaps"],
-        verbs: &["list", "create", "patch", "delete"],
-        why: "tells Velero how to change what it restores",
-        needed_by: &["src/run/act.rs", "src/sandbox/remove.rs"],
+        groups: &["apps"],
+        resources: &["deployments"],
+        verbs: &["list", "watch"],
+        why: "finds the account that Velero's server works as",
+        needed_by: &["src/commands/operator/watched.rs"],
         ..ANY
     },
 ];
@@ -267,7 +268,7 @@ pub(super) const OWN: &[Rule] = &[
         verbs: &["create"],
         when: Some(LeaderElection),
         why: "the replicas agree who acts; admission fences the name",
-        needed_by: &["src/commands/operator.rs"],
+        needed_by: &["src/commands/operator/watched.rs"],
         ..ANY
     },
     Rule {
@@ -277,7 +278,7 @@ pub(super) const OWN: &[Rule] = &[
         name: Some(Lease),
         when: Some(LeaderElection),
         why: "the replicas agree who acts",
-        needed_by: &["src/commands/operator.rs"],
+        needed_by: &["src/commands/operator/watched.rs"],
         ..ANY
     },
     Rule {
@@ -310,7 +311,7 @@ pub(super) const OWN: &[Rule] = &[
         verbs: &["list", "watch"],
         name: Some(LicenseSecret),
         why: "reads the license",
-        needed_by: &["src/commands/operator.rs"],
+        needed_by: &["src/license/watch.rs"],
         ..ANY
     },
 ];

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, ResourceExt,
     api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::{
     sandbox::{
-        apply::{self, FIELD_MANAGER, SandboxError},
+        apply::{self, SandboxError},
         naming::RunIdentity,
         remove::{self, OwnedSandbox},
     },
@@ -151,8 +150,7 @@ async fn outcome(downloader: Downloader, restore: String) -> Result<RestoreOutco
     })
 }
 
-/// Creates the modifiers and then the Restore. Before that, each target is looked at once more: it must be a sandbox
-/// of this very run.
+/// Creates the Restore. Before that, each target is looked at once more: it must be a sandbox of this very run.
 async fn create_restore(
     context: &RunContext,
     identity: &RunIdentity,
@@ -166,21 +164,6 @@ async fn create_restore(
             return Err(SandboxError::Taken(sandbox.clone()).into());
         }
     }
-    let name = restore::modifier_name(&plan.name);
-    let modifiers = ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name.clone()),
-            labels: Some(identity.labels()),
-            ..ObjectMeta::default()
-        },
-        data: Some([("modifiers.yaml".to_owned(), restore::modifiers().to_string())].into()),
-        ..ConfigMap::default()
-    };
-    let config_maps = Api::<ConfigMap>::namespaced(context.client.clone(), &context.velero_namespace);
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    config_maps
-        .patch(&name, &params, &Patch::Apply(&modifiers))
-        .await?;
     let restores = Api::<Restore>::namespaced(context.client.clone(), &context.velero_namespace);
     let wanted = restore::build(plan, &context.velero_namespace);
     match restores.create(&PostParams::default(), &wanted).await {

@@ -15,6 +15,7 @@ use kube::{
 };
 use kymaros_crds::{RestoreReport, RestoreReportStatus, RunPhase, RunResult, names};
 use thiserror::Error;
+use tokio::sync::watch;
 
 use super::{
     act::{ActError, act},
@@ -24,6 +25,7 @@ use super::{
     observe::{observe, phase},
 };
 use crate::{
+    admission::AdmissionState,
     condition,
     sandbox::objects::Operator,
     velero::{Backup, Restore},
@@ -45,6 +47,8 @@ pub struct RunContext {
     pub restores: Store<Restore>,
     /// All Backups in Velero's namespace.
     pub backups: Store<Backup>,
+    /// Whether admission fences sandboxes.
+    pub admission: watch::Receiver<AdmissionState>,
     /// Who we are.
     pub operator: Operator,
     /// Where Velero lives.

@@ -14,6 +14,7 @@ use super::{
     queue::{self, Entry},
 };
 use crate::{
+    admission::AdmissionState,
     sandbox::{naming::RunIdentity, remove},
     velero::{
         Restore, choose,
@@ -142,11 +143,24 @@ fn restore(context: &RunContext, identity: &RunIdentity, index: usize) -> Option
 fn place(context: &RunContext, uid: &str) -> queue::QueuePlace {
     let unfinished = context.reports.state_filter(|r| phase(r) != RunPhase::Completed);
     let entries: Vec<Entry> = unfinished.iter().map(|r| entry(r)).collect();
+    queue::place(uid, &entries, held(context), context.concurrent_runs)
+}
+
+/// Why no run may go to Velero now. Somebody may be recovering for real, and tests step aside; and without admission
+/// nothing would keep copies harmless.
+fn held(context: &RunContext) -> Option<String> {
+    if let AdmissionState::Missing(why) = &*context.admission.borrow() {
+        return Some(format!(
+            "the webhooks that fence sandboxes are not in place: {why}"
+        ));
+    }
     let foreign = context
         .restores
-        .find(|r| is_foreign(r) && RestorePhase::of(r).occupies_worker());
-    let foreign = foreign.as_ref().map(|r| r.name_any());
-    queue::place(uid, &entries, foreign.as_deref(), context.concurrent_runs)
+        .find(|r| is_foreign(r) && RestorePhase::of(r).occupies_worker())?;
+    Some(format!(
+        "restore {} is not a test and goes first",
+        foreign.name_any()
+    ))
 }
 
 /// The phase of a run as stored. None means it was just made; a report of 0.6.9 has none either, and is over.

@@ -32,19 +32,16 @@ pub enum QueuePlace {
 
 /// Finds the place of a run among all unfinished runs, itself included.
 ///
-/// `foreign` is a Restore that is not ours and is new or in progress: somebody may be recovering for real, and tests
-/// step aside. `concurrent` is how many runs may have sandboxes at once.
+/// `held` is why no run may go to Velero now, in words; it also calls back a run that has not been there yet.
+/// `concurrent` is how many runs may have sandboxes at once.
 #[must_use]
-pub fn place(uid: &str, entries: &[Entry], foreign: Option<&str>, concurrent: usize) -> QueuePlace {
+pub fn place(uid: &str, entries: &[Entry], held: Option<String>, concurrent: usize) -> QueuePlace {
     let mut waiting: Vec<&Entry> = entries.iter().filter(|e| e.phase == RunPhase::Queued).collect();
     waiting.sort_by(|a, b| (a.planned, &a.uid).cmp(&(b.planned, &b.uid)));
     let Some(index) = waiting.iter().position(|e| e.uid == uid) else {
-        // It has left the queue; only a foreign Restore can call it back.
-        return match foreign {
-            Some(name) => QueuePlace::Waiting {
-                position: 1,
-                reason: foreign_reason(name),
-            },
+        // It has left the queue.
+        return match held {
+            Some(reason) => QueuePlace::Waiting { position: 1, reason },
             None => QueuePlace::Turn,
         };
     };
@@ -52,8 +49,8 @@ pub fn place(uid: &str, entries: &[Entry], foreign: Option<&str>, concurrent: us
         position: index + 1,
         reason,
     };
-    if let Some(name) = foreign {
-        return wait(foreign_reason(name));
+    if let Some(reason) = held {
+        return wait(reason);
     }
     let at_velero = entries
         .iter()
@@ -71,10 +68,6 @@ pub fn place(uid: &str, entries: &[Entry], foreign: Option<&str>, concurrent: us
         ));
     }
     QueuePlace::Turn
-}
-
-fn foreign_reason(name: &str) -> String {
-    format!("restore {name} is not a test and goes first")
 }
 
 fn holds_sandboxes(phase: RunPhase) -> bool {
@@ -140,13 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_restore_goes_first() {
-        let entries = [entry("a", 1, RunPhase::Queued)];
-        let QueuePlace::Waiting { reason, .. } = place("a", &entries, Some("recover-prod"), 5) else {
-            panic!("must wait")
-        };
-        assert!(reason.contains("recover-prod"));
-        let entries = [entry("a", 1, RunPhase::Preparing)];
-        assert_ne!(place("a", &entries, Some("recover-prod"), 5), QueuePlace::Turn);
+    fn what_holds_the_queue_holds_everybody_who_has_not_reached_velero() {
+        let held = || Some("restore recover-prod goes first".to_owned());
+        for phase in [RunPhase::Queued, RunPhase::Preparing] {
+            let QueuePlace::Waiting { reason, .. } = place("a", &[entry("a", 1, phase)], held(), 5) else {
+                panic!("must wait")
+            };
+            assert!(reason.contains("recover-prod"));
+        }
     }
 }

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
-    core::v1::{ConfigMap, Namespace, NamespaceCondition, PersistentVolume, Pod},
+    core::v1::{Namespace, NamespaceCondition, PersistentVolume, Pod},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -145,7 +145,11 @@ impl OwnedSandbox {
             Err(error) => return Err(error),
         };
         for object in objects {
-            let kept: Vec<&String> = object.finalizers().iter().filter(|f| is_built_in(f)).collect();
+            let kept: Vec<&String> = object
+                .finalizers()
+                .iter()
+                .filter(|f| names::is_kubernetes_finalizer(f))
+                .collect();
             if kept.len() < object.finalizers().len() {
                 let patch = Patch::Merge(serde_json::json!({ "metadata": { "finalizers": kept } }));
                 let name = object.name_any();
@@ -156,12 +160,6 @@ impl OwnedSandbox {
         }
         Ok(())
     }
-}
-
-/// Finalizers that Kubernetes' own controllers put on and take off.
-fn is_built_in(finalizer: &str) -> bool {
-    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
-    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
 }
 
 /// What still carries the labels of a run.
@@ -175,8 +173,6 @@ pub struct Leftovers {
     pub restores: Vec<(String, bool)>,
     /// Download requests.
     pub downloads: Vec<String>,
-    /// `ConfigMap`s in Velero's namespace.
-    pub config_maps: Vec<String>,
     /// Volumes that belonged to a sandbox.
     pub volumes: Vec<String>,
 }
@@ -191,7 +187,7 @@ impl Leftovers {
     /// How many are left in Velero's namespace.
     #[must_use]
     pub fn count_outside(&self) -> usize {
-        self.restores.len() + self.downloads.len() + self.config_maps.len()
+        self.restores.len() + self.downloads.len()
     }
 }
 
@@ -209,12 +205,10 @@ pub async fn leftovers(
     let namespaces = Api::<Namespace>::all(client.clone());
     let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
     let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
-    let config_maps = Api::<ConfigMap>::namespaced(client.clone(), velero_namespace);
-    let (namespaces, restores, downloads, config_maps, volumes) = tokio::try_join!(
+    let (namespaces, restores, downloads, volumes) = tokio::try_join!(
         namespaces.list(&of_run),
         restores.list(&of_run),
         downloads.list(&of_run),
-        config_maps.list_metadata(&of_run),
         volumes_of(client, sandboxes),
     )?;
     Ok(Leftovers {
@@ -228,7 +222,6 @@ pub async fn leftovers(
             .map(|r| (r.name_any(), r.metadata.deletion_timestamp.is_some()))
             .collect(),
         downloads: downloads.iter().map(ResourceExt::name_any).collect(),
-        config_maps: config_maps.iter().map(ResourceExt::name_any).collect(),
         volumes: volumes.iter().map(ResourceExt::name_any).collect(),
     })
 }
@@ -251,15 +244,6 @@ pub async fn remove_outside(
     let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
     for name in &left.downloads {
         ignore_gone(downloads.delete(name, &DeleteParams::default()).await.map(|_| ()))?;
-    }
-    let config_maps = Api::<ConfigMap>::namespaced(client.clone(), velero_namespace);
-    for name in &left.config_maps {
-        ignore_gone(
-            config_maps
-                .delete(name, &DeleteParams::default())
-                .await
-                .map(|_| ()),
-        )?;
     }
     Ok(())
 }
@@ -326,24 +310,6 @@ mod tests {
                 .collect(),
         );
         namespace
-    }
-
-    #[test]
-    fn finalizers_of_kubernetes_itself_are_left_to_it() {
-        for own in [
-            "kubernetes.io/pvc-protection",
-            "batch.kubernetes.io/job-tracking",
-            "foregroundDeletion",
-        ] {
-            assert!(is_built_in(own), "{own}");
-        }
-        for foreign in [
-            "finalizer.crossplane.io/x",
-            "example.com/kubernetes.io",
-            "database.example/drop",
-        ] {
-            assert!(!is_built_in(foreign), "{foreign}");
-        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, ResourceExt, runtime::controller::Action};
+use kube::{Api, Client, ResourceExt, core::PartialObjectMeta, runtime::controller::Action};
 use kymaros_crds::{RestoreReport, names};
 
 use super::remove::{self, OwnedSandbox};
@@ -25,7 +25,10 @@ pub struct SweepContext {
 /// # Errors
 /// When the API server refuses or does not answer; it is looked at again later.
 #[tracing::instrument(skip_all, fields(sandbox = %namespace.name_any()))]
-pub async fn reconcile(namespace: Arc<Namespace>, context: Arc<SweepContext>) -> Result<Action, kube::Error> {
+pub async fn reconcile(
+    namespace: Arc<PartialObjectMeta<Namespace>>,
+    context: Arc<SweepContext>,
+) -> Result<Action, kube::Error> {
     let Some(uid) = namespace.labels().get(names::RUN_UID_LABEL).cloned() else {
         return Ok(Action::await_change());
     };
@@ -57,7 +60,7 @@ enum Fate {
     Remove,
 }
 
-fn fate(namespace: &Namespace, is_orphan: bool, now: Timestamp) -> Fate {
+fn fate(namespace: &PartialObjectMeta<Namespace>, is_orphan: bool, now: Timestamp) -> Fate {
     let expires: Option<Timestamp> = namespace
         .annotations()
         .get(names::EXPIRES_AT_ANNOTATION)
@@ -77,7 +80,11 @@ fn fate(namespace: &Namespace, is_orphan: bool, now: Timestamp) -> Fate {
 
 /// Whether the report of the run still exists, asked of the API server itself: a store that lags behind would make
 /// an orphan of a new run.
-async fn has_run(client: &Client, namespace: &Namespace, uid: &str) -> Result<bool, kube::Error> {
+async fn has_run(
+    client: &Client,
+    namespace: &PartialObjectMeta<Namespace>,
+    uid: &str,
+) -> Result<bool, kube::Error> {
     let labels = namespace.labels();
     let (Some(home), Some(run)) = (
         labels.get(names::TEST_NAMESPACE_LABEL),
@@ -98,8 +105,8 @@ async fn has_run(client: &Client, namespace: &Namespace, uid: &str) -> Result<bo
 mod tests {
     use super::*;
 
-    fn sandbox(expires: Option<&str>, going: bool) -> Namespace {
-        let mut namespace = Namespace::default();
+    fn sandbox(expires: Option<&str>, going: bool) -> PartialObjectMeta<Namespace> {
+        let mut namespace = PartialObjectMeta::<Namespace>::default();
         namespace.metadata.annotations =
             expires.map(|e| [(names::EXPIRES_AT_ANNOTATION.to_owned(), e.to_owned())].into());
         namespace.metadata.deletion_timestamp = going.then_some(

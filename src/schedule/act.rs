@@ -5,7 +5,9 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreReportSpec, RestoreTest, names};
+use kymaros_crds::{
+    HealthCheckPolicy, RestoreReport, RestoreReportSpec, RestoreTest, RestoreTestSpec, names,
+};
 
 use super::decide::Start;
 
@@ -17,10 +19,11 @@ use super::decide::Start;
 pub async fn create_report(
     client: &Client,
     test: &RestoreTest,
+    spec: &RestoreTestSpec,
     policy: Option<&HealthCheckPolicy>,
     start: Start,
 ) -> Result<String, kube::Error> {
-    let report = report(test, policy, start);
+    let report = report(test, spec, policy, start);
     let name = report.name_any();
     let api = Api::<RestoreReport>::namespaced(client.clone(), &test.namespace().unwrap_or_default());
     match api.create(&PostParams::default(), &report).await {
@@ -32,7 +35,12 @@ pub async fn create_report(
 
 /// The report of a run: `<test>-YYYYMMDD-HHMMSS` as in 0.6.9, after the planned time, so that making it twice makes
 /// one. It carries the test's own labels.
-fn report(test: &RestoreTest, policy: Option<&HealthCheckPolicy>, start: Start) -> RestoreReport {
+fn report(
+    test: &RestoreTest,
+    spec: &RestoreTestSpec,
+    policy: Option<&HealthCheckPolicy>,
+    start: Start,
+) -> RestoreReport {
     let stamp = start.planned.strftime("%Y%m%d-%H%M%S").to_string();
     let name = names::object_name(&test.name_any(), &stamp);
     let mut labels = test.labels().clone();
@@ -59,7 +67,7 @@ fn report(test: &RestoreTest, policy: Option<&HealthCheckPolicy>, start: Start) 
             test_ref: test.name_any(),
             trigger: Some(start.trigger),
             scheduled_for: Some(Time(start.planned)),
-            test: Some(test.spec.clone()),
+            test: Some(spec.clone()),
             policy: policy.map(|p| p.spec.clone()),
         },
         status: None,
@@ -153,12 +161,12 @@ mod tests {
             trigger: Trigger::Schedule,
             planned: "2026-01-02T03:04:05Z".parse().unwrap(),
         };
-        let made = report(&test, None, start);
+        let made = report(&test, &test.spec, None, start);
         assert_eq!(made.name_any(), "shop-20260102-030405");
         assert_eq!(made.labels()["kymaros.io/compliance"], "dora");
         assert_eq!(made.finalizers(), [names::FINALIZER]);
         test.metadata.name = Some("x".repeat(253));
-        let long = report(&test, None, start).name_any();
+        let long = report(&test, &test.spec, None, start).name_any();
         assert!(long.len() <= 253 && long.ends_with("-20260102-030405"), "{long}");
     }
 }

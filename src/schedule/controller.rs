@@ -12,7 +12,10 @@ use kube::{
         reflector::Store,
     },
 };
-use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, Trigger, domain::Test, names};
+use kymaros_crds::{
+    HealthCheckPolicy, RestoreReport, RestoreTest, RestoreTestSpec, RunPhase, Trigger, domain::Test, names,
+};
+use kymaros_webhooks::default::Defaults;
 use thiserror::Error;
 
 use super::{
@@ -33,6 +36,8 @@ pub struct ScheduleContext {
     pub policies: Store<HealthCheckPolicy>,
     /// Publishes Events.
     pub recorder: Recorder,
+    /// What tests leave open.
+    pub defaults: Defaults,
 }
 
 /// Why a test could not be dealt with now.
@@ -68,7 +73,9 @@ pub async fn reconcile(
             .await
             .map_err(ScheduleError::Metadata)?;
     }
-    let parsed = match Test::try_from(&test.spec) {
+    // Filled in already, unless the webhook was away when the test was written.
+    let spec = context.defaults.filled(&test.spec);
+    let parsed = match Test::try_from(&spec) {
         Ok(parsed) => parsed,
         Err(invalid) => {
             let readiness = Readiness::Invalid(&invalid);
@@ -101,7 +108,7 @@ pub async fn reconcile(
         },
         now,
     );
-    carry_out(&context, &test, policy.as_deref(), &decision).await?;
+    carry_out(&context, &test, &spec, policy.as_deref(), &decision).await?;
     let warnings = parsed.schedule.warnings();
     let readiness = Readiness::Ready {
         decision: &decision,
@@ -120,6 +127,7 @@ pub async fn reconcile(
 async fn carry_out(
     context: &ScheduleContext,
     test: &RestoreTest,
+    spec: &RestoreTestSpec,
     policy: Option<&HealthCheckPolicy>,
     decision: &Decision,
 ) -> Result<(), ScheduleError> {
@@ -135,7 +143,7 @@ async fn carry_out(
         .await
         .map_err(ScheduleError::Metadata)?;
     if let Some(start) = decision.start.filter(|_| !answered) {
-        let name = act::create_report(client, test, policy, start)
+        let name = act::create_report(client, test, spec, policy, start)
             .await
             .map_err(ScheduleError::Report)?;
         tracing::info!(run = %name, trigger = ?start.trigger, "run started");

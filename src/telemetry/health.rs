@@ -6,7 +6,6 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use tokio::net::TcpListener;
 
 /// What the process still waits for before it is ready.
 #[derive(Clone, Default)]
@@ -19,6 +18,14 @@ impl Readiness {
         Self(Arc::new(Mutex::new(
             what.iter().map(ToString::to_string).collect(),
         )))
+    }
+
+    /// One more to wait for, or to wait for again.
+    pub fn wait_for(&self, what: &str) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pending.iter().any(|w| w == what) {
+            pending.push(what.to_owned());
+        }
     }
 
     /// One of them is here.
@@ -59,10 +66,11 @@ async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, String) {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     axum::serve(listener, router(readiness))
         .with_graceful_shutdown(stop)
         .await

@@ -82,12 +82,6 @@ pub struct RestorePlan {
     pub pod_volume_timeout_seconds: u64,
 }
 
-/// Name of the `ConfigMap` with the resource modifiers of a Restore.
-#[must_use]
-pub fn modifier_name(restore: &str) -> String {
-    format!("{restore}-modifiers")
-}
-
 /// The Restore for a plan, as reference facts demand: explicit namespaces, `includeClusterResources` unset (false
 /// breaks volumes), never `update`, no node ports, no hooks.
 #[must_use]
@@ -122,78 +116,9 @@ pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
             existing_resource_policy: Some("none".to_owned()),
             preserve_node_ports: Some(false),
             item_operation_timeout: Some(format!("{}s", plan.pod_volume_timeout_seconds)),
-            resource_modifier: Some(super::types::ObjectReference {
-                kind: "ConfigMap".to_owned(),
-                name: modifier_name(&plan.name),
-            }),
         },
         status: None,
     }
-}
-
-/// Velero's resource modifiers of every sandbox restore: nothing scheduled runs, nothing asks the cloud for an
-/// address, no finalizer of the copy reaches out, no hook runs, the copies stay out of backups. Merge patches
-/// only: removing what is not there is an error in a JSON patch, and not in a merge patch.
-#[must_use]
-pub fn modifiers() -> serde_json::Value {
-    let rule = |resource: &str, patch: serde_json::Value| {
-        serde_json::json!({
-            "conditions": { "groupResource": resource },
-            "mergePatches": [{ "patchData": patch.to_string() }],
-        })
-    };
-    let hooks = [
-        "post.hook.restore.velero.io/container",
-        "post.hook.restore.velero.io/command",
-        "post.hook.restore.velero.io/on-error",
-        "post.hook.restore.velero.io/exec-timeout",
-        "post.hook.restore.velero.io/wait-timeout",
-        "post.hook.restore.velero.io/wait-for-ready",
-        "init.hook.restore.velero.io/container-image",
-        "init.hook.restore.velero.io/container-name",
-        "init.hook.restore.velero.io/command",
-    ];
-    let no_hooks: serde_json::Map<_, _> = hooks
-        .iter()
-        .map(|h| ((*h).to_owned(), serde_json::Value::Null))
-        .collect();
-    serde_json::json!({
-        "version": "v1",
-        "resourceModifierRules": [
-            rule("cronjobs.batch", serde_json::json!({ "spec": { "suspend": true } })),
-            rule("pods", serde_json::json!({ "metadata": { "finalizers": null, "annotations": no_hooks } })),
-            rule("persistentvolumeclaims", serde_json::json!({ "metadata": { "finalizers": null } })),
-            rule("configmaps", serde_json::json!({ "metadata": { "finalizers": null } })),
-            rule("secrets", serde_json::json!({ "metadata": { "finalizers": null } })),
-            rule("services", serde_json::json!({
-                "metadata": { "finalizers": null },
-                "spec": { "externalIPs": null },
-            })),
-            internal_service("LoadBalancer"),
-            internal_service("NodePort"),
-            rule("deployments.apps", serde_json::json!({ "metadata": { "finalizers": null } })),
-            rule("statefulsets.apps", serde_json::json!({ "metadata": { "finalizers": null } })),
-            rule("daemonsets.apps", serde_json::json!({ "metadata": { "finalizers": null } })),
-        ],
-    })
-}
-
-/// Makes a Service of an outside type an internal one. A condition on the type keeps `ExternalName` as it is.
-fn internal_service(service_type: &str) -> serde_json::Value {
-    let patch = serde_json::json!({
-        "spec": {
-            "type": "ClusterIP", "loadBalancerIP": null, "loadBalancerClass": null,
-            "loadBalancerSourceRanges": null, "externalTrafficPolicy": null, "healthCheckNodePort": null,
-            "allocateLoadBalancerNodePorts": null,
-        },
-    });
-    serde_json::json!({
-        "conditions": {
-            "groupResource": "services",
-            "matches": [{ "path": "/spec/type", "value": service_type }],
-        },
-        "mergePatches": [{ "patchData": patch.to_string() }],
-    })
 }
 
 /// Where a Restore stands, from Velero's phase text.

@@ -88,18 +88,6 @@ pub struct RestoreSpec {
     /// How long asynchronous item operations may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_operation_timeout: Option<String>,
-    /// The `ConfigMap` with Velero's resource modifiers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_modifier: Option<ObjectReference>,
-}
-
-/// A reference to an object in the namespace of the referrer.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct ObjectReference {
-    /// The kind.
-    pub kind: String,
-    /// The name.
-    pub name: String,
 }
 
 /// What Velero says about a Restore.

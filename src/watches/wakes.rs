@@ -80,7 +80,8 @@ impl Wakes {
         }
     }
 
-    fn queue_changed(&self, reports: &Store<RestoreReport>) {
+    /// Runs that have not reached Velero are looked at again.
+    pub fn queue_changed(&self, reports: &Store<RestoreReport>) {
         let before_velero =
             |r: &RestoreReport| matches!(observe::phase(r), RunPhase::Queued | RunPhase::Preparing);
         for report in reports.state_filter(before_velero) {

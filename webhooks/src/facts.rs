@@ -76,7 +76,7 @@ pub trait Facts: Send + Sync + 'static {
     /// Defaults for tests.
     fn defaults(&self) -> &crate::default::Defaults;
     /// What is known for validation.
-    fn known(&self) -> Known;
+    fn known(&self) -> &dyn Known;
     /// Changes whenever something becomes known or is known no more.
     fn changes(&self) -> watch::Receiver<u64>;
 }

@@ -1,6 +1,9 @@
 //! A small known world and requests in it, for tests of decisions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use kymaros_crds::names;
 use serde_json::{Value, json};
@@ -10,7 +13,7 @@ use crate::{
     default::Defaults,
     facts::{Facts, Operator, RestoreOwner, Run, RunState, Sandbox},
     request::Request,
-    validate::Known,
+    validate::{Home, Known, Licensed, NamespaceState, OtherTest, PolicyState, TestName, Usage},
 };
 
 pub(crate) const OPERATOR: &str = "system:serviceaccount:kymaros-system:kymaros";
@@ -109,12 +112,42 @@ impl Facts for World {
         &self.defaults
     }
 
-    fn known(&self) -> Known {
-        Known::default()
+    fn known(&self) -> &dyn Known {
+        self
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+}
+
+/// Validation has tests of its own.
+impl Known for World {
+    fn home(&self) -> Option<Home<'_>> {
+        Some(Home {
+            operator: &self.operator.namespace,
+            velero: &self.operator.velero_namespace,
+        })
+    }
+
+    fn namespace(&self, _: &str) -> Option<NamespaceState> {
+        Some(NamespaceState::Absent)
+    }
+
+    fn other_test(&self, _: Usage, _: &str, _: &TestName) -> Option<OtherTest> {
+        Some(OtherTest::None)
+    }
+
+    fn policy(&self, _: &str, _: &str) -> Option<PolicyState> {
+        Some(PolicyState::Absent)
+    }
+
+    fn longest_run(&self, _: &TestName) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+
+    fn license(&self) -> Option<Licensed> {
+        None
     }
 }
 

@@ -14,7 +14,7 @@ use kube::core::{DynamicObject, admission::AdmissionReview};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    answer::{Answer, respond},
+    answer::{Answer, Denial, respond},
     contain::contain,
     default::default,
     facts::Facts,
@@ -22,6 +22,7 @@ use crate::{
     guard::guard,
     neutralise::neutralise,
     request::Request,
+    validate::{Kind, validate},
 };
 
 /// The API server sends the object, the old object and what is around them; each is bounded by etcd's 1.5 MiB and
@@ -29,6 +30,26 @@ use crate::{
 const MAX_BODY: usize = 8 * 1024 * 1024;
 /// How long an answer waits for a watch to bring what is missing; below any `timeoutSeconds`.
 const PATIENCE: Duration = Duration::from_millis(900);
+
+/// Validation of what people write.
+fn validated(request: &Request, facts: &dyn Facts) -> Answer {
+    let kind = match request.kind.kind.as_str() {
+        "RestoreTest" => Kind::RestoreTest,
+        "HealthCheckPolicy" => Kind::HealthCheckPolicy,
+        _ => return Answer::allow(),
+    };
+    let json = |object: &DynamicObject| serde_json::to_value(object).unwrap_or_default();
+    let Some(object) = request.object.as_ref().map(json) else {
+        return Answer::allow();
+    };
+    let old = request.old_object.as_ref().map(json);
+    let verdict = validate(kind, &object, old.as_ref(), facts.known());
+    if verdict.errors.is_empty() {
+        Answer::Allow(verdict.warnings.iter().map(ToString::to_string).collect())
+    } else {
+        Answer::Deny(Denial::invalid(verdict.errors))
+    }
+}
 
 /// One decision.
 type Decide = fn(&Request, &dyn Facts) -> Answer;
@@ -41,6 +62,7 @@ pub fn router(facts: Arc<dyn Facts>) -> Router {
             "/default",
             route(|request, facts| default(request, facts.defaults())),
         )
+        .route("/validate", route(validated))
         .route("/guard", route(guard))
         .route("/contain", route(contain))
         .route("/fence", route(fence))

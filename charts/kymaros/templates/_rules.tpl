@@ -42,10 +42,10 @@
   resources: [clusterroles]
   resourceNames: [{{ include "kymaros.sandboxRole" . }}]
   verbs: [bind]
-# finds the volumes of a sandbox, and has them deleted with it
+# knows where volumes are kept, finds those of a sandbox, and has them deleted with it
 - apiGroups: [""]
   resources: [persistentvolumes]
-  verbs: [list, patch]
+  verbs: [list, watch, patch]
 # tells the story of a run
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -110,10 +110,10 @@
 - apiGroups: [velero.io]
   resources: [podvolumerestores, datadownloads]
   verbs: [list, patch]
-# tells Velero how to change what it restores
-- apiGroups: [""]
-  resources: [configmaps]
-  verbs: [list, create, patch, delete]
+# finds the account that Velero's server works as
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list, watch]
 {{- end }}
 
 {{- define "kymaros.rules.own" -}}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{name, problems::Problems};
 
-/// Checks each pair of a selector.
+/// Checks each pair of labels, or of a selector, which has the same rules.
 pub(super) fn parse_selector(
     selector: &BTreeMap<String, String>,
     path: &str,

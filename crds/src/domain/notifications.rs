@@ -46,12 +46,16 @@ fn targets(
 ) -> Vec<NotificationTarget> {
     let target = |(index, spec): (usize, &crate::NotificationTarget)| {
         let secret = set(spec.webhook_secret_ref.as_deref());
-        if let Some(secret) = secret {
-            problems.ok(
-                &format!("{path}[{index}].webhookSecretRef"),
-                secret,
-                name::subdomain(secret),
-            );
+        let path = format!("{path}[{index}].webhookSecretRef");
+        match secret {
+            // The address itself is a secret, and errors go into logs and events.
+            Some(address) if address.contains("://") => problems.report(
+                &path,
+                "an address",
+                "is not the name of a Secret; put the address into a Secret under the key url, and write its name",
+            ),
+            Some(secret) => drop(problems.ok(&path, secret, name::subdomain(secret))),
+            None => {}
         }
         NotificationTarget {
             type_: spec.type_,

@@ -10,7 +10,7 @@ use super::{
     name::{self, NamespaceName},
     problems::{Problems, set},
 };
-use crate::{BackupSource, CompletenessBasis};
+use crate::{BackupSource, CompletenessBasis, RestoreTestSpec};
 
 /// A backup and what of it is restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,13 @@ impl Source {
     /// As in the schema.
     const MAX_NAMESPACES: usize = 32;
 
+    /// The raw sources of a test with their paths: `backupSource` first, then the additional ones.
+    pub fn specs(spec: &RestoreTestSpec) -> impl Iterator<Item = (String, &BackupSource)> {
+        let paths = (0..).map(|index| format!("spec.additionalSources[{index}]"));
+        let additional = paths.zip(&spec.additional_sources);
+        std::iter::once(("spec.backupSource".to_owned(), &spec.backup_source)).chain(additional)
+    }
+
     pub(super) fn parse(spec: &BackupSource, path: &str, problems: &mut Problems) -> Self {
         let (shortest, longest) = Self::MAX_AGE;
         let max_age = problems.duration(
@@ -75,9 +82,9 @@ impl Source {
     }
 }
 
-/// `latest` beside a schedule says nothing new: 0.6.9 wanted a `backupName` in every manifest.
+/// `latest` beside a schedule says nothing new.
 fn backup(spec: &BackupSource, path: &str, problems: &mut Problems) -> BackupChoice {
-    let named = set(spec.backup_name.as_deref()).filter(|name| *name != "latest");
+    let named = named_backup(spec);
     let schedule = set(spec.schedule_name.as_deref());
     let name_path = format!("{path}.backupName");
     if let Some(name) = named {
@@ -139,36 +146,50 @@ fn namespaces(specs: &[crate::SourceNamespace], path: &str, problems: &mut Probl
     parsed
 }
 
-/// Rules between namespaces of all sources: each is restored once, and no sandbox is in the place of another or of a
-/// source.
-pub(super) fn check_all(sources: &[(String, Source)], problems: &mut Problems) {
+/// Rules between all sources: each namespace is restored once, no sandbox is in the place of another or of a source,
+/// and no backup is restored twice the same way. They work on what was written, to name the very field.
+pub(super) fn check_all(sources: &[(String, &BackupSource)], problems: &mut Problems) {
+    let all: Vec<(String, &crate::SourceNamespace)> = sources
+        .iter()
+        .flat_map(|(path, source)| {
+            let paths = (0..).map(move |index| format!("{path}.namespaces[{index}]"));
+            paths.zip(&source.namespaces)
+        })
+        .collect();
     let mut names = BTreeSet::new();
     let mut sandboxes = BTreeSet::new();
-    let all = sources
-        .iter()
-        .flat_map(|(path, source)| source.namespaces.iter().map(move |n| (path, n)));
-    for (path, namespace) in all.clone() {
-        let path = format!("{path}.namespaces");
-        if !names.insert(&namespace.name) {
+    for (path, namespace) in &all {
+        if !namespace.name.is_empty() && !names.insert(namespace.name.as_str()) {
             let message = "is named twice; restore each namespace once in a test";
-            problems.report(&path, &namespace.name, message);
+            problems.report(&format!("{path}.name"), &namespace.name, message);
         }
-        if let Some(sandbox) = &namespace.sandbox_name
+        if let Some(sandbox) = set(namespace.sandbox_name.as_deref())
             && !sandboxes.insert(sandbox)
         {
-            problems.report(
-                &path,
-                sandbox,
-                "is the sandboxName of two namespaces; give each its own",
-            );
+            let message = "is the sandboxName of two namespaces; give each its own";
+            problems.report(&format!("{path}.sandboxName"), sandbox, message);
         }
     }
-    for (path, namespace) in all {
-        if let Some(sandbox) = &namespace.sandbox_name
+    for (path, namespace) in &all {
+        if let Some(sandbox) = set(namespace.sandbox_name.as_deref())
             && names.contains(sandbox)
         {
             let message = "is a sandboxName and a namespace to restore; production is never a sandbox";
-            problems.report(&format!("{path}.namespaces"), sandbox, message);
+            problems.report(&format!("{path}.sandboxName"), sandbox, message);
         }
     }
+    let mut backups = BTreeSet::new();
+    for (path, source) in sources {
+        if let Some(name) = named_backup(source)
+            && !backups.insert((name, &source.label_selector))
+        {
+            let message = "is the backup of another source too; list all its namespaces there";
+            problems.report(&format!("{path}.backupName"), name, message);
+        }
+    }
+}
+
+/// `latest` names no backup: 0.6.9 wanted a `backupName` in every manifest.
+fn named_backup(spec: &BackupSource) -> Option<&str> {
+    set(spec.backup_name.as_deref()).filter(|name| *name != "latest")
 }

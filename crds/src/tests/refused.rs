@@ -97,7 +97,7 @@ fn namespaces() {
             "[1].name",
             "small letters",
         ),
-        (json!([{ "name": "a" }, { "name": "a" }]), "", "twice"),
+        (json!([{ "name": "a" }, { "name": "a" }]), "[1].name", "twice"),
         (json!([{ "name": "kube-system" }]), "[0].name", "never copied"),
         (json!([{ "name": "velero" }]), "[0].name", "never copied"),
         (
@@ -117,17 +117,17 @@ fn namespaces() {
         ),
         (
             json!([{ "name": "a", "sandboxName": "a" }]),
-            "",
+            "[0].sandboxName",
             "never a sandbox",
         ),
         (
             json!([{ "name": "a", "sandboxName": "b" }, { "name": "b" }]),
-            "",
+            "[0].sandboxName",
             "never a sandbox",
         ),
         (
             json!([{ "name": "a", "sandboxName": "x" }, { "name": "b", "sandboxName": "x" }]),
-            "",
+            "[1].sandboxName",
             "two namespaces",
         ),
     ] {
@@ -137,9 +137,19 @@ fn namespaces() {
     let second = json!([{ "provider": "velero", "namespaces": [{ "name": "shop" }] }]);
     refused_at_once(
         &test("additionalSources", second),
-        "spec.additionalSources[0].namespaces",
+        "spec.additionalSources[0].namespaces[0].name",
         "twice",
     );
+    let twice = json!([{ "provider": "velero", "backupName": "b", "namespaces": [{ "name": "db" }] }]);
+    let mut same = test("additionalSources", twice);
+    same["spec"]["backupSource"]["backupName"] = json!("b");
+    refused(
+        &same,
+        "spec.additionalSources[0].backupName",
+        "list all its namespaces",
+    );
+    same["spec"]["backupSource"]["labelSelector"] = json!({ "tier": "web" });
+    assert_eq!(errors(&same), [], "another part of the same backup");
     let many: Vec<Value> = (0..33).map(|i| json!({ "name": format!("n{i}") })).collect();
     refused_at_once(
         &test("backupSource.namespaces", json!(many)),
@@ -179,6 +189,11 @@ fn settings_that_the_schema_knows() {
     let target = json!([{ "type": "slack", "webhookSecretRef": "A B" }]);
     let path = "spec.notifications.onFailure[0].webhookSecretRef";
     refused_at_once(&test("notifications.onFailure", target), path, "small letters");
+    let target = json!([{ "type": "slack", "webhookSecretRef": "https://hooks.example.com/s3cret" }]);
+    let address = test("notifications.onFailure", target);
+    refused_at_once(&address, path, "into a Secret");
+    let text = parse(&address).unwrap_err().to_string();
+    assert!(!text.contains("s3cret"), "{text}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn checks_that_only_parsing_knows() {
         ("httpGet", "timeout", json!("1ms"), "between 100ms and 24h"),
         ("exec", "command", json!([" "]), "no program"),
         ("exec", "stdoutMatches", json!("("), "unclosed group"),
-        ("exec", "stdoutMatches", json!("\\w{1000}{1000}"), "size limit"),
+        ("exec", "stdoutMatches", json!("\\w{1000}{1000}"), "too large"),
     ] {
         refused(
             &check(type_, field, value),

@@ -10,14 +10,14 @@ use crate::{
 
 const OURS: &str = "kymaros-0a1b2c3d-0";
 
-fn object(restore: &str, spec: Value) -> Value {
+fn object(restore: &str, spec: &Value) -> Value {
     json!({ "metadata": { "name": "x", "labels": { "velero.io/restore-name": restore } }, "spec": spec })
 }
 
 fn restored(resource: &str, restore: &str) -> Asked {
     Asked::new(VELERO, "CREATE", resource)
         .named("x")
-        .object(object(restore, json!({})))
+        .object(object(restore, &json!({})))
 }
 
 fn passes(asked: Asked) {
@@ -67,8 +67,8 @@ fn a_restore_of_ours_that_is_gone_restores_nothing() {
 #[test]
 fn what_carries_the_label_since_long_can_be_changed() {
     let asked = Asked::new("someone", "UPDATE", "persistentvolumes")
-        .old(object("kymaros-ffffffff-0", json!({})))
-        .object(object("kymaros-ffffffff-0", json!({})));
+        .old(object("kymaros-ffffffff-0", &json!({})))
+        .object(object("kymaros-ffffffff-0", &json!({})));
     passes(asked);
 }
 
@@ -86,7 +86,7 @@ fn nothing_is_restored_for_the_whole_cluster_but_volumes() {
 
 #[test]
 fn a_volume_never_comes_back_in_the_place_of_another() {
-    let volume = |source: Value| restored("persistentvolumes", OURS).object(object(OURS, source));
+    let volume = |source: Value| restored("persistentvolumes", OURS).object(object(OURS, &source));
     let csi = |handle: &str| json!({ "csi": { "driver": "ebs", "volumeHandle": handle } });
     passes(volume(csi("vol-copy")));
     refused(volume(csi("vol-1")), "pv-production");
@@ -103,7 +103,7 @@ fn a_workload_with_storage_of_production_written_into_it_is_refused() {
     let spec = json!({ "template": { "spec": { "volumes": [{ "name": "d", "nfs": {} }] } } });
     let asked = restored("deployments.apps", OURS)
         .within(LIVE)
-        .object(object(OURS, spec));
+        .object(object(OURS, &spec));
     refused(asked, "production's own storage");
 }
 

@@ -31,7 +31,7 @@ pub(super) fn rule(request: &Request, operator: &Operator) -> Option<Ruling> {
             "only the Secret with the certificate of its webhooks is its business",
         ),
         (names::GROUP, "restoretests", "") => Ruling::fine_if(
-            request.operation == Operation::Update && keeps_spec(request),
+            request.operation == Operation::Update && keeps_spec(request) && keeps_marks(request),
             "of a test only its finalizer, its trigger and its status are the operator's",
         ),
         (names::GROUP, "restorereports", "") => Ruling::fine_if(
@@ -50,4 +50,15 @@ pub(super) fn rule(request: &Request, operator: &Operator) -> Option<Ruling> {
 fn keeps_spec(request: &Request) -> bool {
     let spec = |object: &Option<DynamicObject>| object.as_ref().map(|o| o.data["spec"].clone());
     spec(&request.object) == spec(&request.old_object)
+}
+
+/// Labels stay, and of annotations at most the answered trigger goes.
+fn keeps_marks(request: &Request) -> bool {
+    let marks = |object: &Option<DynamicObject>| {
+        let metadata = object.as_ref().map(|o| o.metadata.clone()).unwrap_or_default();
+        let mut annotations = metadata.annotations.unwrap_or_default();
+        annotations.remove(names::TRIGGER_NOW_ANNOTATION);
+        (metadata.labels.unwrap_or_default(), annotations)
+    };
+    marks(&request.object) == marks(&request.old_object)
 }

@@ -86,8 +86,8 @@ fn after_the_run_things_are_only_taken_away() {
         );
         let mut changed = held(json!([]));
         changed["spec"]["a"] = json!(2);
-        let changes = ask("UPDATE", "widgets.example.com").within(namespace);
-        refused(changes.old(held(json!(["c"]))).object(changed), "run");
+        let edits = ask("UPDATE", "widgets.example.com").within(namespace);
+        refused(edits.old(held(json!(["c"]))).object(changed), "run");
         refused(ask("CREATE", "pods").within(namespace), "run");
         refused(ask("CONNECT", "pods/exec").within(namespace), "run");
     }
@@ -125,6 +125,9 @@ fn of_its_own_kinds_the_spec_stays_the_users() {
             .object(test("0 4 * * *", "a")),
         "finalizer",
     );
+    let mut marked = test("0 3 * * *", "a");
+    marked["metadata"]["labels"] = json!({ "team": "other" });
+    refused(update().old(test("0 3 * * *", "a")).object(marked), "finalizer");
     refused(
         ask("DELETE", "restoretests.restore.kymaros.io").within("ops"),
         "finalizer",
@@ -177,7 +180,7 @@ fn a_namespace_is_made_as_a_sandbox_of_a_live_run_and_deleted_as_one() {
     refused(ask("UPDATE", "namespaces/finalize").named(LIVE), "whole cluster");
 }
 
-fn restore(spec: Value) -> Asked {
+fn restore(spec: &Value) -> Asked {
     let object =
         json!({ "metadata": { "name": "kymaros-0a1b2c3d-0", "labels": marks("live") }, "spec": spec });
     ask("CREATE", "restores.velero.io")
@@ -194,11 +197,11 @@ fn narrow() -> Value {
 
 #[test]
 fn a_restore_reaches_sandboxes_of_its_run_and_nothing_else() {
-    passes(restore(narrow()));
+    passes(restore(&narrow()));
     let with = |field: &str, value: Value| {
         let mut spec = narrow();
         spec[field] = value;
-        restore(spec)
+        restore(&spec)
     };
     refused(with("includedNamespaces", json!([])), "one by one");
     refused(with("includedNamespaces", json!(["*"])), "one by one");
@@ -229,10 +232,10 @@ fn a_restore_reaches_sandboxes_of_its_run_and_nothing_else() {
     refused(with("hooks", json!({ "resources": [{ "name": "x" }] })), "hooks");
     refused(with("includedNamespaces", json!("shop")), "cannot be read");
     refused(
-        restore(narrow()).object(json!({ "spec": narrow() })),
+        restore(&narrow()).object(json!({ "spec": narrow() })),
         "labels of its run",
     );
-    refused(restore(narrow()).within("elsewhere"), "not a sandbox");
+    refused(restore(&narrow()).within("elsewhere"), "not a sandbox");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cluster;
+mod compatibility;
 mod demo;
 mod generate;
 mod image;
@@ -31,6 +32,8 @@ enum Command {
     Generate,
     /// Write the images of operator and tests, and load the operator's into the test cluster.
     Image,
+    /// Try definitions and chart on API servers of other versions, before a release.
+    Compatibility,
     /// The test cluster: a real one-node Kubernetes with a real Velero.
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -50,6 +53,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Generate => generate::run(),
         Command::Image => runtime.block_on(image::run()),
+        Command::Compatibility => runtime.block_on(compatibility::run()),
         Command::Cluster(command) => runtime.block_on(cluster::run(command)),
     }
 }

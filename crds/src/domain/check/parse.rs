@@ -152,7 +152,7 @@ fn exec(check: &ExecCheck, path: &str, problems: &mut Problems) -> CheckAction {
     let pattern = set(check.stdout_matches.as_deref());
     let stdout_matches = pattern.and_then(|text| {
         let compiled = RegexBuilder::new(text).size_limit(MAX_REGEX).build();
-        let compiled = compiled.map_err(|error| format!("is not a regular expression: {}", one_line(&error)));
+        let compiled = compiled.map_err(|error| wrong_regex(&error));
         problems.ok(&format!("{path}.stdoutMatches"), text, compiled)
     });
     CheckAction::Exec {
@@ -166,13 +166,17 @@ fn exec(check: &ExecCheck, path: &str, problems: &mut Problems) -> CheckAction {
 }
 
 /// The regex crate draws its errors over several lines; the last one says what is wrong.
-fn one_line(error: &regex::Error) -> String {
+fn wrong_regex(error: &regex::Error) -> String {
+    if matches!(error, regex::Error::CompiledTooBig(_)) {
+        return "is too large a regular expression; repeat less, or write [0-9a-z_] instead of \\w"
+            .to_owned();
+    }
     let text = error.to_string();
-    text.lines()
-        .last()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
-        .to_owned()
+    let last = text.lines().last().unwrap_or_default();
+    format!(
+        "is not a regular expression: {}",
+        last.trim_start_matches("error: ")
+    )
 }
 
 fn resource_exists(check: &ResourceExistsCheck, path: &str, problems: &mut Problems) -> CheckAction {

@@ -53,8 +53,13 @@ pub(super) const KINDS: [Kind; 5] = [
 ];
 
 impl Kind {
-    fn is_weekday(self) -> bool {
+    pub(super) fn is_weekday(self) -> bool {
         self.names == WEEKDAYS
+    }
+
+    /// A value to suggest: not on the hour or the first, when everything else runs.
+    pub(super) fn somewhere(self) -> u32 {
+        self.least + 17.min(self.most / 2)
     }
 
     /// Where `*` and `5/2` end: with both 0 and 7, Sunday would come twice.
@@ -186,7 +191,7 @@ fn unknown(text: &str, item: &str, kind: Kind) -> String {
         format!(
             "H is Jenkins' own; write a fixed {}, for example {}",
             kind.name,
-            kind.least + 17.min(kind.most / 2)
+            kind.somewhere()
         )
     } else if text.contains('#') {
         "# is Quartz' own; write the days it can fall on, for example 1-7 for the first week of the month, and check \

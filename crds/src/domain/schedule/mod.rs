@@ -1,6 +1,7 @@
 //! When a test runs.
 
 mod field;
+mod suggest;
 #[cfg(test)]
 mod tests;
 
@@ -65,7 +66,7 @@ impl Schedule {
                 .map(|given| format!(" ({given} there is not used)"))
                 .unwrap_or_default();
             warnings.push(format!(
-                "CRON_TZ={name} in the expression decides; write it in schedule.timezone{beside}"
+                "CRON_TZ={name} decides; write it in schedule.timezone{beside}"
             ));
             match find_zone(name, "cron", cron) {
                 Ok(found) => zone = found,
@@ -112,6 +113,29 @@ impl Schedule {
         let nanoseconds = interval.as_nanos().checked_mul(steps)?;
         base.checked_add(SignedDuration::try_from_nanos_i128(nanoseconds)?)
             .ok()
+    }
+
+    /// The shortest time between two planned runs, as far as a month shows it. `None`: a month has not two of them.
+    #[must_use]
+    pub fn shortest_gap(&self) -> Option<Duration> {
+        /// Finer lists than this repeat themselves by the hour.
+        const MOST: usize = 64;
+        if let Rule::Every(interval) = self.rule {
+            return Some(interval);
+        }
+        // Any moment will do; one that stays the same makes the answer the same.
+        let begin = Timestamp::UNIX_EPOCH;
+        let month = SignedDuration::from_hours(32 * 24);
+        let times = std::iter::successors(self.next_after(begin), |last| self.next_after(*last));
+        let times: Vec<Timestamp> = times
+            .take_while(|time| time.duration_since(begin) < month)
+            .take(MOST)
+            .collect();
+        let gaps = times.windows(2).filter_map(|pair| match pair {
+            [a, b] => Duration::try_from(b.duration_since(*a)).ok(),
+            _ => None,
+        });
+        gaps.min()
     }
 
     /// What is legal but unwise, in sentences.
@@ -167,23 +191,23 @@ fn fields(
         expression
     };
     let texts: Vec<&str> = expression.split_whitespace().collect();
+    let instead = suggest::five_fields(&texts);
     if texts.len() != KINDS.len() {
-        return Err(cron_error(value, wrong_count(&texts)));
+        return Err(cron_error(value, wrong_count(&texts, instead)));
     }
     let mut parsed = Vec::new();
     let mut wrong = Vec::new();
-    for (text, kind) in texts.into_iter().zip(KINDS) {
+    for (text, kind) in texts.iter().zip(KINDS) {
         match Field::parse(text, kind) {
             Ok(field) => parsed.push(field),
             Err(message) => wrong.push(message),
         }
     }
     if !wrong.is_empty() {
+        wrong.extend(instead.map(|five| format!("as a whole, write {five}")));
         return Err(cron_error(value, wrong.join("; ")));
     }
-    if let [_, _, day, month, weekday] = parsed.as_slice()
-        && never_comes(day, month, weekday)
-    {
+    if never_comes(&parsed) {
         return Err(cron_error(
             value,
             "that day never comes in that month; write a day that exists",
@@ -219,34 +243,25 @@ fn shorthand(expression: &str) -> Result<&'static str, String> {
     })
 }
 
-fn wrong_count(texts: &[&str]) -> String {
+fn wrong_count(texts: &[&str], instead: Option<String>) -> String {
     const ORDER: &str = "minute, hour, day of month, month, day of week";
-    match texts {
-        [] => format!("is empty; write five fields ({ORDER}), for example 0 3 * * *"),
-        [_, five @ .., _] if five.len() == 5 => {
-            format!(
-                "has 7 fields; seconds and years are not known here: write {}",
-                five.join(" ")
-            )
+    match (texts.len(), instead) {
+        (0, _) => format!("is empty; write five fields ({ORDER}), for example 0 3 * * *"),
+        (count, Some(five)) => {
+            format!("has {count} fields; seconds and years are not known here: write {five}")
         }
-        [_, five @ ..] if five.len() == 5 => {
-            format!(
-                "has 6 fields; seconds are not known here: write {}",
-                five.join(" ")
-            )
-        }
-        _ => format!(
-            "has {} fields; write five ({ORDER}), for example 0 3 * * *",
-            texts.len()
-        ),
+        (count, None) => format!("has {count} fields; write five ({ORDER}), for example 0 3 * * *"),
     }
 }
 
-/// Whether no month of the field has any day of the field. A restricted weekday comes in any case, because a day
+/// Whether no month of the five fields has any day of theirs. A restricted weekday comes in any case, because a day
 /// matches when either day field does.
-fn never_comes(day: &Field, month: &Field, weekday: &Field) -> bool {
+fn never_comes(fields: &[Field]) -> bool {
     /// Days of each month, in the longest year.
     const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let [_, _, day, month, weekday] = fields else {
+        return false;
+    };
     let first = day.values.trailing_zeros();
     let comes = |(number, length): (u32, &u32)| month.values & (1 << number) != 0 && first <= *length;
     weekday.is_any && !(1..).zip(&LENGTHS).any(comes)

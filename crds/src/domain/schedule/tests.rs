@@ -165,7 +165,10 @@ fn says_what_to_write_instead() {
         ("", "five fields"),
         ("0 3 * *", "has 4 fields"),
         ("0 0 3 * * *", "write 0 3 * * *"),
-        ("0 0 3 * * ? 2026", "write 0 3 * * ?"),
+        ("0 0 3 * * ? 2026", "write 0 3 * * *"),
+        ("0 0 3 ? * 2-6", "write 0 3 * * MON-FRI"),
+        ("0 0 3 ? * 6#3", "has 6 fields; write five"),
+        ("H 3 * * *", "as a whole, write 17 3 * * *"),
         ("61 * * * *", "minute 61 does not exist; write 0 to 59"),
         ("0 24 * * *", "hour 24"),
         ("0 0 0 * *", "day of month 0"),
@@ -199,6 +202,26 @@ fn says_what_to_write_instead() {
     ] {
         let text = refusal(cron, None);
         assert!(text.contains(said), "{cron:?}: {text}");
+    }
+}
+
+#[test]
+fn the_shortest_gap_is_that_of_a_month() {
+    for (cron, minutes) in [
+        ("* * * * *", Some(1)),
+        ("*/15 * * * *", Some(15)),
+        ("0 3,4,12 * * *", Some(60)),
+        ("0 3 * * *", Some(24 * 60)),
+        ("0 3 * * mon,tue", Some(24 * 60)),
+        ("*/5 3 1 * *", Some(5)),
+        ("0 3 1 * *", Some(31 * 24 * 60)),
+        ("0 0 29 2 *", None),
+        ("@every 7m", Some(7)),
+    ] {
+        let gap = Schedule::parse(cron, Some("Europe/Berlin"))
+            .unwrap()
+            .shortest_gap();
+        assert_eq!(gap, minutes.map(std::time::Duration::from_mins), "{cron}");
     }
 }
 

@@ -5,6 +5,7 @@ mod down;
 mod existing;
 mod host_address;
 mod identity;
+mod listen;
 mod lock;
 mod observe;
 mod start;
@@ -20,6 +21,7 @@ use kube::{Client, Config};
 
 pub use down::down;
 pub use existing::{Existing, KUBECONFIG, REGISTRY};
+pub use listen::listen;
 pub use up::up;
 
 use crate::machine::processes;

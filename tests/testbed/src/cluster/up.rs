@@ -58,7 +58,7 @@ pub async fn up(port: Option<u16>, progress: &dyn Progress) -> Result<Cluster> {
     }
     programs::install_missing(progress)?;
     host::check_kernel()?;
-    programs::build_missing(progress).await?;
+    programs::build_missing(&programs::GROUPS, progress).await?;
     if observed.exists {
         progress.update("removing what is left of the old cluster");
         down::remove()?;

@@ -31,11 +31,19 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts one and waits until it answers.
+    /// Starts one of the cluster's version and waits until it answers.
     ///
     /// # Errors
     /// When its programs are not built (`cargo xtask cluster up` builds them), or it does not come up.
     pub async fn start() -> Result<Self> {
+        Self::start_program(&programs::program("kubernetes", "kube-apiserver")).await
+    }
+
+    /// Starts this `kube-apiserver` and waits until it answers.
+    ///
+    /// # Errors
+    /// As [`ApiServer::start`].
+    pub async fn start_program(api_server: &Path) -> Result<Self> {
         let etcd = programs::program("etcd", "etcd");
         if !etcd.is_file() {
             bail!("its programs are not built; `cargo xtask cluster up` builds them");
@@ -66,7 +74,7 @@ impl ApiServer {
             ],
         )?;
         server.spawn(
-            &programs::program("kubernetes", "kube-apiserver"),
+            api_server,
             &[
                 format!("--etcd-servers={client}"),
                 "--bind-address=127.0.0.1".to_owned(),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use super::go::{GROUPS, Group};
+use super::go::Group;
 use crate::progress::Progress;
 
 /// Builds every group whose programs are not in the cache.
@@ -16,8 +16,8 @@ use crate::progress::Progress;
 /// # Errors
 ///
 /// When Go is missing, or a group does not build.
-pub async fn build_missing(progress: &dyn Progress) -> Result<()> {
-    let missing: Vec<&Group> = GROUPS.iter().filter(|group| !group.folder().is_dir()).collect();
+pub async fn build_missing(groups: &[Group], progress: &dyn Progress) -> Result<()> {
+    let missing: Vec<&Group> = groups.iter().filter(|group| !group.folder().is_dir()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -22,8 +22,14 @@ pub struct Group {
     go_sum: &'static str,
 }
 
+/// Without these everything of Kubernetes reports version 0.0.0.
+const LINK_KUBERNETES: &str = " -X k8s.io/component-base/version.gitVersion={version} \
+     -X k8s.io/component-base/version.gitMajor={major} -X k8s.io/component-base/version.gitMinor={minor} \
+     -X k8s.io/client-go/pkg/version.gitVersion={version} \
+     -X k8s.io/client-go/pkg/version.gitMajor={major} -X k8s.io/client-go/pkg/version.gitMinor={minor}";
+
 macro_rules! group {
-    ($name:literal, $module:literal, $output:expr, $link:literal) => {
+    ($name:literal, $module:literal, $output:expr, $link:expr) => {
         Group {
             name: $name,
             module: $module,
@@ -38,16 +44,7 @@ macro_rules! group {
 /// Every group, in the order in which they are built.
 pub const GROUPS: [Group; 9] = [
     group!("etcd", "go.etcd.io/etcd/server/v3", Some("etcd"), ""),
-    group!(
-        "kubernetes",
-        "k8s.io/kubernetes",
-        None,
-        // Without these everything reports version 0.0.0.
-        " -X k8s.io/component-base/version.gitVersion={version} \
-         -X k8s.io/component-base/version.gitMajor={major} -X k8s.io/component-base/version.gitMinor={minor} \
-         -X k8s.io/client-go/pkg/version.gitVersion={version} \
-         -X k8s.io/client-go/pkg/version.gitMajor={major} -X k8s.io/client-go/pkg/version.gitMinor={minor}"
-    ),
+    group!("kubernetes", "k8s.io/kubernetes", None, LINK_KUBERNETES),
     group!(
         "velero",
         "github.com/vmware-tanzu/velero",
@@ -80,6 +77,28 @@ pub const GROUPS: [Group; 9] = [
         "helm.sh/helm/v3",
         Some("helm3"),
         " -X helm.sh/helm/v3/internal/version.version={version}"
+    ),
+];
+
+/// API servers alone, of the oldest and newest Kubernetes that Kymaros is for and one in between.
+pub const API_SERVERS: [Group; 3] = [
+    group!(
+        "kubernetes-1.29",
+        "k8s.io/kubernetes",
+        Some("kube-apiserver"),
+        LINK_KUBERNETES
+    ),
+    group!(
+        "kubernetes-1.31",
+        "k8s.io/kubernetes",
+        Some("kube-apiserver"),
+        LINK_KUBERNETES
+    ),
+    group!(
+        "kubernetes-1.37",
+        "k8s.io/kubernetes",
+        Some("kube-apiserver"),
+        LINK_KUBERNETES
     ),
 ];
 
@@ -176,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_group_has_a_version_and_packages() {
-        for group in GROUPS {
+        for group in GROUPS.into_iter().chain(API_SERVERS) {
             assert!(group.version().starts_with('v'), "{}", group.name);
             assert!(!group.packages().is_empty(), "{}", group.name);
         }

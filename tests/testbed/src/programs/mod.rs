@@ -6,4 +6,4 @@ mod go;
 
 pub use build::build_missing;
 pub use debian::install_missing;
-pub use go::{GROUPS, Group, program, short_hash};
+pub use go::{API_SERVERS, GROUPS, Group, program, short_hash};

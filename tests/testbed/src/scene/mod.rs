@@ -53,6 +53,15 @@ impl Scene {
     /// When the API server refuses.
     pub async fn namespace(&mut self, stem: &str) -> Result<String> {
         let name = unique(stem);
+        self.namespace_called(&name).await?;
+        Ok(name)
+    }
+
+    /// Makes a namespace of this name.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn namespace_called(&mut self, name: &str) -> Result<()> {
         let namespace: Namespace = serde_json::from_value(serde_json::json!({
             "metadata": { "name": name, "labels": { "kymaros.test/scene": "true" } },
         }))?;
@@ -60,8 +69,8 @@ impl Scene {
         api.create(&PostParams::default(), &namespace)
             .await
             .with_context(|| format!("making namespace {name}"))?;
-        self.namespaces.push(name.clone());
-        Ok(name)
+        self.namespaces.push(name.to_owned());
+        Ok(())
     }
 
     /// Removes a namespace now and waits until it is gone.

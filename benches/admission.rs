@@ -1,0 +1,270 @@
+//! Time of an answer of admission over TLS, against a handler in the same server that does nothing.
+//!
+//! Requests to both alternate on the same kept-alive connections, so that whatever else the machine does, it does to
+//! both. The figures are ratios; the aim is 1.2 at p99.
+
+use std::{
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, routing::post};
+use axum_server::tls_rustls::RustlsConfig;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    core::PartialObjectMeta,
+    runtime::{
+        reflector::{self, store::Writer},
+        watcher::Event,
+    },
+};
+use kymaros::{
+    admission::{ClusterFacts, Durations, RunIndex, Stores, Uses},
+    license::{License, Refusal},
+};
+use kymaros_crds::{RestoreTest, names};
+use kymaros_webhooks::{Operator, default::Defaults, server};
+use serde_json::{Value, json};
+
+/// Requests of each kind, after as many to warm up.
+const REQUESTS: usize = 4000;
+const CONNECTIONS: usize = 4;
+/// What the cluster holds.
+const TESTS: usize = 1000;
+const NAMESPACES: usize = 500;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let (tls, authority) = certificate()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let app = server::router(Arc::new(facts())).merge(nothing());
+    let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?;
+    tokio::spawn(server.serve(app.into_make_service()));
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(authority.as_bytes())?])
+        .resolve("localhost", address)
+        .pool_max_idle_per_host(CONNECTIONS)
+        .http1_only()
+        .build()?;
+    let base = format!("https://localhost:{}", address.port());
+
+    println!("{REQUESTS} requests each, {CONNECTIONS} connections, {TESTS} tests, {NAMESPACES} namespaces");
+    println!(
+        "{:<12} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}",
+        "", "p50 µs", "floor", "p99 µs", "floor", "p50 x", "p99 x"
+    );
+    for (route, request) in requests() {
+        let body = review(&request);
+        let (own, floor) = compare(&client, &base, route, &body).await?;
+        let ratio = |percent: usize| own.at(percent) / floor.at(percent);
+        println!(
+            "{route:<12} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>7.2} {:>7.2}",
+            own.at(50),
+            floor.at(50),
+            own.at(99),
+            floor.at(99),
+            ratio(50),
+            ratio(99),
+        );
+    }
+    Ok(())
+}
+
+/// Answers "allowed" to anything, and reads no more of it than the body.
+fn nothing() -> Router {
+    const ALLOWED: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":true}}"#;
+    Router::new().route("/nothing", post(|_: axum::body::Bytes| async { ALLOWED }))
+}
+
+/// Times in microseconds, sorted.
+struct Times(Vec<f64>);
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        Self(times.into_iter().map(|t| t.as_secs_f64() * 1e6).collect())
+    }
+
+    fn at(&self, percent: usize) -> f64 {
+        let index = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
+        self.0.get(index).copied().unwrap_or_default()
+    }
+}
+
+async fn compare(
+    client: &reqwest::Client,
+    base: &str,
+    route: &str,
+    body: &str,
+) -> Result<(Times, Times), Failure> {
+    let mut workers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (client, own, floor) = (
+            client.clone(),
+            format!("{base}/{route}"),
+            format!("{base}/nothing"),
+        );
+        let body = body.to_owned();
+        workers.push(tokio::spawn(async move {
+            let (mut of_own, mut of_floor) = (Vec::new(), Vec::new());
+            let each = REQUESTS / CONNECTIONS;
+            for round in 0..each * 2 {
+                let first = ask(&client, &own, &body).await?;
+                let second = ask(&client, &floor, &body).await?;
+                if round >= each {
+                    of_own.push(first);
+                    of_floor.push(second);
+                }
+            }
+            Ok::<_, Failure>((of_own, of_floor))
+        }));
+    }
+    let (mut own, mut floor) = (Vec::new(), Vec::new());
+    for worker in workers {
+        let (of_own, of_floor) = worker.await??;
+        own.extend(of_own);
+        floor.extend(of_floor);
+    }
+    Ok((Times::of(own), Times::of(floor)))
+}
+
+async fn ask(client: &reqwest::Client, address: &str, body: &str) -> Result<Duration, Failure> {
+    let begun = Instant::now();
+    let request = client
+        .post(address)
+        .header("content-type", "application/json")
+        .body(body.to_owned());
+    let answer = request.send().await?.error_for_status()?.bytes().await?;
+    let took = begun.elapsed();
+    let answer: Value = serde_json::from_slice(&answer)?;
+    if answer["response"]["allowed"] != true {
+        return Err(format!("{address} refused: {answer}").into());
+    }
+    Ok(took)
+}
+
+const OPERATOR: &str = "system:serviceaccount:kymaros-system:kymaros";
+
+fn requests() -> Vec<(&'static str, Value)> {
+    let asked = |user: &str, (group, resource): (&str, &str), namespace: &str, object: Value| {
+        json!({
+            "uid": "u", "name": "x", "namespace": namespace, "operation": "CREATE", "userInfo": { "username": user },
+            "kind": { "group": group, "version": "v1", "kind": object["kind"] },
+            "resource": { "group": group, "version": "v1", "resource": resource },
+            "object": object, "oldObject": null,
+        })
+    };
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "x", "labels": { "app": "web" } },
+        "spec": { "containers": [{ "name": "c", "image": "i", "env": [{ "name": "A", "value": "b" }],
+                                   "ports": [{ "containerPort": 80 }] }] } });
+    vec![
+        (
+            "validate",
+            asked("sre", (names::GROUP, "restoretests"), "ops", test(0)),
+        ),
+        (
+            "default",
+            asked("sre", (names::GROUP, "restoretests"), "ops", test(0)),
+        ),
+        (
+            "guard",
+            asked(
+                OPERATOR,
+                ("", "events"),
+                "ops",
+                json!({ "metadata": { "name": "x" } }),
+            ),
+        ),
+        ("contain", asked("sre", ("", "pods"), "ops", pod.clone())),
+        ("neutralise", asked("sre", ("", "pods"), "ns-0", pod)),
+    ]
+}
+
+fn review(request: &Value) -> String {
+    json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request }).to_string()
+}
+
+fn test(number: usize) -> Value {
+    json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": format!("test-{number}"), "namespace": "ops", "uid": format!("t-{number}") },
+        "spec": {
+            "backupSource": { "provider": "velero", "backupName": "latest", "namespaces": [{ "name": format!("shop-{number}") }] },
+            "schedule": { "cron": "30 3 * * 1-5", "timezone": "Europe/Paris" },
+            "sandbox": { "ttl": "30m", "resourceQuota": { "cpu": "2", "memory": "4Gi" } },
+            "sla": { "maxRTO": "15m" },
+            "healthChecks": { "timeout": "5m", "checks": [
+                { "name": "web", "type": "httpGet", "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } },
+                { "name": "db", "type": "exec", "exec": { "podSelector": { "app": "db" }, "command": ["psql", "-c", "select 1"],
+                                                           "stdoutMatches": "^1$" } } ] },
+        },
+    })
+}
+
+/// The very facts that the operator answers from, over stores of a large cluster.
+fn facts() -> ClusterFacts {
+    let uses = Uses::default();
+    for test in (0..TESTS).filter_map(|n| serde_json::from_value::<RestoreTest>(test(n)).ok()) {
+        uses.look(&Event::Apply(test));
+    }
+    let (namespaces, mut writer) = reflector::store::<PartialObjectMeta<Namespace>>();
+    fill(
+        &mut writer,
+        (0..NAMESPACES).filter_map(|n| {
+            let metadata = json!({ "name": format!("ns-{n}"), "labels": { "team": "shop" } });
+            serde_json::from_value(json!({ "metadata": metadata })).ok()
+        }),
+    );
+    let (_, changes) = tokio::sync::watch::channel(0);
+    ClusterFacts {
+        operator: Operator {
+            username: OPERATOR.to_owned(),
+            namespace: "kymaros-system".to_owned(),
+            velero_namespace: "velero".to_owned(),
+            lease: "kymaros-leader".to_owned(),
+            certificate_secret: "kymaros-webhook-certificate".to_owned(),
+            priority_class: "kymaros-sandbox".to_owned(),
+        },
+        defaults: Defaults::default(),
+        license: tokio::sync::watch::channel(License::Community(Refusal::NoSecret)).1,
+        stores: Stores {
+            uses,
+            policies: reflector::store().0,
+            durations: Durations::default(),
+            runs: RunIndex::default(),
+            restores: reflector::store().0,
+            namespaces,
+            volumes: reflector::store().0,
+            velero: reflector::store().0,
+        },
+        changes,
+    }
+}
+
+fn fill<K>(writer: &mut Writer<K>, objects: impl Iterator<Item = K>)
+where
+    K: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    writer.apply_watcher_event(&Event::Init);
+    for object in objects {
+        writer.apply_watcher_event(&Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&Event::InitDone);
+}
+
+fn certificate() -> Result<(Arc<rustls::ServerConfig>, String), Failure> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((Arc::new(tls), made.cert.pem()))
+}

@@ -1,0 +1,123 @@
+//! What the webhooks know of the cluster, out of the stores that the controllers work with too.
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Namespace, PersistentVolume},
+};
+use kube::{
+    ResourceExt,
+    core::PartialObjectMeta,
+    runtime::reflector::{ObjectRef, Store},
+};
+use kymaros_crds::{HealthCheckPolicy, names};
+use kymaros_webhooks::{
+    Facts, Operator, RestoreOwner, Run, Sandbox,
+    contain::{Place, place},
+    default::Defaults,
+    validate::Known,
+};
+use tokio::sync::watch;
+
+use super::{Durations, RunIndex, Uses, velero_account};
+use crate::{license::License, velero::Restore};
+
+/// Names, labels and annotations of all namespaces.
+pub type Namespaces = Store<PartialObjectMeta<Namespace>>;
+
+/// Where the facts come from.
+pub struct Stores {
+    /// Which namespaces tests use.
+    pub uses: Uses,
+    /// All policies.
+    pub policies: Store<HealthCheckPolicy>,
+    /// How long runs took.
+    pub durations: Durations,
+    /// Runs that still have sandboxes.
+    pub runs: RunIndex,
+    /// Restores in Velero's namespace.
+    pub restores: Store<Restore>,
+    /// All namespaces.
+    pub namespaces: Namespaces,
+    /// Where volumes are kept.
+    pub volumes: Store<PersistentVolume>,
+    /// Deployments in Velero's namespace.
+    pub velero: Store<Deployment>,
+}
+
+/// [`Facts`] from stores.
+pub struct ClusterFacts {
+    /// Who we are.
+    pub operator: Operator,
+    /// Settings for what tests leave open.
+    pub defaults: Defaults,
+    /// The license that applies.
+    pub license: watch::Receiver<License>,
+    /// What the watches brought.
+    pub stores: Stores,
+    /// Counts changes of the stores.
+    pub changes: watch::Receiver<u64>,
+}
+
+impl Facts for ClusterFacts {
+    fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    fn sandbox(&self, namespace: &str) -> Option<Sandbox> {
+        let found = self.stores.namespaces.get(&ObjectRef::new(namespace))?;
+        let labels = found.labels();
+        let is_ours = labels
+            .get(names::MANAGED_BY_LABEL)
+            .is_some_and(|m| m == names::MANAGED_BY);
+        let run_uid = labels.get(names::RUN_UID_LABEL).filter(|_| is_ours)?;
+        Some(Sandbox {
+            run_uid: run_uid.clone(),
+        })
+    }
+
+    fn run(&self, uid: &str) -> Option<Run> {
+        self.stores.runs.get(uid)
+    }
+
+    fn run_of_sandbox_name(&self, namespace: &str) -> Option<String> {
+        self.stores.runs.of_sandbox(namespace)
+    }
+
+    fn restore(&self, name: &str) -> Option<RestoreOwner> {
+        let key = ObjectRef::new(name).within(&self.operator.velero_namespace);
+        let found = self.stores.restores.get(&key)?;
+        let labels = found.labels();
+        let is_ours = labels
+            .get(names::MANAGED_BY_LABEL)
+            .is_some_and(|m| m == names::MANAGED_BY);
+        Some(match labels.get(names::RUN_UID_LABEL).filter(|_| is_ours) {
+            Some(uid) => RestoreOwner::Run(uid.clone()),
+            None => RestoreOwner::Other,
+        })
+    }
+
+    fn volume_in_place(&self, wanted: &str, except: &str) -> Option<String> {
+        let kept_there = |volume: &PersistentVolume| {
+            let spec = serde_json::to_value(&volume.spec).unwrap_or_default();
+            volume.name_any() != except && place(&spec) == Place::At(wanted.to_owned())
+        };
+        self.stores.volumes.find(kept_there).map(|v| v.name_any())
+    }
+
+    fn velero_account(&self) -> Option<String> {
+        let deployments = self.stores.velero.state();
+        velero_account::find(deployments.iter().map(AsRef::as_ref))
+    }
+
+    fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    fn known(&self) -> &dyn Known {
+        self
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+}

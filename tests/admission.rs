@@ -1,0 +1,201 @@
+//! What a person at the command line is told at once, by the webhooks of the deployed operator.
+
+mod story;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use kymaros_crds::{HealthCheckPolicy, RestoreTest, names};
+use kymaros_testbed::scene::{Scene, unique};
+use serde_json::{Value, json};
+
+/// A test that is never made: the API server asks the webhooks and stores nothing.
+async fn dry_run(client: &Client, namespace: &str, spec: Value) -> Result<RestoreTest, kube::Error> {
+    let test: RestoreTest = serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": "tried", "namespace": namespace }, "spec": spec,
+    }))
+    .map_err(kube::Error::SerdeError)?;
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    Api::namespaced(client.clone(), namespace)
+        .create(&params, &test)
+        .await
+}
+
+fn minimal() -> Value {
+    json!({
+        "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+        "schedule": { "cron": "0 3 * * *" },
+    })
+}
+
+async fn refused(client: &Client, namespace: &str, spec: Value) -> Result<kube::core::Status> {
+    match dry_run(client, namespace, spec).await {
+        Err(kube::Error::Api(status)) => Ok(*status),
+        Err(other) => Err(other.into()),
+        Ok(_) => anyhow::bail!("it was taken"),
+    }
+}
+
+#[tokio::test]
+async fn everything_wrong_is_said_at_once_with_field_and_remedy() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    let mut spec = minimal();
+    spec["schedule"] = json!({ "cron": "0 0 31 2 *", "timezone": "Europe/Atlantis" });
+    spec["sandbox"] = json!({ "ttl": "10m", "resourceQuota": { "cpu": "much" } });
+    spec["timeout"] = json!("20m");
+    spec["healthChecks"] = json!({ "checks": [
+        { "name": "db", "type": "exec", "exec": { "podSelector": { "app": "db" }, "command": ["true"], "stdoutMatches": "(" } },
+    ] });
+    let status = refused(&scene.client, &namespace, spec).await?;
+    assert_eq!(
+        (status.code, status.reason.as_str()),
+        (422, "Invalid"),
+        "{status:?}"
+    );
+    let causes = status.details.context("no details")?.causes;
+    let fields: Vec<&str> = causes.iter().map(|c| c.field.as_str()).collect();
+    for field in [
+        "spec.schedule.timezone",
+        "spec.sandbox.ttl",
+        "spec.sandbox.resourceQuota.cpu",
+        "spec.healthChecks.checks[0].exec.stdoutMatches",
+    ] {
+        assert!(fields.contains(&field), "{field} is not among {fields:?}");
+        assert!(status.message.contains(field), "{}", status.message);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn production_of_the_cluster_and_of_velero_are_no_sandboxes() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    for protected in ["kube-system", "velero", "kymaros-system"] {
+        let mut spec = minimal();
+        spec["backupSource"]["namespaces"] = json!([{ "name": "shop", "sandboxName": protected }]);
+        let status = refused(&scene.client, &namespace, spec).await?;
+        assert!(status.message.contains("sandboxName"), "{}", status.message);
+    }
+    let mut spec = minimal();
+    spec["backupSource"]["namespaces"] = json!([{ "name": "shop", "sandboxName": namespace }]);
+    let status = refused(&scene.client, &namespace, spec).await?;
+    assert!(status.message.contains("sandboxName"), "{}", status.message);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_left_open_is_filled_in_where_everybody_sees_it() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    let taken = dry_run(&scene.client, &namespace, minimal()).await?;
+    let sandbox = taken.spec.sandbox.context("no sandbox")?;
+    assert_eq!(sandbox.ttl.as_deref(), Some("30m"));
+    assert_eq!(
+        sandbox.resource_quota.context("no quota")?.memory.as_deref(),
+        Some("4Gi")
+    );
+    let mut own = minimal();
+    own["sandbox"] = json!({ "ttl": "7m" });
+    let taken = dry_run(&scene.client, &namespace, own).await?;
+    assert_eq!(
+        taken.spec.sandbox.context("no sandbox")?.ttl.as_deref(),
+        Some("7m")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn more_backup_sources_need_a_license_and_nothing_else_does() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    let mut spec = minimal();
+    spec["additionalSources"] = json!([{ "provider": "velero", "namespaces": [{ "name": "db" }] }]);
+    let status = refused(&scene.client, &namespace, spec).await?;
+    assert!(
+        status.message.contains("spec.additionalSources"),
+        "{}",
+        status.message
+    );
+    assert!(status.message.contains("Team"), "{}", status.message);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_is_looked_at_too() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    let policy: HealthCheckPolicy = serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "HealthCheckPolicy",
+        "metadata": { "name": "tried", "namespace": namespace },
+        "spec": { "checks": [{ "name": "q", "type": "exec",
+            "exec": { "podSelector": { "app": "db" }, "command": ["true"], "stdoutMatches": "[" } }] },
+    }))?;
+    let api = Api::<HealthCheckPolicy>::namespaced(scene.client.clone(), &namespace);
+    let refused = api
+        .create(&PostParams::default(), &policy)
+        .await
+        .err()
+        .context("it was taken")?;
+    assert!(refused.to_string().contains("stdoutMatches"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_makes_a_sandbox_of_a_namespace() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("precious").await?;
+    let api = Api::<Namespace>::all(scene.client.clone());
+    let marks = json!({ names::MANAGED_BY_LABEL: names::MANAGED_BY, names::RUN_UID_LABEL: "some-run" });
+    let patch = Patch::Merge(json!({ "metadata": { "labels": marks } }));
+    let refused = api.patch(&namespace, &PatchParams::default(), &patch).await;
+    let refused = refused
+        .err()
+        .context("a namespace of production became a sandbox")?;
+    assert!(refused.to_string().contains("kymaros.io/managed-by"), "{refused}");
+    let born: Namespace =
+        serde_json::from_value(json!({ "metadata": { "name": unique("born"), "labels": marks } }))?;
+    let refused = api.create(&PostParams::default(), &born).await;
+    assert!(refused.is_err(), "{} was born a sandbox", born.name_any());
+    let other = Patch::Merge(json!({ "metadata": { "labels": { "team": "shop" } } }));
+    api.patch(&namespace, &PatchParams::default(), &other).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restore_of_ours_cannot_leave_its_sandbox() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("precious").await?;
+    let restored = |kind: &str, api_version: &str| {
+        json!({ "apiVersion": api_version, "kind": kind,
+                "metadata": { "name": unique("escaped"), "labels": { "velero.io/restore-name": "kymaros-0a1b2c3d-0" } } })
+    };
+    let config_maps =
+        Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(scene.client.clone(), &namespace);
+    let map = serde_json::from_value(restored("ConfigMap", "v1"))?;
+    let refused = config_maps
+        .create(&PostParams::default(), &map)
+        .await
+        .err()
+        .context("it escaped")?;
+    assert!(refused.to_string().contains("kymaros"), "{refused}");
+    let roles = Api::<k8s_openapi::api::rbac::v1::ClusterRole>::all(scene.client.clone());
+    let role = serde_json::from_value(restored("ClusterRole", "rbac.authorization.k8s.io/v1"))?;
+    assert!(
+        roles.create(&PostParams::default(), &role).await.is_err(),
+        "it escaped"
+    );
+    let mut of_a_person = restored("ConfigMap", "v1");
+    of_a_person["metadata"]["labels"]["velero.io/restore-name"] = json!("friday");
+    config_maps
+        .create(&PostParams::default(), &serde_json::from_value(of_a_person)?)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! The operator's own account, with every right in the cluster, tries to write everything everywhere: nothing lands.
+//!
+//! Rights are given on purpose, so that what refuses is the guard and not the lack of rights. Every attempt is a dry
+//! run: the API server asks admission as always, and stores nothing even if a fence had a hole.
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, stream};
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::ServiceAccount,
+    rbac::v1::ClusterRoleBinding,
+};
+use kube::{
+    Api, Client, Config,
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    discovery::{ApiResource, Discovery, Scope, verbs},
+};
+use kymaros_testbed::scene::{Scene, unique};
+use serde_json::json;
+
+const NAMESPACE: &str = "kymaros-system";
+const ACCOUNT: &str = "kymaros";
+
+/// What became of one attempt.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// A fence of ours said no.
+    Refused,
+    /// The API server said no for a reason of its own, such as an object that is not valid.
+    NotPossible,
+    /// It would have been stored.
+    Landed,
+}
+
+fn outcome<T>(result: Result<T, kube::Error>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Landed,
+        Err(kube::Error::Api(status)) if status.is_forbidden() && status.message.contains("kymaros") => {
+            Outcome::Refused
+        }
+        Err(_) => Outcome::NotPossible,
+    }
+}
+
+/// A client with the operator's own token.
+async fn as_operator(scene: &Scene) -> Result<Client> {
+    let accounts = Api::<ServiceAccount>::namespaced(scene.client.clone(), NAMESPACE);
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            expiration_seconds: Some(3600),
+            ..TokenRequestSpec::default()
+        },
+        ..TokenRequest::default()
+    };
+    let made = accounts
+        .create_token_request(ACCOUNT, &PostParams::default(), &request)
+        .await?;
+    let token = made.status.context("no token")?.token;
+    let kubeconfig = Kubeconfig::read_from(&scene.cluster.kubeconfig)?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    config.auth_info = kube::config::AuthInfo {
+        token: Some(token.into()),
+        ..kube::config::AuthInfo::default()
+    };
+    Ok(Client::try_from(config)?)
+}
+
+/// Every right, for as long as this lives.
+struct EveryRight {
+    api: Api<ClusterRoleBinding>,
+    name: String,
+}
+
+impl EveryRight {
+    async fn give(client: &Client) -> Result<Self> {
+        let name = unique("kymaros-test-every-right");
+        let api = Api::<ClusterRoleBinding>::all(client.clone());
+        let binding = serde_json::from_value(json!({
+            "metadata": { "name": name },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" },
+            "subjects": [{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE }],
+        }))?;
+        api.create(&PostParams::default(), &binding).await?;
+        Ok(Self { api, name })
+    }
+
+    async fn take_back(self) -> Result<()> {
+        self.api.delete(&self.name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+}
+
+/// One kind in one place.
+struct Attempt {
+    resource: ApiResource,
+    namespace: Option<String>,
+}
+
+impl Attempt {
+    fn api(&self, client: &Client) -> Api<DynamicObject> {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &self.resource),
+            None => Api::all_with(client.clone(), &self.resource),
+        }
+    }
+
+    fn describe(&self, verb: &str) -> String {
+        let place = self.namespace.as_deref().unwrap_or("the cluster");
+        format!(
+            "{verb} {}.{} in {place}",
+            self.resource.plural, self.resource.group
+        )
+    }
+
+    /// Every write of this kind here, each with what became of it.
+    async fn try_all(&self, admin: &Client, operator: &Client) -> Vec<(String, Outcome)> {
+        let api = self.api(operator);
+        let existing = self.api(admin).list(&ListParams::default().limit(1)).await;
+        let existing = existing.ok().and_then(|list| list.items.into_iter().next());
+        let mut tried = Vec::new();
+        let create = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let result = api.create(&create, &self.new_object(existing.as_ref())).await;
+        tried.push((self.describe("create"), outcome(result)));
+        let apply = PatchParams {
+            dry_run: true,
+            ..PatchParams::apply("kymaros-test").force()
+        };
+        let fresh = self.new_object(None);
+        let name = fresh.metadata.name.clone().unwrap_or_default();
+        tried.push((
+            self.describe("apply"),
+            outcome(api.patch(&name, &apply, &Patch::Apply(&fresh)).await),
+        ));
+        if let Some(name) = existing.and_then(|o| o.metadata.name) {
+            let patch = PatchParams {
+                dry_run: true,
+                ..PatchParams::default()
+            };
+            let change =
+                Patch::Merge(json!({ "metadata": { "annotations": { "kymaros.test/tried": "true" } } }));
+            tried.push((
+                self.describe("patch"),
+                outcome(api.patch(&name, &patch, &change).await),
+            ));
+            let delete = DeleteParams {
+                dry_run: true,
+                ..DeleteParams::default()
+            };
+            tried.push((self.describe("delete"), outcome(api.delete(&name, &delete).await)));
+            let all = api
+                .delete_collection(&delete, &ListParams::default().limit(1))
+                .await;
+            tried.push((self.describe("delete all"), outcome(all)));
+        }
+        tried
+    }
+
+    /// An object of this kind that the API server would take, as far as one can know: a copy of an existing one.
+    fn new_object(&self, like: Option<&DynamicObject>) -> DynamicObject {
+        let mut object = DynamicObject::new(&unique("tried"), &self.resource);
+        object.metadata.namespace.clone_from(&self.namespace);
+        if let Some(like) = like {
+            object.data = like.data.clone();
+            object.metadata.labels.clone_from(&like.metadata.labels);
+        }
+        object
+    }
+}
+
+/// Writes that the operator is meant to be able to do anywhere; each is fenced by what it may say.
+fn is_its_business(what: &str) -> bool {
+    let of_its_kinds = [
+        "restorereports.restore.kymaros.io",
+        "events.",
+        "events.events.k8s.io",
+    ];
+    of_its_kinds.iter().any(|kind| what.contains(&format!(" {kind} ")))
+        // Asked and never stored.
+        || what.contains(".authorization.k8s.io ")
+        || what.contains(".authentication.k8s.io ")
+}
+
+#[tokio::test]
+async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let production = scene.namespace("production").await?;
+    kymaros_testbed::scene::apply(&scene.client, &production, include_str!("story/small.yaml")).await?;
+    kymaros_testbed::scene::wait_ready(&scene.client, &production, "app=small", 1).await?;
+    let operator = as_operator(&scene).await?;
+    let rights = EveryRight::give(&scene.client).await?;
+
+    let discovery = Discovery::new(scene.client.clone()).run_aggregated().await?;
+    let attempts: Vec<Attempt> = discovery
+        .groups()
+        .flat_map(|group| group.versioned_resources(group.preferred_version_or_latest()))
+        .filter(|(_, can)| can.supports_operation(verbs::CREATE) || can.supports_operation(verbs::PATCH))
+        .flat_map(|(resource, can)| {
+            let places = match can.scope {
+                Scope::Cluster => vec![None],
+                Scope::Namespaced => [production.as_str(), "kube-system", "velero", NAMESPACE, "default"]
+                    .into_iter()
+                    .map(|namespace| Some(namespace.to_owned()))
+                    .collect(),
+            };
+            places.into_iter().map(move |namespace| Attempt {
+                resource: resource.clone(),
+                namespace,
+            })
+        })
+        .collect();
+    let (admin, client) = (&scene.client, &operator);
+    let tried: Vec<(String, Outcome)> = stream::iter(&attempts)
+        .map(|attempt| attempt.try_all(admin, client))
+        .buffer_unordered(8)
+        .flat_map(stream::iter)
+        .collect()
+        .await;
+    let tunnels = tunnels(&operator, &scene, &production).await?;
+    rights.take_back().await?;
+
+    let all: Vec<&(String, Outcome)> = tried.iter().chain(&tunnels).collect();
+    let count = |wanted: Outcome| all.iter().filter(|(_, outcome)| *outcome == wanted).count();
+    println!(
+        "{} writes tried on {} kinds and places: {} refused by a fence, {} not possible anyway, {} landed",
+        all.len(),
+        attempts.len(),
+        count(Outcome::Refused),
+        count(Outcome::NotPossible),
+        count(Outcome::Landed),
+    );
+    let landed: Vec<&str> = all
+        .iter()
+        .filter(|(what, outcome)| *outcome == Outcome::Landed && !is_its_business(what))
+        .map(|(what, _)| what.as_str())
+        .collect();
+    assert_eq!(landed, Vec::<&str>::new(), "these writes would have landed");
+    assert!(
+        count(Outcome::Refused) > 300,
+        "too little was really tried to prove anything"
+    );
+    Ok(())
+}
+
+/// Ways into running pods and nodes, which are not objects.
+async fn tunnels(operator: &Client, scene: &Scene, production: &str) -> Result<Vec<(String, Outcome)>> {
+    use k8s_openapi::api::core::v1::{Node, Pod};
+    let pods = Api::<Pod>::namespaced(scene.client.clone(), production);
+    let pod = pods
+        .list(&ListParams::default())
+        .await?
+        .items
+        .into_iter()
+        .next()
+        .context("no pod")?;
+    let pod = pod.metadata.name.unwrap_or_default();
+    let nodes = Api::<Node>::all(scene.client.clone())
+        .list(&ListParams::default())
+        .await?;
+    let node = nodes
+        .items
+        .into_iter()
+        .next()
+        .and_then(|n| n.metadata.name)
+        .context("no node")?;
+    let paths = [
+        format!("/api/v1/namespaces/{production}/pods/{pod}/exec?command=true&stdout=true"),
+        format!("/api/v1/namespaces/{production}/pods/{pod}/attach?stdout=true"),
+        format!("/api/v1/namespaces/{production}/pods/{pod}/portforward?ports=8080"),
+        format!("/api/v1/namespaces/{production}/pods/{pod}:8080/proxy/"),
+        format!("/api/v1/namespaces/{production}/services/small:80/proxy/"),
+        format!("/api/v1/nodes/{node}/proxy/healthz"),
+    ];
+    let mut tried = Vec::new();
+    for path in paths {
+        for method in ["POST", "PUT"] {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(&path)
+                .body(Vec::new())?;
+            let result = operator.request_text(request).await;
+            tried.push((format!("{method} {path}"), outcome(result)));
+        }
+    }
+    Ok(tried)
+}

@@ -1,0 +1,124 @@
+//! The license takes effect on a real API server without a restart, with the right to read one Secret and no more.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, Config,
+    api::{DeleteParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use kymaros::license::{self, KeyLength, License, SigningSecret};
+use kymaros_crds::{domain::Tier, names::LICENSE_SECRET};
+use kymaros_testbed::scene::{Scene, apply};
+use serde_json::json;
+use tokio::sync::watch::Receiver;
+
+/// What the operator has in its own namespace.
+const ROLE: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: license}
+rules:
+  - apiGroups: ['']
+    resources: [secrets]
+    resourceNames: [kymaros-license]
+    verbs: [get, list, watch]
+";
+
+/// Gives the role to the default service account of the namespace.
+fn binding(namespace: &str) -> String {
+    format!(
+        "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: license}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: license}}
+subjects: [{{kind: ServiceAccount, name: default, namespace: {namespace}}}]
+"
+    )
+}
+
+/// A client with the rights of the namespace's default service account.
+async fn least_of(scene: &Scene, namespace: &str) -> Result<Client> {
+    let text = scene
+        .cluster
+        .kubectl(&["config", "view", "--raw", "--minify", "-o", "yaml"])?;
+    let mut kubeconfig = Kubeconfig::from_yaml(&text)?;
+    for named in &mut kubeconfig.auth_infos {
+        let user = format!("system:serviceaccount:{namespace}:default");
+        named.auth_info.get_or_insert_default().impersonate = Some(user);
+    }
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+async fn becomes(
+    license: &mut Receiver<License>,
+    what: &str,
+    wanted: impl Fn(&License) -> bool,
+) -> Result<()> {
+    let patience = Duration::from_mins(1);
+    let found = tokio::time::timeout(patience, license.wait_for(wanted)).await;
+    found.with_context(|| format!("not {what} within a minute"))??;
+    Ok(())
+}
+
+fn is_refused(reason: &'static str) -> impl Fn(&License) -> bool {
+    move |license| matches!(license, License::Community(refusal) if refusal.reason() == reason)
+}
+
+#[tokio::test]
+async fn a_license_takes_effect_without_a_restart() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("license").await?;
+    let client = least_of(&scene, &namespace).await?;
+    let signing = SigningSecret::new("a signing secret").context("empty")?;
+    let (mut license, follow) = license::watch(client.clone(), &namespace, Some(signing.clone()));
+    let follow = tokio::spawn(follow);
+
+    becomes(
+        &mut license,
+        "unreadable without rights",
+        is_refused("LicenseUnreadable"),
+    )
+    .await?;
+    apply(
+        &scene.client,
+        &namespace,
+        &format!("{ROLE}---{}", binding(&namespace)),
+    )
+    .await?;
+    becomes(&mut license, "without a license", is_refused("NoLicense")).await?;
+
+    let secrets = Api::<Secret>::namespaced(scene.client.clone(), &namespace);
+    let write = async |tier: &str, expires: &str| {
+        let key = license::sign(&signing, tier, expires, KeyLength::Short);
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": LICENSE_SECRET },
+            "stringData": { "tier": tier, "key": key, "expires": expires },
+        });
+        let params = PatchParams::apply("license-test").force();
+        secrets
+            .patch(LICENSE_SECRET, &params, &Patch::Apply(secret))
+            .await
+    };
+    write("team", "2999-12-31").await?;
+    becomes(&mut license, "Team", |l| l.tier() == Tier::Team).await?;
+    write("enterprise", "").await?;
+    becomes(&mut license, "Enterprise", |l| l.tier() == Tier::Enterprise).await?;
+    write("team", "2020-01-01").await?;
+    becomes(&mut license, "expired", is_refused("LicenseExpired")).await?;
+    secrets.delete(LICENSE_SECRET, &DeleteParams::default()).await?;
+    becomes(&mut license, "without a license again", is_refused("NoLicense")).await?;
+
+    let others = Api::<Secret>::namespaced(client, &namespace);
+    let refused = others.list(&kube::api::ListParams::default()).await;
+    assert!(
+        matches!(&refused, Err(kube::Error::Api(status)) if status.is_forbidden()),
+        "no other Secret can be read: {refused:?}"
+    );
+    follow.abort();
+    Ok(())
+}

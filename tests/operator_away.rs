@@ -1,0 +1,173 @@
+//! The operator is away: production works on, people restore and delete as ever; only new tests and writes into
+//! sandboxes wait. A file of its own, because nothing else may run meanwhile.
+
+mod story;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Namespace, Pod},
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    core::{ApiResource, GroupVersionKind},
+    runtime::wait::await_condition,
+};
+use kymaros_crds::RestoreTest;
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use serde_json::json;
+use story::{SMALL, gone, run, spec};
+
+const NAMESPACE: &str = "kymaros-system";
+
+/// Sets the number of replicas and waits until it is so.
+async fn scale(client: &Client, replicas: i32) -> Result<()> {
+    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+    api.patch("kymaros", &PatchParams::default(), &patch).await?;
+    let so = await_condition(api, "kymaros", move |d: Option<&Deployment>| {
+        let status = d.and_then(|d| d.status.clone()).unwrap_or_default();
+        status.ready_replicas.unwrap_or_default() == replicas
+            && status.replicas.unwrap_or_default() == replicas
+    });
+    tokio::time::timeout(Duration::from_mins(2), so)
+        .await
+        .with_context(|| format!("the operator never had {replicas} replicas"))??;
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    for pod in pods.list(&ListParams::default()).await?.items {
+        if pod.metadata.deletion_timestamp.is_some() {
+            gone(pods.clone(), &pod.name_any()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How many replicas the operator has when it is not away.
+async fn usual(client: &Client) -> Result<i32> {
+    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    Ok(api
+        .get("kymaros")
+        .await?
+        .spec
+        .and_then(|s| s.replicas)
+        .unwrap_or(1))
+}
+
+#[tokio::test]
+async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let namespace = scene.namespace("away").await?;
+    apply(&client, &namespace, SMALL).await?;
+    wait_ready(&client, &namespace, "app=small", 1).await?;
+    let name = unique("away");
+    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let kept = spec(
+        &[&namespace],
+        &name,
+        json!({ "sandbox": { "retention": "UntilTTL", "ttl": "10m" } }),
+    );
+    let report = run(&scene, &namespace, "away", kept.clone()).await?;
+    let sandbox = report
+        .status
+        .and_then(|s| s.sandboxes.first().cloned())
+        .context("no sandbox")?
+        .name;
+    let replicas = usual(&client).await?;
+    scale(&client, 0).await?;
+    let seen = while_away(&mut scene, &namespace, &sandbox, &name, kept).await;
+    scale(&client, replicas).await?;
+    seen?;
+    Api::<RestoreTest>::namespaced(client.clone(), &namespace)
+        .delete("away", &DeleteParams::default())
+        .await?;
+    gone(Api::<RestoreTest>::namespaced(client.clone(), &namespace), "away").await?;
+    delete_backup(&client, &name).await
+}
+
+async fn while_away(
+    scene: &mut Scene,
+    namespace: &str,
+    sandbox: &str,
+    name: &str,
+    test: serde_json::Value,
+) -> Result<()> {
+    let client = scene.client.clone();
+    let map = |name: &str| -> Result<ConfigMap> {
+        Ok(serde_json::from_value(json!({ "metadata": { "name": name } }))?)
+    };
+    let waits = |what: &str, error: Option<kube::Error>| -> Result<()> {
+        let error = error.with_context(|| format!("{what} went through unseen"))?;
+        assert!(
+            error.to_string().contains("failed calling webhook"),
+            "{what}: {error}"
+        );
+        Ok(())
+    };
+    let sandboxed = Api::<ConfigMap>::namespaced(client.clone(), sandbox);
+    waits(
+        "a write into a sandbox",
+        sandboxed.create(&PostParams::default(), &map("x")?).await.err(),
+    )?;
+    let refused = story::create_test(&client, namespace, "another", test)
+        .await
+        .err()
+        .context("a test was taken unseen")?;
+    assert!(
+        refused.to_string().contains("failed calling webhook"),
+        "{refused:#}"
+    );
+
+    // Production: workloads are changed, namespaces come and go.
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+    maps.create(&PostParams::default(), &map("x")?).await?;
+    maps.delete("x", &DeleteParams::default()).await?;
+    let other = scene.namespace("away-other").await?;
+    apply(&client, &other, SMALL).await?;
+    wait_ready(&client, &other, "app=small", 1).await?;
+    scene.remove(&other).await?;
+
+    // Velero: a backup, and a restore by a person into a namespace of its own.
+    let second = unique("away-second");
+    backup(&client, &second, &Backup::of(&[namespace])).await?;
+    let target = unique("recovered");
+    restore_by_hand(&client, name, namespace, &target).await?;
+    wait_ready(&client, &target, "app=small", 1).await?;
+    let namespaces = Api::<Namespace>::all(client.clone());
+    namespaces.delete(&target, &DeleteParams::default()).await?;
+    gone(namespaces.clone(), &target).await?;
+    delete_backup(&client, &second).await?;
+
+    // Even a sandbox can be removed by hand.
+    namespaces.delete(sandbox, &DeleteParams::default()).await?;
+    gone(namespaces, sandbox).await
+}
+
+async fn restore_by_hand(client: &Client, backup: &str, from: &str, to: &str) -> Result<()> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", "Restore"));
+    let api = Api::<DynamicObject>::namespaced_with(client.clone(), "velero", &resource);
+    let restore: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "velero.io/v1", "kind": "Restore", "metadata": { "name": to },
+        "spec": { "backupName": backup, "includedNamespaces": [from], "namespaceMapping": { from: to } },
+    }))?;
+    api.create(&PostParams::default(), &restore).await?;
+    let ended = await_condition(api.clone(), to, |r: Option<&DynamicObject>| {
+        let phase = r.and_then(|r| r.data["status"]["phase"].as_str());
+        matches!(
+            phase,
+            Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation")
+        )
+    });
+    let ended = tokio::time::timeout(Duration::from_mins(2), ended)
+        .await
+        .context("the restore never ended")??;
+    let phase = ended
+        .map(|r| r.data["status"]["phase"].clone())
+        .unwrap_or_default();
+    assert_eq!(phase, "Completed");
+    api.delete(to, &DeleteParams::default()).await?;
+    Ok(())
+}
