@@ -1,16 +1,40 @@
 //! The chart in a real cluster: from nothing, through upgrades, to nothing. It installs and removes the operator that
 //! other tests use, so `cargo xtask test` runs what begins with `alone` by itself, after them.
 
+mod audit;
 mod helm;
 mod stage;
 mod story;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
+use audit::{Map, Request, missing, recorded, requests_of, sandboxes, unused};
+use helm::NAMESPACE;
+use kymaros::rbac::Place;
+use kymaros_testbed::{cluster::KUBECONFIG, scene::VELERO};
 use stage::Stage;
 
 #[tokio::test]
-async fn alone_from_nothing_to_nothing_by_helm() -> Result<()> {
+async fn alone_from_nothing_to_nothing_by_helm_4() -> Result<()> {
     life(Stage::set("helm").await?).await
+}
+
+#[tokio::test]
+async fn alone_from_nothing_to_nothing_by_helm_3() -> Result<()> {
+    if is_own_cluster() {
+        return Ok(());
+    }
+    life(Stage::set("helm3").await?).await
+}
+
+/// A cluster that somebody has: it has no Helm 3, and keeps no record of the operator's requests.
+fn is_own_cluster() -> bool {
+    let is_own = std::env::var_os(KUBECONFIG).is_some();
+    if is_own {
+        println!("this needs the test cluster; it is left out");
+    }
+    is_own
 }
 
 /// Every step finds what the one before it left.
@@ -82,4 +106,63 @@ async fn alone_as_gitops_tools_install_it() -> Result<()> {
         .await?;
     stage.step("it is deleted", async |s| s.delete().await).await?;
     stage.end().await
+}
+
+/// The operator's account, and the one that exists only while it is uninstalled.
+const OPERATOR: &str = "system:serviceaccount:kymaros-system:kymaros";
+const UNINSTALLER: &str = "system:serviceaccount:kymaros-system:kymaros-uninstall";
+/// Where the operator has rights; the other places are for the other account.
+const OF_THE_OPERATOR: [Place; 4] = [Place::Cluster, Place::Sandbox, Place::Velero, Place::Own];
+
+#[tokio::test]
+async fn alone_every_right_is_used_and_none_is_missing() -> Result<()> {
+    if is_own_cluster() {
+        return Ok(());
+    }
+    let mut stage = Stage::set("helm").await?;
+    let begun = recorded()?;
+    stage.step("install", async |s| s.install()).await?;
+    stage
+        .step("a run with everything a test can have", async |s| {
+            s.uses_everything("rights").await
+        })
+        .await?;
+    let requests = requests_of(OPERATOR, begun)?;
+    check(&requests, &sandboxes(&requests), |place| {
+        OF_THE_OPERATOR.contains(&place)
+    });
+
+    stage
+        .step("it keeps a sandbox", async |s| s.keeps_a_sandbox("kept").await)
+        .await?;
+    let made = sandboxes(&requests_of(OPERATOR, begun)?);
+    stage
+        .step("it is uninstalled", async |s| s.uninstall().await)
+        .await?;
+    check(&requests_of(UNINSTALLER, begun)?, &made, |place| {
+        !OF_THE_OPERATOR.contains(&place)
+    });
+    stage.end().await
+}
+
+/// By the API server's own record, nothing that is granted is unused, and nothing that is needed is missing.
+fn check(requests: &[Request], sandboxes: &BTreeSet<String>, is_meant: impl Fn(Place) -> bool) {
+    let map = Map {
+        own: NAMESPACE,
+        velero: VELERO,
+        sandboxes,
+    };
+    let places = Place::ALL.into_iter().filter(|place| is_meant(*place));
+    let unused: Vec<String> = places.flat_map(|place| unused(requests, place, &map)).collect();
+    assert!(
+        unused.is_empty(),
+        "granted, but never used:\n{}",
+        unused.join("\n")
+    );
+    let missing = missing(requests, sandboxes);
+    assert!(
+        missing.is_empty(),
+        "needed, but not granted:\n{}",
+        missing.join("\n")
+    );
 }

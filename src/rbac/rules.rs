@@ -299,7 +299,7 @@ pub(super) const OWN: &[Rule] = &[
     },
     Rule {
         resources: &["secrets"],
-        verbs: &["update", "patch"],
+        verbs: &["update"],
         name: Some(CertificateSecret),
         when: Some(OwnCertificate),
         why: "renews the certificate in it",
@@ -308,7 +308,7 @@ pub(super) const OWN: &[Rule] = &[
     },
     Rule {
         resources: &["secrets"],
-        verbs: &["get", "list", "watch"],
+        verbs: &["list", "watch"],
         name: Some(LicenseSecret),
         why: "reads the license",
         needed_by: &["src/license/watch.rs"],
@@ -352,6 +352,7 @@ pub(super) const UNINSTALL: &[Rule] = &[
         verbs: &["list", "patch"],
         why: "removes their volumes",
         needed_by: UNINSTALLS,
+        rarely: &[("patch", "a volume would outlive its claim")],
         ..ANY
     },
     Rule {

@@ -10,15 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use k8s_openapi::api::{
     admissionregistration::v1::ValidatingAdmissionPolicy, apps::v1::Deployment, core::v1::Namespace,
 };
 use kube::{Api, Client, ResourceExt, api::ListParams};
-use kymaros_testbed::{
-    places,
-    scene::{self, Scene},
-};
+use kymaros_testbed::scene::{self, Scene};
 
 use crate::helm::{NAMESPACE, RELEASE, changed_charts, chart, pipe, text};
 
@@ -72,19 +69,9 @@ impl Stage {
     }
 
     fn helm(&self, args: &[&str]) -> Result<String> {
-        let all = [args, &["--namespace", NAMESPACE]].concat();
-        let output = Command::new(places::bin().join(self.helm))
-            .args(&all)
-            .env("KUBECONFIG", &self.scene.cluster.kubeconfig)
-            .output()?;
-        if !output.status.success() {
-            bail!(
-                "helm {}: {}",
-                all.join(" "),
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        self.scene
+            .cluster
+            .run(self.helm, &[args, &["--namespace", NAMESPACE]].concat())
     }
 
     fn install_chart(&self, chart: &str) -> Result<()> {

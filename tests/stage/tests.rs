@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, ResourceExt,
@@ -10,7 +11,7 @@ use kube::{
     runtime::wait::await_condition,
 };
 use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, names};
-use kymaros_testbed::scene::{Backup, Scene, apply, backup, unique, wait_ready};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, deploy_shop, unique, wait_ready};
 use serde_json::{Value, json};
 
 use super::{Stage, is_gone};
@@ -149,14 +150,11 @@ impl Stage {
             .context("the test is not taken over")??;
         let reports = Api::<RestoreReport>::namespaced(self.scene.client.clone(), &home);
         let before = reports.list(&ListParams::default()).await?.items.len();
-        let trigger = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "yes" } } });
         let immediate = json!({ "spec": { "sandbox": { "retention": "Immediate" } } });
         tests
             .patch(name, &PatchParams::default(), &Patch::Merge(&immediate))
             .await?;
-        tests
-            .patch(name, &PatchParams::default(), &Patch::Merge(&trigger))
-            .await?;
+        trigger(&tests, name).await?;
         crate::story::report_when(&self.scene.client, &home, name, "another run", |report| {
             report.spec.trigger == Some(kymaros_crds::Trigger::Annotation)
                 && phase(report) == Some(RunPhase::Completed)
@@ -168,4 +166,88 @@ impl Stage {
         tests.delete(name, &DeleteParams::default()).await?;
         gone(tests, name).await
     }
+
+    /// Every kind of check, a volume that would be retained, a copy with a foreign finalizer, a trigger, more reports
+    /// than are kept, and the end of the test.
+    pub async fn uses_everything(&mut self, name: &str) -> Result<()> {
+        let client = self.scene.client.clone();
+        let namespace = self.scene.namespace(name).await?;
+        deploy_shop(&client, &namespace).await?;
+        apply(&client, &namespace, FOREIGN).await?;
+        retain_volumes(&client, &namespace, "Retain").await?;
+        let backup_name = unique(name);
+        backup(&client, &backup_name, &Backup::of(&[&namespace])).await?;
+        // Else the source could not be removed at the end.
+        retain_volumes(&client, &namespace, "Delete").await?;
+        let free = json!({ "metadata": { "finalizers": null } });
+        let maps = Api::<ConfigMap>::namespaced(client.clone(), &namespace);
+        maps.patch("foreign", &PatchParams::default(), &Patch::Merge(&free))
+            .await?;
+
+        let checks = json!({ "historyLimit": 1, "healthChecks": { "checks": [
+            { "name": "pods", "type": "podStatus", "podStatus": { "labelSelector": { "app": "shop" }, "minReady": 2 } },
+            { "name": "http", "type": "httpGet",
+              "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } },
+            { "name": "tcp", "type": "tcpSocket", "tcpSocket": { "service": "db", "port": 5432 } },
+            { "name": "exec", "type": "exec", "exec": { "podSelector": { "component": "db" }, "command": ["true"] } },
+            { "name": "objects", "type": "resourceExists",
+              "resourceExists": { "resources": [{ "kind": "Secret", "name": "db-credentials" }] } },
+        ] } });
+        let report = run(
+            &self.scene,
+            &namespace,
+            name,
+            spec(&[&namespace], &backup_name, checks),
+        )
+        .await?;
+        let status = report.status.clone().context("no status")?;
+        assert_eq!(status.result, Some(RunResult::Pass), "{:?}", status.findings);
+
+        let tests = Api::<RestoreTest>::namespaced(client.clone(), &namespace);
+        trigger(&tests, name).await?;
+        gone(
+            Api::<RestoreReport>::namespaced(client.clone(), &namespace),
+            &report.name_any(),
+        )
+        .await?;
+        finished(&client, &namespace, name).await?;
+        tests.delete(name, &DeleteParams::default()).await?;
+        gone(tests, name).await
+    }
+}
+
+/// Somebody else's finalizer on something that is copied.
+const FOREIGN: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: foreign
+  finalizers: [example.com/kept]
+";
+
+/// What becomes of the volumes of a namespace when their claims go.
+async fn retain_volumes(client: &Client, namespace: &str, policy: &str) -> Result<()> {
+    let volumes = Api::<PersistentVolume>::all(client.clone());
+    let change = json!({ "spec": { "persistentVolumeReclaimPolicy": policy } });
+    for volume in volumes.list(&ListParams::default()).await? {
+        let claim = volume.spec.as_ref().and_then(|s| s.claim_ref.as_ref());
+        if claim.is_some_and(|claim| claim.namespace.as_deref() == Some(namespace)) {
+            volumes
+                .patch(
+                    &volume.name_any(),
+                    &PatchParams::default(),
+                    &Patch::Merge(&change),
+                )
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn trigger(tests: &Api<RestoreTest>, name: &str) -> Result<()> {
+    let trigger = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "yes" } } });
+    tests
+        .patch(name, &PatchParams::default(), &Patch::Merge(&trigger))
+        .await?;
+    Ok(())
 }

@@ -146,13 +146,13 @@
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [{{ include "kymaros.certificateSecret" . }}]
-  verbs: [update, patch]
+  verbs: [update]
 {{- end }}
 # reads the license
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [{{ include "kymaros.licenseSecret" . }}]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 
 {{- define "kymaros.rules.uninstall" -}}

@@ -77,3 +77,9 @@ pub fn bin() -> PathBuf {
 pub fn log(component: &str) -> PathBuf {
     state("logs").join(format!("{component}.log"))
 }
+
+/// What the API server records of the operator's requests, one JSON object a line.
+#[must_use]
+pub fn audit_log() -> PathBuf {
+    state("logs").join("audit.log")
+}

@@ -42,7 +42,7 @@ macro_rules! group {
 }
 
 /// Every group, in the order in which they are built.
-pub const GROUPS: [Group; 8] = [
+pub const GROUPS: [Group; 9] = [
     group!("etcd", "go.etcd.io/etcd/server/v3", Some("etcd"), ""),
     group!("kubernetes", "k8s.io/kubernetes", None, LINK_KUBERNETES),
     group!(
@@ -70,6 +70,13 @@ pub const GROUPS: [Group; 8] = [
         "helm.sh/helm/v4",
         None,
         " -X helm.sh/helm/v4/internal/version.version={version}"
+    ),
+    // Many still use it, and it applies and deletes in other ways.
+    group!(
+        "helm3",
+        "helm.sh/helm/v3",
+        Some("helm3"),
+        " -X helm.sh/helm/v3/internal/version.version={version}"
     ),
 ];
 

@@ -7,7 +7,7 @@ mod operator;
 mod shop;
 
 pub use apply::apply;
-pub use backup::{Backup, backup, delete_backup};
+pub use backup::{Backup, VELERO, backup, delete_backup};
 pub use operator::{NAMESPACE, Operator, RELEASE, deploy};
 pub use shop::{deploy_shop, load_shop, wait_ready};
 
