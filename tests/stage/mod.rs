@@ -6,7 +6,6 @@ mod tests;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    process::Command,
     time::{Duration, Instant},
 };
 
