@@ -128,7 +128,7 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [{{ include "kymaros.lease" . }}]
-  verbs: [get, list, watch, update, patch]
+  verbs: [get, list, watch, update]
 {{- end }}
 {{- if not .Values.webhooks.certManager.enabled }}
 # keeps the certificate of its webhooks; admission fences the name
