@@ -75,7 +75,8 @@ async fn a_license_takes_effect_without_a_restart() -> Result<()> {
     let namespace = scene.namespace("license").await?;
     let client = least_of(&scene, &namespace).await?;
     let signing = SigningSecret::new("a signing secret").context("empty")?;
-    let (mut license, follow) = license::watch(client.clone(), &namespace, LICENSE_SECRET, Some(signing.clone()));
+    let (mut license, follow) =
+        license::watch(client.clone(), &namespace, LICENSE_SECRET, Some(signing.clone()));
     let follow = tokio::spawn(follow);
 
     becomes(

@@ -64,14 +64,12 @@ impl View {
             return false;
         }
         self.secret = secret;
+        let known = std::mem::take(&mut self.stored).flaws;
         let data = self.secret().and_then(|s| s.data.as_ref());
         self.stored = data.map(read).unwrap_or_default();
-        for flaw in &self.stored.flaws {
-            tracing::warn!(
-                entry = flaw.entry,
-                why = flaw.why,
-                "the Secret of the webhooks is damaged"
-            );
+        for flaw in self.stored.flaws.iter().filter(|flaw| !known.contains(flaw)) {
+            let (entry, why) = (flaw.entry, &flaw.why);
+            tracing::warn!(entry, why, "the Secret of the webhooks is damaged");
         }
         true
     }

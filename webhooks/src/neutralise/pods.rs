@@ -18,8 +18,9 @@ pub(super) fn lower(object: &mut Value, priority_class: &str) {
 }
 
 fn lower_spec(spec: &mut Value, priority_class: &str) {
-    if let Some(spec) = spec.as_object_mut() {
-        // The API server works both out again from the class.
+    // A pod that has the class already also has what the API server worked out from it.
+    let other = spec["priorityClassName"] != priority_class;
+    if let Some(spec) = spec.as_object_mut().filter(|_| other) {
         spec.remove("priority");
         spec.remove("preemptionPolicy");
         spec.insert("priorityClassName".to_owned(), json!(priority_class));

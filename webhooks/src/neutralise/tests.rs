@@ -74,6 +74,14 @@ fn pods_are_low_wherever_they_are_described() {
 }
 
 #[test]
+fn what_the_api_server_worked_out_from_the_class_stays() {
+    let spec = json!({ "priorityClassName": "kymaros-sandbox", "priority": -1000, "preemptionPolicy": "Never",
+                       "containers": [{ "name": "c" }] });
+    let pod = stored("pods", json!({ "metadata": { "name": "p" }, "spec": spec }));
+    assert_eq!(pod["spec"], spec);
+}
+
+#[test]
 fn a_copy_holds_nothing_outside_and_stays_out_of_backups() {
     let metadata = json!({ "name": "x", "finalizers": ["cloud.example.com/release", "kubernetes.io/pvc-protection"],
         "labels": { "argocd.argoproj.io/instance": "shop", "app": "web", "app.kubernetes.io/instance": "shop" } });
