@@ -333,6 +333,15 @@ pub(super) const UNINSTALL: &[Rule] = &[
         ..ANY
     },
     Rule {
+        groups: VELERO_GROUP,
+        resources: &["restores", "downloadrequests"],
+        verbs: &["list", "delete"],
+        why: "removes what runs made beside Velero, whose namespace may be gone",
+        needed_by: UNINSTALLS,
+        rarely: &[("delete", "a run had not ended")],
+        ..ANY
+    },
+    Rule {
         groups: KYMAROS,
         resources: &["restoretests", "restorereports"],
         verbs: &["list", "patch"],
@@ -373,15 +382,6 @@ pub(super) const UNINSTALL: &[Rule] = &[
         ..ANY
     },
 ];
-
-pub(super) const UNINSTALL_VELERO: &[Rule] = &[Rule {
-    groups: VELERO_GROUP,
-    resources: &["restores", "downloadrequests"],
-    verbs: &["list", "delete"],
-    why: "removes what runs made there",
-    needed_by: UNINSTALLS,
-    ..ANY
-}];
 
 pub(super) const UNINSTALL_OWN: &[Rule] = &[
     Rule {
