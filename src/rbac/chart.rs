@@ -59,7 +59,6 @@ const fn name(place: Place) -> &'static str {
         Place::Velero => "velero",
         Place::Own => "own",
         Place::Uninstall => "uninstall",
-        Place::UninstallVelero => "uninstallVelero",
         Place::UninstallOwn => "uninstallOwn",
     }
 }

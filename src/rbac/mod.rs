@@ -23,8 +23,6 @@ pub enum Place {
     Own,
     /// In the whole cluster, for the account that exists only while Kymaros is uninstalled.
     Uninstall,
-    /// In Velero's namespace, for that account.
-    UninstallVelero,
     /// In the operator's own namespace, for that account.
     UninstallOwn,
 }
@@ -80,13 +78,12 @@ pub enum Setting {
 
 impl Place {
     /// All places.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Cluster,
         Self::Sandbox,
         Self::Velero,
         Self::Own,
         Self::Uninstall,
-        Self::UninstallVelero,
         Self::UninstallOwn,
     ];
 
@@ -99,7 +96,6 @@ impl Place {
             Self::Velero => rules::VELERO,
             Self::Own => rules::OWN,
             Self::Uninstall => rules::UNINSTALL,
-            Self::UninstallVelero => rules::UNINSTALL_VELERO,
             Self::UninstallOwn => rules::UNINSTALL_OWN,
         }
     }

@@ -139,7 +139,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         verbs: &["get", "list", "watch"],
         name: Some(WebhookConfiguration),
         why: "is ready only when the API server trusts its certificate",
-        needed_by: &["certs/src/lib.rs"],
+        needed_by: &["certs/src/cluster.rs", "certs/src/watches.rs"],
         ..ANY
     },
     Rule {
@@ -149,7 +149,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         name: Some(WebhookConfiguration),
         when: Some(OwnCertificate),
         why: "publishes its certificate authority",
-        needed_by: &["certs/src/lib.rs"],
+        needed_by: &["certs/src/cluster.rs"],
         ..ANY
     },
 ];
@@ -268,17 +268,17 @@ pub(super) const OWN: &[Rule] = &[
         verbs: &["create"],
         when: Some(LeaderElection),
         why: "the replicas agree who acts; admission fences the name",
-        needed_by: &["src/commands/operator/watched.rs"],
+        needed_by: &["src/leader/lease.rs"],
         ..ANY
     },
     Rule {
         groups: &["coordination.k8s.io"],
         resources: &["leases"],
-        verbs: &["get", "list", "watch", "update", "patch"],
+        verbs: &["get", "list", "watch", "update"],
         name: Some(Lease),
         when: Some(LeaderElection),
         why: "the replicas agree who acts",
-        needed_by: &["src/commands/operator/watched.rs"],
+        needed_by: &["src/leader/lease.rs", "src/leader/contend.rs"],
         ..ANY
     },
     Rule {
@@ -286,7 +286,7 @@ pub(super) const OWN: &[Rule] = &[
         verbs: &["create"],
         when: Some(OwnCertificate),
         why: "keeps the certificate of its webhooks; admission fences the name",
-        needed_by: &["certs/src/lib.rs"],
+        needed_by: &["certs/src/cluster.rs"],
         ..ANY
     },
     Rule {
@@ -294,7 +294,7 @@ pub(super) const OWN: &[Rule] = &[
         verbs: &["get", "list", "watch"],
         name: Some(CertificateSecret),
         why: "serves with the certificate in it",
-        needed_by: &["certs/src/lib.rs"],
+        needed_by: &["certs/src/cluster.rs", "certs/src/watches.rs"],
         ..ANY
     },
     Rule {
@@ -303,7 +303,7 @@ pub(super) const OWN: &[Rule] = &[
         name: Some(CertificateSecret),
         when: Some(OwnCertificate),
         why: "renews the certificate in it",
-        needed_by: &["certs/src/lib.rs"],
+        needed_by: &["certs/src/cluster.rs"],
         ..ANY
     },
     Rule {
@@ -330,6 +330,15 @@ pub(super) const UNINSTALL: &[Rule] = &[
         name: Some(WebhookConfiguration),
         why: "nothing may wait for webhooks that are gone",
         needed_by: UNINSTALLS,
+        ..ANY
+    },
+    Rule {
+        groups: VELERO_GROUP,
+        resources: &["restores", "downloadrequests"],
+        verbs: &["list", "delete"],
+        why: "removes what runs made beside Velero, whose namespace may be gone",
+        needed_by: UNINSTALLS,
+        rarely: &[("delete", "a run had not ended")],
         ..ANY
     },
     Rule {
@@ -373,15 +382,6 @@ pub(super) const UNINSTALL: &[Rule] = &[
         ..ANY
     },
 ];
-
-pub(super) const UNINSTALL_VELERO: &[Rule] = &[Rule {
-    groups: VELERO_GROUP,
-    resources: &["restores", "downloadrequests"],
-    verbs: &["list", "delete"],
-    why: "removes what runs made there",
-    needed_by: UNINSTALLS,
-    ..ANY
-}];
 
 pub(super) const UNINSTALL_OWN: &[Rule] = &[
     Rule {

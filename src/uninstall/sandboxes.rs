@@ -27,7 +27,7 @@ use crate::{
 const BINDING: &str = "kymaros-uninstall";
 /// How long the API server may take until it knows of a new binding.
 const UNTIL_KNOWN: Duration = Duration::from_secs(15);
-/// Every second of these is enough.
+/// Between two tries.
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// Asks for all of them to go; Kubernetes and Velero do the rest by themselves.

@@ -135,7 +135,7 @@ impl Map<'_> {
         match place {
             Place::Cluster | Place::Uninstall => true,
             Place::Sandbox => self.sandboxes.contains(namespace),
-            Place::Velero | Place::UninstallVelero => namespace == self.velero,
+            Place::Velero => namespace == self.velero,
             Place::Own | Place::UninstallOwn => namespace == self.own,
         }
     }

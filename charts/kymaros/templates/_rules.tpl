@@ -128,7 +128,7 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [{{ include "kymaros.lease" . }}]
-  verbs: [get, list, watch, update, patch]
+  verbs: [get, list, watch, update]
 {{- end }}
 {{- if not .Values.webhooks.certManager.enabled }}
 # keeps the certificate of its webhooks; admission fences the name
@@ -161,6 +161,10 @@
   resources: [validatingwebhookconfigurations, mutatingwebhookconfigurations]
   resourceNames: [{{ include "kymaros.webhookConfiguration" . }}]
   verbs: [delete]
+# removes what runs made beside Velero, whose namespace may be gone
+- apiGroups: [velero.io]
+  resources: [restores, downloadrequests]
+  verbs: [list, delete]
 # releases tests and reports, so that they can be deleted without the operator
 - apiGroups: [restore.kymaros.io]
   resources: [restoretests, restorereports]
@@ -182,13 +186,6 @@
   resources: [clusterroles]
   resourceNames: [{{ include "kymaros.sandboxRole" . }}]
   verbs: [bind]
-{{- end }}
-
-{{- define "kymaros.rules.uninstallVelero" -}}
-# removes what runs made there
-- apiGroups: [velero.io]
-  resources: [restores, downloadrequests]
-  verbs: [list, delete]
 {{- end }}
 
 {{- define "kymaros.rules.uninstallOwn" -}}

@@ -152,7 +152,10 @@ impl ApiServer {
             .to_string_lossy()
             .into_owned();
         let log = fs::File::create(self.folder.join(format!("{name}.log")))?;
-        let child = Command::new(program)
+        // It ends with the thread that started it, even when that is killed.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(program)
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
