@@ -159,3 +159,35 @@ impl Publication {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_names_every_webhook_and_the_version_it_is_meant_for() {
+        let authority = crate::tests::authority().certificate;
+        let publication = Publication {
+            configuration: Configuration {
+                kind: Kind::Validating,
+                name: "one".into(),
+            },
+            version: "7".into(),
+            bundles: vec![
+                ("a".into(), Bundle::of([&authority])),
+                ("b".into(), Bundle::default()),
+            ],
+        };
+        let bundle = ByteString(authority.pem().into());
+        assert_eq!(
+            publication.patch(),
+            json!({
+                "metadata": { "resourceVersion": "7" },
+                "webhooks": [
+                    { "name": "a", "clientConfig": { "caBundle": bundle } },
+                    { "name": "b", "clientConfig": { "caBundle": "" } },
+                ],
+            })
+        );
+    }
+}

@@ -18,6 +18,8 @@ enum Happening {
     SeesConfiguration(usize, usize),
     Looks(usize),
     Acts(usize),
+    /// All of the above, until nothing is left to do.
+    Works(usize),
     IsRefused(usize),
     Dies(usize),
     TimePasses(u64),
@@ -50,13 +52,14 @@ const MENDED_QUIETLY: [&str; 8] = [
 fn happening() -> impl Strategy<Value = Happening> {
     let replica = 0_usize..2;
     prop_oneof![
-        4 => replica.clone().prop_map(Happening::SeesSecret),
-        4 => (replica.clone(), 0_usize..2).prop_map(|(r, c)| Happening::SeesConfiguration(r, c)),
-        6 => replica.clone().prop_map(Happening::Looks),
-        8 => replica.clone().prop_map(Happening::Acts),
+        2 => replica.clone().prop_map(Happening::SeesSecret),
+        2 => (replica.clone(), 0_usize..2).prop_map(|(r, c)| Happening::SeesConfiguration(r, c)),
+        4 => replica.clone().prop_map(Happening::Looks),
+        4 => replica.clone().prop_map(Happening::Acts),
+        4 => replica.clone().prop_map(Happening::Works),
         1 => replica.clone().prop_map(Happening::IsRefused),
         1 => replica.prop_map(Happening::Dies),
-        3 => (1_u64..40).prop_map(Happening::TimePasses),
+        4 => (1_u64..40).prop_map(Happening::TimePasses),
     ]
 }
 
@@ -87,6 +90,7 @@ fn happen(world: &mut World, happening: Happening) {
         Happening::SeesConfiguration(replica, which) => world.sees_configurations(replica, which),
         Happening::Looks(replica) => world.look(replica),
         Happening::Acts(replica) => drop(world.act(replica, true)),
+        Happening::Works(replica) => world.work(replica),
         Happening::IsRefused(replica) => drop(world.act(replica, false)),
         Happening::Dies(replica) => world.restart(replica),
         Happening::TimePasses(seconds) => world.pass(Duration::from_secs(seconds)),

@@ -158,23 +158,29 @@ impl World {
         self.now = after(self.now, while_);
     }
 
-    /// Every replica sees everything and does all that is to be done.
+    /// Every replica does all that is to be done.
     pub fn round(&mut self) {
-        for _ in 0..100 {
+        let mut before = None;
+        while before.replace(self.versions) != Some(self.versions) {
+            (0..self.replicas.len()).for_each(|replica| self.work(replica));
+        }
+        self.last_round = self.now;
+    }
+
+    /// The replica sees everything and does all that is to be done.
+    pub fn work(&mut self, replica: usize) {
+        for _ in 0..40 {
+            while self.act(replica, true) {}
             let before = self.versions;
-            for replica in 0..self.replicas.len() {
-                while self.act(replica, true) {}
-                self.sees_secret(replica);
-                self.sees_configurations(replica, usize::MAX);
-                self.look(replica);
-                while self.act(replica, true) {}
-            }
+            self.sees_secret(replica);
+            self.sees_configurations(replica, usize::MAX);
+            self.look(replica);
+            while self.act(replica, true) {}
             if self.versions == before {
-                self.last_round = self.now;
                 return;
             }
         }
-        panic!("the replicas never come to rest: {:?}", self.stored());
+        panic!("it never comes to rest: {:?}", self.stored());
     }
 
     /// The replica dies and starts anew.
