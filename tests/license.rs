@@ -1,16 +1,23 @@
 //! The license takes effect on a real API server without a restart, with the right to read one Secret and no more.
 
+mod licensed;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, Config,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
+    runtime::wait::await_condition,
 };
 use kymaros::license::{self, KeyLength, License, SigningSecret};
-use kymaros_crds::{domain::Tier, names::LICENSE_SECRET};
+use kymaros_crds::{
+    RestoreTest,
+    domain::Tier,
+    names::{LICENSE_SECRET, TRIGGER_NOW_ANNOTATION},
+};
 use kymaros_testbed::scene::{Scene, apply};
 use serde_json::json;
 use tokio::sync::watch::Receiver;
@@ -122,4 +129,81 @@ async fn a_license_takes_effect_without_a_restart() -> Result<()> {
     );
     follow.abort();
     Ok(())
+}
+
+/// A test with as many more backup sources as are named.
+fn with_more(namespace: &str, name: &str, more: &[&str]) -> Result<RestoreTest> {
+    let source = |name: &&str| json!({ "provider": "velero", "namespaces": [{ "name": name }] });
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+            "additionalSources": more.iter().map(source).collect::<Vec<_>>(),
+            "schedule": { "cron": "0 3 1 1 *" }, "suspend": true,
+        },
+    }))?)
+}
+
+fn needs_team<T>(answer: &Result<T, kube::Error>) -> bool {
+    matches!(answer, Err(error) if ["spec.additionalSources", "Team", "write a test for each"]
+        .iter()
+        .all(|said| error.to_string().contains(said)))
+}
+
+#[tokio::test]
+async fn only_new_use_needs_a_license() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("licensed").await?;
+    let client = scene.client.clone();
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), &namespace);
+    let (dry, real) = (
+        PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        },
+        PostParams::default(),
+    );
+    let asked = with_more(&namespace, "asked", &["db"])?;
+    let ask = async || tests.create(&dry, &asked).await;
+    licensed::take(&client).await?;
+    licensed::in_effect("none, and refused", ask, needs_team).await?;
+    licensed::give(&client, "team", "2999-12-31").await?;
+    licensed::in_effect("Team, and taken", ask, Result::is_ok).await?;
+    tests
+        .create(&real, &with_more(&namespace, "kept", &["db"])?)
+        .await?;
+
+    licensed::give(&client, "team", "2020-01-01").await?;
+    licensed::in_effect("expired, and refused", ask, needs_team).await?;
+    let patch = PatchParams::default();
+    let other = Patch::Merge(json!({ "spec": { "historyLimit": 3 } }));
+    tests
+        .patch("kept", &patch, &other)
+        .await
+        .context("another field of an existing test")?;
+    let more = with_more(&namespace, "kept", &["db", "files"])?
+        .spec
+        .additional_sources;
+    let more = Patch::Merge(json!({ "spec": { "additionalSources": more } }));
+    assert!(
+        needs_team(&tests.patch("kept", &patch, &more).await),
+        "more of it is new use"
+    );
+    let trigger = Patch::Merge(json!({ "metadata": { "annotations": { TRIGGER_NOW_ANNOTATION: "true" } } }));
+    tests.patch("kept", &patch, &trigger).await?;
+    let has_run = |t: Option<&RestoreTest>| {
+        t.and_then(|t| t.status.as_ref())
+            .is_some_and(|s| s.last_run_at.is_some())
+    };
+    let runs = await_condition(tests.clone(), "kept", has_run);
+    tokio::time::timeout(Duration::from_mins(1), runs)
+        .await
+        .context("an existing test is run no more")??;
+    tests.delete("kept", &DeleteParams::default()).await?;
+    let going = await_condition(tests.clone(), "kept", |t: Option<&RestoreTest>| t.is_none());
+    tokio::time::timeout(Duration::from_mins(1), going)
+        .await
+        .context("it cannot be deleted")??;
+    licensed::take(&client).await
 }

@@ -3,10 +3,11 @@
 
 mod story;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
+    admissionregistration::v1::ValidatingWebhookConfiguration,
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace, Pod},
 };
@@ -16,12 +17,14 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
-use kymaros_crds::RestoreTest;
+use kymaros_crds::{RestoreReport, RestoreTest};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::json;
 use story::{SMALL, gone, run, spec};
 
 const NAMESPACE: &str = "kymaros-system";
+/// The configuration of the validating webhooks.
+const WEBHOOKS: &str = "kymaros";
 
 /// Sets the number of replicas and waits until it is so.
 async fn scale(client: &Client, replicas: i32) -> Result<()> {
@@ -79,13 +82,87 @@ async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
     let replicas = usual(&client).await?;
     scale(&client, 0).await?;
     let seen = while_away(&mut scene, &namespace, &sandbox, &name, kept).await;
+    let wrong = unvalidated(&client, &namespace).await;
     scale(&client, replicas).await?;
     seen?;
+    wrong?;
+    answers(&client, &namespace).await?;
+    says_what_is_wrong(&client, &namespace).await?;
     Api::<RestoreTest>::namespaced(client.clone(), &namespace)
         .delete("away", &DeleteParams::default())
         .await?;
     gone(Api::<RestoreTest>::namespaced(client.clone(), &namespace), "away").await?;
     delete_backup(&client, &name).await
+}
+
+/// Stores a test that no webhook has seen, as there are after an outage in which somebody removed the webhooks.
+async fn unvalidated(client: &Client, namespace: &str) -> Result<()> {
+    let configurations = Api::<ValidatingWebhookConfiguration>::all(client.clone());
+    let mut saved = configurations.get(WEBHOOKS).await?;
+    configurations.delete(WEBHOOKS, &DeleteParams::default()).await?;
+    saved.metadata.resource_version = None;
+    saved.metadata.uid = None;
+    let wrong = story::spec(&["shop"], "none", json!({ "schedule": { "cron": "61 3 * * *" } }));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let stored = loop {
+        ticks.tick().await;
+        let stored = story::create_test(client, namespace, "wrong", wrong.clone()).await;
+        if stored.is_ok() || Instant::now() > deadline {
+            break stored;
+        }
+    };
+    configurations.create(&PostParams::default(), &saved).await?;
+    stored.map(drop)
+}
+
+/// Waits until the API server reaches the webhooks again.
+async fn answers(client: &Client, namespace: &str) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let test: RestoreTest = serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": "asked", "namespace": namespace }, "spec": story::spec(&["shop"], "none", json!({})),
+    }))?;
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let mut in_a_row = 0;
+    while in_a_row < 5 {
+        ticks.tick().await;
+        let answer = Api::<RestoreTest>::namespaced(client.clone(), namespace)
+            .create(&dry, &test)
+            .await;
+        in_a_row = if answer.is_ok() { in_a_row + 1 } else { 0 };
+        if Instant::now() > deadline {
+            answer.context("the webhooks never answered again")?;
+        }
+    }
+    Ok(())
+}
+
+async fn says_what_is_wrong(client: &Client, namespace: &str) -> Result<()> {
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    let told = await_condition(tests.clone(), "wrong", |t: Option<&RestoreTest>| {
+        let conditions = t.and_then(|t| t.status.as_ref()).map(|s| &s.conditions);
+        conditions
+            .into_iter()
+            .flatten()
+            .any(|c| c.type_ == "Ready" && c.status == "False" && c.message.contains("spec.schedule.cron"))
+    });
+    tokio::time::timeout(Duration::from_mins(1), told)
+        .await
+        .context("no condition")??;
+    let reports = Api::<RestoreReport>::namespaced(client.clone(), namespace)
+        .list(&ListParams::default())
+        .await?;
+    assert!(
+        reports.iter().all(|r| r.spec.test_ref != "wrong"),
+        "a test that cannot be read was run"
+    );
+    tests.delete("wrong", &DeleteParams::default()).await?;
+    gone(tests, "wrong").await
 }
 
 async fn while_away(

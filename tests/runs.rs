@@ -120,42 +120,6 @@ async fn backups_that_cannot_be_restored_say_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_test_that_cannot_be_read_says_so_and_delays_nobody() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    let (namespace, name) = small(&mut scene, "wrong").await?;
-    let mut wrong = spec(&[&namespace], &name, json!({}));
-    wrong["schedule"]["cron"] = "61 3 * * *".into();
-    create_test(&scene.client, &namespace, "wrong", wrong).await?;
-    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
-    let told = await_condition(tests.clone(), "wrong", |t: Option<&RestoreTest>| {
-        let conditions = t.and_then(|t| t.status.as_ref()).map(|s| &s.conditions);
-        conditions
-            .into_iter()
-            .flatten()
-            .any(|c| c.type_ == "Ready" && c.status == "False" && c.message.contains("spec.schedule.cron"))
-    });
-    tokio::time::timeout(std::time::Duration::from_secs(20), told)
-        .await
-        .context("no condition")??;
-    let good = run(
-        &scene,
-        &namespace,
-        "good",
-        spec(&[&namespace], &name, web_check()),
-    )
-    .await?;
-    assert_eq!(good.status.context("no status")?.result, Some(RunResult::Pass));
-    let reports = Api::<RestoreReport>::namespaced(scene.client.clone(), &namespace)
-        .list(&ListParams::default())
-        .await?;
-    assert!(
-        reports.iter().all(|r| r.spec.test_ref != "wrong"),
-        "a test that cannot be read was run"
-    );
-    delete_backup(&scene.client, &name).await
-}
-
-#[tokio::test]
 async fn the_annotation_triggers_a_run_and_is_taken_off() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = small(&mut scene, "trigger").await?;

@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(unread.known(), None);
         let none = License::Community(Refusal::NoSecret).known().unwrap();
         assert_eq!(none.tier, Tier::Community);
-        assert!(none.why.unwrap().contains("no Secret kymaros-license"));
+        assert!(none.why.unwrap().contains("there is no license"));
         let team = verify(&secret("team", ""), Some(&signing()), Timestamp::UNIX_EPOCH);
         let (tier, why) = (Tier::Team, None);
         assert_eq!(team.known(), Some(Licensed { tier, why }));

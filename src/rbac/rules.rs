@@ -140,6 +140,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         name: Some(WebhookConfiguration),
         why: "is ready only when the API server trusts its certificate",
         needed_by: &["certs/src/cluster.rs", "certs/src/watches.rs"],
+        rarely: &[("get", "another replica wrote at the same moment")],
         ..ANY
     },
     Rule {
@@ -195,7 +196,10 @@ pub(super) const SANDBOX: &[Rule] = &[
         verbs: &["get", "create"],
         why: "checks over HTTP and TCP",
         needed_by: &["src/checks/http.rs", "src/checks/tcp.rs"],
-        rarely: &[("get", "Kubernetes before 1.35 asks for it instead of create")],
+        rarely: &[(
+            "create",
+            "from 1.35 Kubernetes asks for it beside get, and records get alone",
+        )],
         ..ANY
     },
     Rule {
@@ -204,7 +208,10 @@ pub(super) const SANDBOX: &[Rule] = &[
         when: Some(Exec),
         why: "checks by a command",
         needed_by: &["src/checks/exec.rs"],
-        rarely: &[("get", "Kubernetes before 1.35 asks for it instead of create")],
+        rarely: &[(
+            "create",
+            "from 1.35 Kubernetes asks for it beside get, and records get alone",
+        )],
         ..ANY
     },
 ];
@@ -379,6 +386,10 @@ pub(super) const UNINSTALL: &[Rule] = &[
         name: Some(SandboxRole),
         why: "and no other rights",
         needed_by: UNINSTALLS,
+        rarely: &[(
+            "bind",
+            "the API server asks for it by itself and writes no record of that",
+        )],
         ..ANY
     },
 ];

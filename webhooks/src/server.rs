@@ -51,6 +51,16 @@ fn validated(request: &Request, facts: &dyn Facts) -> Answer {
     }
 }
 
+/// Defaults for what people leave open. What is wrong is refused here already: the API server holds an object against its
+/// schema between the two webhooks, and would answer with the few errors that a schema can tell.
+fn defaulted(request: &Request, facts: &dyn Facts) -> Answer {
+    match validated(request, facts) {
+        refused @ Answer::Deny(_) => refused,
+        _ if request.kind.kind == "RestoreTest" => default(request, facts.defaults()),
+        _ => Answer::allow(),
+    }
+}
+
 /// One decision.
 type Decide = fn(&Request, &dyn Facts) -> Answer;
 
@@ -58,10 +68,7 @@ type Decide = fn(&Request, &dyn Facts) -> Answer;
 pub fn router(facts: Arc<dyn Facts>) -> Router {
     let route = |decide: Decide| post(move |state, headers, body| answer(decide, state, headers, body));
     Router::new()
-        .route(
-            "/default",
-            route(|request, facts| default(request, facts.defaults())),
-        )
+        .route("/default", route(defaulted))
         .route("/validate", route(validated))
         .route("/guard", route(guard))
         .route("/contain", route(contain))
@@ -227,6 +234,33 @@ mod tests {
                 let (got, text) = ask(route, content_type, body.clone()).await;
                 assert_eq!(got, code, "{route}: {text}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_whole_before_the_schema_tells_its_part() {
+        let answer = |spec: Value| {
+            let object = json!({
+                "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+                "metadata": { "name": "t", "namespace": "default" }, "spec": spec,
+            });
+            let mut asked = Asked::new("someone", "CREATE", "restoretests")
+                .object(object)
+                .request();
+            asked.kind.kind = "RestoreTest".to_owned();
+            defaulted(&asked, &World::new())
+        };
+        let spec = json!({
+            "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+            "schedule": { "cron": "0 3 * * *" },
+        });
+        assert!(matches!(answer(spec.clone()), Answer::Patch(_)));
+        let mut wrong = spec;
+        wrong["backupSource"]["namespaces"][0]["sandboxName"] = json!("kube-public");
+        wrong["schedule"]["timezone"] = json!("Europe/Atlantis");
+        let said = format!("{:?}", answer(wrong));
+        for field in ["namespaces[0].sandboxName", "spec.schedule.timezone"] {
+            assert!(said.contains(field), "{said}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
@@ -17,6 +17,10 @@ use crate::cluster::Cluster;
 pub const NAMESPACE: &str = "kymaros-system";
 /// The Helm release, and the names of most of its objects.
 pub const RELEASE: &str = "kymaros";
+/// What licenses are signed with there.
+pub const SIGNING_KEY: &str = "a signing key for tests";
+/// The Secret that holds it.
+pub const SIGNING_SECRET: &str = "kymaros-signing-key";
 /// Label on its namespace when tests made it, and may replace what is in there.
 const TESTED: &str = "kymaros.test/deployed";
 
@@ -41,6 +45,7 @@ pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>)
         );
     }
     make_namespace(client).await?;
+    make_signing_key(client).await?;
     let chart = operator
         .chart
         .to_str()
@@ -54,7 +59,10 @@ pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>)
     );
     let mut args = vec!["upgrade", RELEASE, chart, "--install", "--namespace", NAMESPACE];
     args.extend(["--wait", "--timeout", "2m", "--reset-values"]);
-    args.extend(["--set-string", &repository, "--set-string", &tag]);
+    let signing = format!("license.signingKeySecret.name={SIGNING_SECRET}");
+    for value in [&repository, &tag, &signing] {
+        args.extend(["--set-string", value]);
+    }
     cluster.run("helm", &args)?;
     Ok(())
 }
@@ -68,6 +76,18 @@ async fn make_namespace(client: &Client) -> Result<()> {
     let params = PatchParams::apply("kymaros-testbed").force();
     Api::<Namespace>::all(client.clone())
         .patch(NAMESPACE, &params, &Patch::Apply(&namespace))
+        .await?;
+    Ok(())
+}
+
+async fn make_signing_key(client: &Client) -> Result<()> {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": SIGNING_SECRET },
+        "stringData": { "signing-key": SIGNING_KEY },
+    });
+    let params = PatchParams::apply("kymaros-testbed").force();
+    Api::<Secret>::namespaced(client.clone(), NAMESPACE)
+        .patch(SIGNING_SECRET, &params, &Patch::Apply(&secret))
         .await?;
     Ok(())
 }
