@@ -5,10 +5,11 @@ mod licensed;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Secret;
+use jiff::ToSpan;
+use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::{
     Api, Client, Config,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::wait::await_condition,
 };
@@ -18,7 +19,7 @@ use kymaros_crds::{
     domain::Tier,
     names::{LICENSE_SECRET, TRIGGER_NOW_ANNOTATION},
 };
-use kymaros_testbed::scene::{Scene, apply};
+use kymaros_testbed::scene::{NAMESPACE, Scene, apply};
 use serde_json::json;
 use tokio::sync::watch::Receiver;
 
@@ -122,7 +123,7 @@ async fn a_license_takes_effect_without_a_restart() -> Result<()> {
     becomes(&mut license, "without a license again", is_refused("NoLicense")).await?;
 
     let others = Api::<Secret>::namespaced(client, &namespace);
-    let refused = others.list(&kube::api::ListParams::default()).await;
+    let refused = others.list(&ListParams::default()).await;
     assert!(
         matches!(&refused, Err(kube::Error::Api(status)) if status.is_forbidden()),
         "no other Secret can be read: {refused:?}"
@@ -174,8 +175,22 @@ async fn only_new_use_needs_a_license() -> Result<()> {
         .create(&real, &with_more(&namespace, "kept", &["db"])?)
         .await?;
 
-    licensed::give(&client, "team", "2020-01-01").await?;
+    // A day of its own, so that no earlier event is taken for this one.
+    let day = i64::from(std::process::id() % 3000).days();
+    let expired = jiff::civil::date(2010, 1, 1).checked_add(day)?.to_string();
+    licensed::give(&client, "team", &expired).await?;
     licensed::in_effect("expired, and refused", ask, needs_team).await?;
+    let events = Api::<Event>::namespaced(client.clone(), NAMESPACE);
+    let expiries = ListParams::default().fields("reason=LicenseExpired");
+    licensed::in_effect(
+        "an event",
+        async || events.list(&expiries).await,
+        |listed| {
+            let notes = listed.iter().flatten().filter_map(|e| e.message.as_ref());
+            notes.into_iter().any(|note| note.contains(&expired))
+        },
+    )
+    .await?;
     let patch = PatchParams::default();
     let other = Patch::Merge(json!({ "spec": { "historyLimit": 3 } }));
     tests

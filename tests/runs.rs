@@ -182,40 +182,6 @@ async fn deleting_a_test_in_the_middle_of_a_run_leaves_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_killed_operator_goes_on_where_it_was() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    let (namespace, name) = small(&mut scene, "killed").await?;
-    create_test(
-        &scene.client,
-        &namespace,
-        "killed",
-        spec(&[&namespace], &name, web_check()),
-    )
-    .await?;
-    report_when(&scene.client, &namespace, "killed", "a restore", |r| {
-        phase(r) >= Some(RunPhase::Restoring)
-    })
-    .await?;
-    let pods = Api::<k8s_openapi::api::core::v1::Pod>::namespaced(scene.client.clone(), "kymaros-system");
-    let now = DeleteParams::default().grace_period(0);
-    pods.delete_collection(
-        &now,
-        &ListParams::default().labels("app.kubernetes.io/name=kymaros"),
-    )
-    .await?;
-    let report = finished(&scene.client, &namespace, "killed").await?;
-    let status = report.status.clone().context("no status")?;
-    assert_eq!(
-        (status.score, status.result),
-        (Some(100), Some(RunResult::Pass)),
-        "{:?}",
-        status.findings
-    );
-    assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
-    delete_backup(&scene.client, &name).await
-}
-
-#[tokio::test]
 async fn a_sandbox_is_closed_and_production_keeps_its_namespace() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = small(&mut scene, "closed").await?;

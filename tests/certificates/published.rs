@@ -20,7 +20,7 @@ fn lifetimes() -> Result<Lifetimes> {
 /// A stage on which all is well, and the bundle that everybody has.
 async fn well() -> Result<(Stage, Replica, String)> {
     let stage = Stage::new().await?;
-    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
+    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?)?;
     replica.ready().await?;
     stage.answered().await?;
     let secret = stage

@@ -18,7 +18,10 @@ use kube::Client;
 use kymaros_certs::{Certificates, Readiness, Settings};
 use kymaros_testbed::{cluster, places::NODE_ADDRESS, scene::apply};
 use serde_json::{Value, json};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{NAME, PATIENCE, Stage};
@@ -28,17 +31,19 @@ pub struct Replica {
     /// How many questions it answered.
     pub answers: Arc<AtomicUsize>,
     keeping: AbortHandle,
+    /// Whether it is behind the Service.
+    joined: watch::Receiver<bool>,
     // Ends with the replica.
     _tasks: JoinSet<()>,
 }
 
 impl Replica {
-    /// Starts, and joins the Service.
-    pub async fn start(stage: &Stage, settings: Settings) -> Result<Self> {
-        Self::start_with(stage, stage.client.clone(), settings).await
+    /// Starts, and joins the Service as soon as it is ready, as pods do.
+    pub fn start(stage: &Stage, settings: Settings) -> Result<Self> {
+        Self::start_with(stage, stage.client.clone(), settings)
     }
 
-    pub async fn start_with(stage: &Stage, client: Client, settings: Settings) -> Result<Self> {
+    pub fn start_with(stage: &Stage, client: Client, settings: Settings) -> Result<Self> {
         let (certificates, keeping) = Certificates::start(client, settings, CancellationToken::new())?;
         let mut tasks = JoinSet::new();
         let keeping = tasks.spawn(keeping);
@@ -52,11 +57,20 @@ impl Replica {
         tasks.spawn(async move {
             let _ = server.await;
         });
-        apply(&stage.scene.client, &stage.namespace, &endpoints(port)).await?;
+        let (join, joined) = watch::channel(false);
+        let mut readiness = certificates.readiness();
+        let (admin, namespace) = (stage.scene.client.clone(), stage.namespace.clone());
+        tasks.spawn(async move {
+            if readiness.wait_for(Readiness::is_ready).await.is_ok() {
+                let done = apply(&admin, &namespace, &endpoints(port)).await;
+                join.send_replace(done.is_ok());
+            }
+        });
         Ok(Self {
             certificates,
             answers,
             keeping,
+            joined,
             _tasks: tasks,
         })
     }
@@ -77,8 +91,15 @@ impl Replica {
             .context("nobody keeps them")
     }
 
+    /// Waits until it is ready, and behind the Service.
     pub async fn ready(&self) -> Result<()> {
-        self.when("readiness", Readiness::is_ready).await.map(drop)
+        self.when("readiness", Readiness::is_ready).await?;
+        let mut joined = self.joined.clone();
+        let waited = tokio::time::timeout(PATIENCE, joined.wait_for(|joined| *joined)).await;
+        waited
+            .context("it never joined the Service")?
+            .map(drop)
+            .context("it did not join the Service")
     }
 
     /// When the served certificate expires; tells certificates apart.

@@ -59,8 +59,8 @@ async fn rotations(
 ) -> Result<usize> {
     let stage = Stage::new().await?;
     let settings = stage.settings(lifetimes)?;
-    let one = Replica::start(&stage, settings.clone()).await?;
-    let two = Replica::start(&stage, settings).await?;
+    let one = Replica::start(&stage, settings.clone())?;
+    let two = Replica::start(&stage, settings)?;
     tokio::try_join!(one.ready(), two.ready())?;
     stage.answered().await?;
     let began = Instant::now();
@@ -136,7 +136,7 @@ fn writes(stage: &Stage) -> impl Stream<Item = ()> + Unpin {
 async fn a_crash_after_any_step_changes_nothing() -> Result<()> {
     let stage = Stage::new().await?;
     let settings = stage.settings(lifetimes(3600, 600)?)?;
-    let first = Replica::start(&stage, settings.clone()).await?;
+    let first = Replica::start(&stage, settings.clone())?;
     first.ready().await?;
     stage.answered().await?;
     let before = stage
@@ -152,7 +152,7 @@ async fn a_crash_after_any_step_changes_nothing() -> Result<()> {
             writes.next().await.context("a watch ended")?;
         }
         loop {
-            let replica = Replica::start(&stage, settings.clone()).await?;
+            let replica = Replica::start(&stage, settings.clone())?;
             let written = tokio::time::timeout(PATIENCE, writes.next()).await;
             replica.crash();
             crashed.push(replica);
@@ -169,6 +169,6 @@ async fn a_crash_after_any_step_changes_nothing() -> Result<()> {
     println!("{crashes} crashes");
     load.assert_unharmed();
     assert!(crashes >= 4, "a rotation has more steps than that");
-    let last = Replica::start(&stage, settings).await?;
+    let last = Replica::start(&stage, settings)?;
     last.ready().await
 }

@@ -23,7 +23,7 @@ fn lifetimes() -> Result<Lifetimes> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_needed_to_begin_with() -> Result<()> {
     let stage = Stage::bare().await?;
-    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
+    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?)?;
     let missing = |readiness: &Readiness| matches!(readiness, Readiness::Missing { .. });
     replica.when("a missing configuration", missing).await?;
     stage.apply_configurations().await?;
@@ -50,7 +50,7 @@ async fn two_replicas_that_start_at_once_agree() -> Result<()> {
     let stage = Stage::new().await?;
     let settings = stage.settings(lifetimes()?)?;
     let start = || Replica::start(&stage, settings.clone());
-    let (one, two) = tokio::try_join!(start(), start())?;
+    let (one, two) = (start()?, start()?);
     tokio::try_join!(one.ready(), two.ready())?;
     stage.answered().await?;
     assert_eq!(one.served(), two.served());
@@ -67,8 +67,8 @@ async fn two_replicas_that_start_at_once_agree() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_secret_is_mended_and_no_question_fails() -> Result<()> {
     let stage = Stage::new().await?;
-    let one = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
-    let two = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
+    let one = Replica::start(&stage, stage.settings(lifetimes()?)?)?;
+    let two = Replica::start(&stage, stage.settings(lifetimes()?)?)?;
     tokio::try_join!(one.ready(), two.ready())?;
     stage.answered().await?;
     let damage = async {
@@ -153,7 +153,7 @@ fn foreign(host: &str, from: i64, until: i64) -> Result<[String; 4]> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_put_there_by_hand_is_taken_when_it_is_whole() -> Result<()> {
     let stage = Stage::new().await?;
-    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
+    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?)?;
     replica.ready().await?;
     stage.answered().await?;
     let put = async |[authority, authority_key, leaf, key]: &[String; 4]| {
@@ -215,7 +215,7 @@ async fn after_a_long_sleep_with_everything_expired_it_starts_anew() -> Result<(
         .secrets()
         .create(&kube::api::PostParams::default(), &secret)
         .await?;
-    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?).await?;
+    let replica = Replica::start(&stage, stage.settings(lifetimes()?)?)?;
     replica.ready().await?;
     stage.answered().await
 }
@@ -234,7 +234,7 @@ async fn somebody_elses_certificates_are_followed_and_nothing_is_written() -> Re
         .create(&kube::api::PostParams::default(), &secret)
         .await?;
     let settings = stage.settings_from(Source::Foreign { secret: NAME.into() })?;
-    let replica = Replica::start(&stage, settings).await?;
+    let replica = Replica::start(&stage, settings)?;
     let distrusted = |readiness: &Readiness| matches!(readiness, Readiness::NotTrusted { .. });
     replica.when("distrust", distrusted).await?;
     publish(&stage, &authority)?;
@@ -312,7 +312,7 @@ async fn a_replica_that_may_not_write_warns_in_time() -> Result<()> {
         Duration::from_secs(12),
         Duration::from_secs(1),
     )?;
-    let writer = Replica::start(&stage, stage.settings(short)?).await?;
+    let writer = Replica::start(&stage, stage.settings(short)?)?;
     writer.ready().await?;
     let roles =
         Api::<k8s_openapi::api::rbac::v1::Role>::namespaced(stage.scene.client.clone(), &stage.namespace);
@@ -323,7 +323,7 @@ async fn a_replica_that_may_not_write_warns_in_time() -> Result<()> {
     roles
         .patch(NAME, &kube::api::PatchParams::default(), &read_only)
         .await?;
-    let reader = Replica::start(&stage, stage.settings(short)?).await?;
+    let reader = Replica::start(&stage, stage.settings(short)?)?;
     reader.ready().await?;
     let mut expiry = reader.certificates.expiry();
     let warned = tokio::time::timeout(crate::stage::PATIENCE, expiry.wait_for(|e| e.warning.is_some()))

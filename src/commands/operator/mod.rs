@@ -4,6 +4,7 @@ mod certificates;
 mod controllers;
 mod leadership;
 mod settings;
+mod warnings;
 mod watched;
 
 use std::{
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     controllers::Gate,
+    warnings::Warnings,
     watched::{Changes, Indexes},
 };
 use crate::{
@@ -84,6 +86,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     );
     let give_back = CancellationToken::new();
     let (leading, lead) = leadership::contend(&args, give_back.clone()).await?;
+    let warnings = Warnings {
+        recorder: recorder(&client),
+        pod: Warnings::pod(&args.namespace, pod_name()),
+        expiry: certificates.expiry(),
+        license: license.clone(),
+        leading: leading.clone(),
+    };
     let wiring = Wiring {
         args: &args,
         client: &client,
@@ -97,6 +106,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let (facts, controllers) = wiring.wire()?;
     tokio::spawn(stop.clone().run_until_cancelled_owned(follow_license));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(warnings.tell()));
     tokio::spawn(leadership::stop_when_lost(leading, stop.clone()));
 
     let health = health::serve(health_listener, readiness, stop.clone().cancelled_owned());

@@ -1,0 +1,122 @@
+//! Replicas of the operator come and go, at the worst moments. A file of its own, because others would miss the webhooks
+//! meanwhile.
+
+mod story;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams},
+    runtime::wait::await_condition,
+};
+use kymaros_crds::{RestoreReport, RunPhase, RunResult};
+use kymaros_testbed::scene::{
+    Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready,
+};
+use serde_json::json;
+use story::{SMALL, create_test, finished, leftovers, phase, report_when, spec};
+use tokio::sync::Mutex;
+
+const LEASE: &str = "kymaros-leader";
+/// Each of these stories needs all replicas for itself.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The pod that leads, as soon as it is another one than `before`.
+async fn leader(client: &Client, before: Option<&str>) -> Result<String> {
+    let pod = |lease: Option<&Lease>| {
+        let holder = lease?.spec.as_ref()?.holder_identity.as_deref()?;
+        let (pod, _) = holder.split_once('_')?;
+        (Some(pod) != before).then(|| pod.to_owned())
+    };
+    let leases = Api::<Lease>::namespaced(client.clone(), NAMESPACE);
+    let led = await_condition(leases, LEASE, |lease: Option<&Lease>| pod(lease).is_some());
+    let lease = tokio::time::timeout(Duration::from_mins(1), led)
+        .await
+        .context("nobody leads")??;
+    pod(lease.as_ref()).context("nobody leads")
+}
+
+/// Waits until all replicas are there and ready again.
+async fn complete(client: &Client) -> Result<()> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let ready = await_condition(deployments, RELEASE, |d: Option<&Deployment>| {
+        let wanted = d.and_then(|d| d.spec.as_ref()).and_then(|s| s.replicas);
+        let status = d.and_then(|d| d.status.as_ref());
+        status.is_some_and(|s| s.ready_replicas == wanted && s.replicas == wanted)
+    });
+    tokio::time::timeout(Duration::from_mins(1), ready)
+        .await
+        .context("not all replicas came back")??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_goes_on_though_its_leader_is_killed_in_every_phase() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let namespace = scene.namespace("killed").await?;
+    apply(&client, &namespace, SMALL).await?;
+    wait_ready(&client, &namespace, "app=small", 1).await?;
+    let name = unique("killed");
+    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    complete(&client).await?;
+    let checked = json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",
+        "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
+    create_test(&client, &namespace, "killed", spec(&[&namespace], &name, checked)).await?;
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    let at_once = DeleteParams::default().grace_period(0);
+    let mut killed: Option<String> = None;
+    for moment in [
+        RunPhase::Preparing,
+        RunPhase::Restoring,
+        RunPhase::Starting,
+        RunPhase::Checking,
+        RunPhase::CleaningUp,
+    ] {
+        report_when(&client, &namespace, "killed", "its next phase", |r| {
+            phase(r) >= Some(moment)
+        })
+        .await?;
+        let leads = leader(&client, killed.as_deref()).await?;
+        pods.delete(&leads, &at_once).await?;
+        killed = Some(leads);
+    }
+    let report = finished(&client, &namespace, "killed").await?;
+    let status = report.status.clone().context("no status")?;
+    assert_eq!(
+        (status.score, status.result),
+        (Some(100), Some(RunResult::Pass)),
+        "{:?}",
+        status.findings
+    );
+    assert_eq!(leftovers(&client, &report).await?, Vec::<String>::new());
+    let reports = Api::<RestoreReport>::namespaced(client.clone(), &namespace);
+    let reports = reports.list(&ListParams::default()).await?.items;
+    assert_eq!(reports.len(), 1, "a run was started twice");
+    complete(&client).await?;
+    delete_backup(&client, &name).await
+}
+
+#[tokio::test]
+async fn a_leader_that_is_asked_to_stop_hands_over_at_once() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let scene = Scene::new().await?;
+    let client = scene.client.clone();
+    complete(&client).await?;
+    let before = leader(&client, None).await?;
+    let begun = Instant::now();
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    pods.delete(&before, &DeleteParams::default()).await?;
+    leader(&client, Some(&before)).await?;
+    let took = begun.elapsed();
+    assert!(
+        took < Duration::from_secs(8),
+        "it waited for the lease to run out: {took:?}"
+    );
+    println!("another replica leads after {took:?}");
+    complete(&client).await
+}

@@ -1,0 +1,256 @@
+//! The program as a process, on an API server of its own: when it is ready, how it stops, and what it says when it cannot
+//! start.
+
+mod helm;
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use helm::{NAMESPACE, pipe, template};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kymaros_testbed::{lone::ApiServer, scene::unique};
+
+/// Between two looks at a process.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A running operator; it ends with the test.
+struct Operator {
+    child: Child,
+    health: SocketAddr,
+    log: PathBuf,
+    begun: Instant,
+}
+
+impl Operator {
+    fn start(server: &ApiServer) -> Result<Self> {
+        let [health, webhooks] = free_addresses()?;
+        let log = std::env::temp_dir().join(unique("kymaros-process"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kymaros"));
+        command
+            .arg("operator")
+            .arg(format!("--health-probe-bind-address={health}"))
+            .arg(format!("--webhook-bind-address={webhooks}"))
+            .args(["--namespace", NAMESPACE, "--webhook-service", "kymaros-webhooks"])
+            .env("KUBECONFIG", server.cluster().kubeconfig)
+            .env("POD_NAME", unique("kymaros"))
+            .stderr(File::create(&log)?);
+        let begun = Instant::now();
+        let child = command.spawn()?;
+        Ok(Self {
+            child,
+            health,
+            log,
+            begun,
+        })
+    }
+
+    /// What `/readyz` answers; an error when nobody does.
+    fn readyz(&self) -> Result<String> {
+        let mut stream = TcpStream::connect(self.health)?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    async fn ready(&mut self) -> Result<Duration> {
+        let mut ticks = tokio::time::interval(LOOK);
+        loop {
+            ticks.tick().await;
+            let answer = self.readyz();
+            if answer.as_ref().is_ok_and(|a| a.starts_with("HTTP/1.1 200")) {
+                return Ok(self.begun.elapsed());
+            }
+            let ended = self.child.try_wait()?;
+            if ended.is_some() || self.begun.elapsed() > Duration::from_mins(1) {
+                let log = std::fs::read_to_string(&self.log)?;
+                bail!("not ready ({ended:?}): {answer:?}\n{log}");
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.child.id().to_string();
+        let done = Command::new("kill").args(["-s", name, &pid]).status()?;
+        anyhow::ensure!(done.success(), "no signal could be sent");
+        Ok(())
+    }
+
+    async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + within;
+        let mut ticks = tokio::time::interval(LOOK);
+        loop {
+            ticks.tick().await;
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                bail!("it still runs after {within:?}");
+            }
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        // What cannot be ended has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}
+
+fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+    let mut listeners = Vec::with_capacity(N);
+    let mut addresses = [SocketAddr::from(([127, 0, 0, 1], 0)); N];
+    for address in &mut addresses {
+        let listener = TcpListener::bind(*address)?;
+        *address = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok(addresses)
+}
+
+/// Everything the chart brings but pods, and the kinds of Velero.
+fn install(server: &ApiServer) -> Result<()> {
+    let cluster = server.cluster();
+    let velero = cluster.run(
+        "velero",
+        &["install", "--crds-only", "--dry-run", "--output", "yaml"],
+    )?;
+    let apply = ["apply", "--server-side", "--filename", "-"];
+    pipe(&cluster, "kubectl", &apply, &velero)?;
+    pipe(&cluster, "kubectl", &apply, &kymaros_crds::generate::yaml())?;
+    for namespace in [NAMESPACE, "velero"] {
+        cluster.kubectl(&["create", "namespace", namespace])?;
+    }
+    pipe(&cluster, "kubectl", &apply, &template(&[])?)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_comes_up_goes_down_and_comes_up_again() -> Result<()> {
+    let server = ApiServer::start().await?;
+    install(&server)?;
+
+    let mut operator = Operator::start(&server)?;
+    println!("ready after {:?}, with nothing there", operator.ready().await?);
+    operator.signal("TERM")?;
+    let status = operator.ended(Duration::from_secs(15)).await?;
+    assert!(status.success(), "{status}");
+    let leases = Api::<Lease>::namespaced(server.client().await?, NAMESPACE);
+    let holder = leases
+        .get("kymaros-leader")
+        .await?
+        .spec
+        .and_then(|s| s.holder_identity);
+    assert_eq!(holder.unwrap_or_default(), "", "the lease was not given back");
+
+    for _ in 0..3 {
+        let mut operator = Operator::start(&server)?;
+        println!(
+            "ready after {:?}, with its certificate there",
+            operator.ready().await?
+        );
+        operator.child.kill()?;
+        operator.ended(Duration::from_secs(5)).await?;
+    }
+
+    // Farewell to the API server takes some seconds, which a second signal cuts short.
+    let mut operator = Operator::start(&server)?;
+    operator.ready().await?;
+    operator.signal("INT")?;
+    let mut ticks = tokio::time::interval(LOOK);
+    while !std::fs::read_to_string(&operator.log)?.contains("a second signal ends at once") {
+        ticks.tick().await;
+        anyhow::ensure!(operator.child.try_wait()?.is_none(), "it ended by itself");
+    }
+    operator.signal("INT")?;
+    let status = operator.ended(Duration::from_secs(1)).await?;
+    assert_eq!(status.code(), Some(130));
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_is_not_ready_while_the_api_server_cannot_call_it() -> Result<()> {
+    let server = ApiServer::start().await?;
+    install(&server)?;
+    let cluster = server.cluster();
+    cluster.kubectl(&["delete", "validatingwebhookconfiguration", "kymaros"])?;
+    let mut operator = Operator::start(&server)?;
+    let mut ticks = tokio::time::interval(LOOK);
+    let waits = loop {
+        ticks.tick().await;
+        let answer = operator.readyz().unwrap_or_default();
+        if answer.ends_with("waits for webhooks\n") {
+            break answer;
+        }
+        anyhow::ensure!(operator.begun.elapsed() < Duration::from_mins(1), "{answer}");
+    };
+    assert!(waits.starts_with("HTTP/1.1 503"), "{waits}");
+    let webhooks = template(&["--show-only", "templates/webhooks-validating.yaml"])?;
+    pipe(
+        &cluster,
+        "kubectl",
+        &["apply", "--server-side", "--filename", "-"],
+        &webhooks,
+    )?;
+    operator.ready().await?;
+    Ok(())
+}
+
+/// What it says when it cannot start.
+fn complaint(args: &[&str], kubeconfig: &str) -> Result<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_kymaros"))
+        .args(["operator", "--health-probe-bind-address=127.0.0.1:0"])
+        .args(["--webhook-bind-address=127.0.0.1:0"])
+        .args(args)
+        .env("KUBECONFIG", kubeconfig)
+        .stdout(Stdio::null())
+        .output()?;
+    anyhow::ensure!(!output.status.success(), "it started");
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn it_says_why_it_cannot_start() -> Result<()> {
+    let said = complaint(&[], "/nonexistent")?;
+    assert!(
+        said.contains("neither a service account nor a kubeconfig works"),
+        "{said}"
+    );
+
+    let [nobody] = free_addresses()?;
+    let folder = std::env::temp_dir().join(unique("kymaros-kubeconfig"));
+    let kubeconfig = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{ "name": "c", "cluster": { "server": format!("https://{nobody}") } }],
+        "users": [{ "name": "c", "user": { "token": "t" } }],
+        "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "c" } }],
+    });
+    std::fs::write(&folder, kubeconfig.to_string())?;
+    let said = complaint(&[], folder.to_str().context("a path that is no text")?);
+    std::fs::remove_file(&folder)?;
+    let said = said?;
+    assert!(said.contains("the API server does not answer"), "{said}");
+
+    let said = complaint(&["--default-ttl=soon"], "/nonexistent")?;
+    assert!(said.contains("--default-ttl"), "{said}");
+
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = format!("--webhook-bind-address={}", taken.local_addr()?);
+    let output = Command::new(env!("CARGO_BIN_EXE_kymaros"))
+        .args(["operator", "--health-probe-bind-address=127.0.0.1:0", &address])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("for webhooks"), "{said}");
+    Ok(())
+}
