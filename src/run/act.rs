@@ -49,7 +49,7 @@ impl ActError {
     fn obstacle(&self) -> Option<Obstacle> {
         let reason = match self {
             Self::Sandbox(error) if error.is_permanent() => "SandboxRefused",
-            Self::Api(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => "RestoreRefused",
+            Self::Api(kube::Error::Api(status)) if apply::is_final(status) => "RestoreRefused",
             Self::ForeignRestore(_) => "RestoreRefused",
             Self::Sandbox(_) | Self::Api(_) => return None,
         };

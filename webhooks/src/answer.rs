@@ -89,7 +89,8 @@ impl Denial {
         &self.message
     }
 
-    fn status(self) -> Status {
+    /// `again` is when another try may help, in seconds; 0 when none will.
+    fn status(self, again: u32) -> Status {
         let (code, reason) = match self.kind {
             DenialKind::Invalid => (422, "Invalid"),
             DenialKind::Forbidden => (403, "Forbidden"),
@@ -110,7 +111,7 @@ impl Denial {
             kind: String::new(),
             uid: String::new(),
             causes,
-            retry_after_seconds: 0,
+            retry_after_seconds: again,
         };
         Status {
             status: Some(StatusSummary::Failure),
@@ -118,7 +119,7 @@ impl Denial {
             message: self.message,
             metadata: None,
             reason: reason.to_owned(),
-            details: (!details.causes.is_empty()).then_some(details),
+            details: (again > 0 || !details.causes.is_empty()).then_some(details),
         }
     }
 }
@@ -137,15 +138,16 @@ pub fn respond(request: &Request, answer: Answer) -> AdmissionResponse {
         Answer::Patch(patch) => response.clone().with_patch(patch).unwrap_or_else(|error| {
             // A patch that cannot be written down must not let the object through unchanged.
             let denial = Denial::forbidden(error, "report this defect of Kymaros");
-            deny(response, denial)
+            deny(response, denial, 0)
         }),
-        Answer::Deny(denial) | Answer::DenyUnlessKnownSoon(denial) => deny(response, denial),
+        Answer::Deny(denial) => deny(response, denial, 0),
+        Answer::DenyUnlessKnownSoon(denial) => deny(response, denial, 1),
     }
 }
 
-fn deny(mut response: AdmissionResponse, denial: Denial) -> AdmissionResponse {
+fn deny(mut response: AdmissionResponse, denial: Denial, again: u32) -> AdmissionResponse {
     response.allowed = false;
-    response.result = denial.status();
+    response.result = denial.status(again);
     response
 }
 

@@ -279,6 +279,18 @@ mod tests {
         assert!(answer.await.unwrap().is_allowed());
     }
 
+    #[test]
+    fn what_is_not_known_yet_may_be_tried_again() {
+        let asked = Asked::by_operator("CREATE", "pods").request();
+        let denial = crate::answer::Denial::forbidden("not yet", "wait");
+        let again = |answer| {
+            let review = serde_json::to_value(respond(&asked, answer)).unwrap();
+            review["status"]["details"]["retryAfterSeconds"].clone()
+        };
+        assert_eq!(again(Answer::DenyUnlessKnownSoon(denial.clone())), json!(1));
+        assert_eq!(again(Answer::Deny(denial)), Value::Null);
+    }
+
     /// Knows only at the third look.
     fn late(_: &Request, _: &dyn Facts) -> Answer {
         use std::sync::atomic::{AtomicUsize, Ordering};

@@ -43,7 +43,7 @@ use crate::{
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
     telemetry::{self, health, health::Readiness},
-    watches::{FirstLists, Wakes},
+    watches::{FirstLists, Wakes, keep_going},
 };
 
 pub(super) use self::settings::Args;
@@ -183,15 +183,16 @@ impl Wiring<'_> {
         let mut first = FirstLists::new(self.readiness.clone());
         let report_stream = {
             let (wakes, reports) = (wakes.clone(), reports.clone());
-            watched::reports(client, reports_writer, &indexes, &changes, first.of("reports"))
-                .inspect_ok(move |report| wakes.report_changed(report, &reports))
+            let watched = watched::reports(client, reports_writer, &indexes, &changes, first.of("reports"));
+            keep_going(watched.inspect_ok(move |report| wakes.report_changed(report, &reports)))
         };
-        let test_stream = watched::tests(client, tests_writer, &indexes, first.of("tests"));
+        let test_stream = keep_going(watched::tests(client, tests_writer, &indexes, first.of("tests")));
         let policies = watched::policies(client, &wakes, &tests, first.of("policies"));
         let velero = args.velero_namespace.as_str();
         let restores = watched::restores(client, velero, &wakes, &reports, &changes, first.of("restores"));
         let backups = watched::backups(client, velero, first.of("backups"));
         let (namespaces, sandboxes) = watched::namespaces(client, &changes, first.of("namespaces"));
+        let sandboxes = keep_going(sandboxes);
         let stores = Stores {
             uses: indexes.uses,
             policies: policies.clone(),

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the time the operator adds to a run, by a stopwatch outside of it, and its memory.
+//! `cargo xtask bench`: admission against a handler that does nothing; the time the operator adds to a run, by a stopwatch
+//! outside of it; and its memory.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +24,10 @@ use kymaros_testbed::{
 };
 use serde_json::json;
 
-use crate::{operator::deploy, terminal::Terminal};
+use crate::{
+    operator::{cargo, deploy},
+    terminal::Terminal,
+};
 
 const SMALL: &str = include_str!("../../../tests/story/small.yaml");
 
@@ -37,6 +41,7 @@ pub struct Args {
 
 /// Measures and prints.
 pub async fn run(args: Args) -> Result<()> {
+    cargo(["bench", "--quiet", "--bench", "admission"])?;
     let terminal = Terminal::new();
     let cluster = cluster::up(None, &terminal).await?;
     let client = cluster.client().await?;
