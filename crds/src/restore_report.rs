@@ -120,6 +120,10 @@ pub struct RestoreReportStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 
+    /// Which try this is, when it is not the first: a restore that was disturbed from outside is made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<i32>,
+
     /// When the run left the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::{
     act::{ActError, act},
-    decide::{Decision, decide},
+    decide::{Decision, decide, start_over},
     events,
     memory::{Memories, RunMemory},
     observe::{observe, phase},
@@ -88,7 +88,8 @@ pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> 
         context.memories.forget(&uid);
         return Ok(Action::await_change());
     }
-    let memory = context.memories.of(&uid, || wake_for(&context, &report));
+    let attempt = start_over::attempt(report.status.as_ref().and_then(|s| s.attempt));
+    let memory = context.memories.of(&uid, attempt, || wake_for(&context, &report));
     let mut report = Arc::unwrap_or_clone(report);
     for _ in 0..STEPS {
         match Box::pin(step(&context, &memory, report)).await? {
@@ -130,6 +131,10 @@ async fn step(
             return Ok(Step::Wait(Action::requeue(Duration::from_secs(5))));
         };
         tell(context, &written, &old).await;
+        if decision.status.attempt != old.attempt {
+            // What was seen belongs to the try that is over.
+            return Ok(Step::Wait(Action::requeue(Duration::ZERO)));
+        }
         written
     } else {
         report

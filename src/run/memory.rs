@@ -205,17 +205,21 @@ impl<T: Send + Sync + 'static> Fetches<T> {
 
 /// The memories of all runs that go on.
 #[derive(Default)]
-pub struct Memories(Mutex<HashMap<String, Arc<RunMemory>>>);
+pub struct Memories(Mutex<HashMap<String, (i32, Arc<RunMemory>)>>);
 
 impl Memories {
-    /// The memory of a run; made when there is none.
+    /// The memory of a run; made when there is none. What was seen in one try says nothing about the next.
     #[must_use]
-    pub fn of(&self, uid: &str, wake: impl FnOnce() -> Wake) -> Arc<RunMemory> {
+    pub fn of(&self, uid: &str, attempt: i32, wake: impl FnOnce() -> Wake) -> Arc<RunMemory> {
         let mut memories = lock(&self.0);
-        memories
-            .entry(uid.to_owned())
-            .or_insert_with(|| Arc::new(RunMemory::new(wake())))
-            .clone()
+        match memories.get(uid) {
+            Some((of, memory)) if *of == attempt => memory.clone(),
+            _ => {
+                let memory = Arc::new(RunMemory::new(wake()));
+                memories.insert(uid.to_owned(), (attempt, memory.clone()));
+                memory
+            }
+        }
     }
 
     /// Forgets a run; its watches, fetches and checks end.

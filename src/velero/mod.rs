@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod choose;
+pub mod kinds;
 pub mod restore;
 pub mod results;
 pub mod types;

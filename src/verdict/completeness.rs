@@ -6,6 +6,7 @@ use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level, SourceEvidence};
 use crate::velero::{
+    kinds,
     restore::EXCLUDED_RESOURCES,
     results::{ItemAction, ObjectId},
 };
@@ -73,11 +74,10 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                 Some(ItemAction::Present) => tally.count(object, true),
                 Some(ItemAction::Failed) => {
                     tally.count(object, false);
-                    findings.push(absent(
-                        object,
-                        Cause::RestoreEngine,
-                        "Velero could not restore it",
-                    ));
+                    let (cause, _) = source
+                        .failure_of(namespace, object)
+                        .unwrap_or((Cause::RestoreEngine, ""));
+                    findings.push(absent(object, cause, "Velero could not restore it"));
                 }
                 None => {
                     if let Some(why) = explanation(object, source) {
@@ -166,25 +166,10 @@ fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'stati
     }
 }
 
-/// Whether a kind such as `apps/v1/Deployment` is among the excluded resources such as `deployments.apps`.
 fn is_excluded(object: &ObjectId) -> bool {
-    let parts: Vec<&str> = object.kind.split('/').collect();
-    let (group, kind) = match parts.as_slice() {
-        [group, _version, kind] => (*group, *kind),
-        [_version, kind] => ("", *kind),
-        _ => ("", object.kind.as_str()),
-    };
-    let kind = kind.to_ascii_lowercase();
-    EXCLUDED_RESOURCES.iter().any(|excluded| {
-        let (plural, of) = excluded.split_once('.').unwrap_or((excluded, ""));
-        let same_kind = plural == kind
-            || plural.strip_suffix('s') == Some(&kind)
-            || plural.strip_suffix("es") == Some(&kind)
-            || plural
-                .strip_suffix("ies")
-                .is_some_and(|stem| kind.strip_suffix('y') == Some(stem));
-        same_kind && of == group
-    })
+    EXCLUDED_RESOURCES
+        .iter()
+        .any(|excluded| kinds::is_resource_of(excluded, object))
 }
 
 fn absent(object: &ObjectId, cause: Cause, why: &str) -> Finding {

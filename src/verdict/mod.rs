@@ -1,5 +1,6 @@
 //! The verdict: six levels, findings with a cause each, score and result. Pure functions of what a run has seen.
 
+mod blame;
 mod completeness;
 mod dependencies;
 mod health;

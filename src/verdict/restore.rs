@@ -2,7 +2,7 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level, SourceEvidence};
+use super::{Evidence, Level, SourceEvidence, blame};
 use crate::velero::restore::RestorePhase;
 
 const MAX: u32 = 25;
@@ -30,7 +30,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
                     .reason
                     .clone()
                     .unwrap_or_else(|| "Velero gives no reason".to_owned());
-                let cause = cause_of_failure(&reason);
+                let cause = blame::of_failure(&reason);
                 let message = format!(
                     "the restore of backup {backup} ended as {}: {reason}",
                     restore.phase_text
@@ -78,7 +78,7 @@ fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
         .map(|o| o.results.errors.all().collect())
         .unwrap_or_default();
     for message in &messages {
-        let cause = cause_of_error(message);
+        let cause = blame::of_error(message);
         if cause != Cause::Sandbox {
             lost += 1;
         }
@@ -160,52 +160,6 @@ fn volumes_without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Findin
         }
     }
     lost
-}
-
-/// A restore that failed as a whole. A Velero that restarted, or a storage location that is away, says nothing about
-/// the backup.
-fn cause_of_failure(reason: &str) -> Cause {
-    let says = |words: &[&str]| words.iter().any(|w| reason.to_ascii_lowercase().contains(w));
-    if says(&[
-        "during the server starting",
-        "unavailable",
-        "storage location",
-        "storagelocation",
-    ]) {
-        Cause::Sandbox
-    } else if says(&["not found", "backup", "gzip", "tar", "eof"]) {
-        Cause::Backup
-    } else {
-        Cause::RestoreEngine
-    }
-}
-
-fn cause_of_error(message: &str) -> Cause {
-    let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
-    if says(&[
-        "exceeded quota",
-        "violates podsecurity",
-        "denied the request",
-        "failed calling webhook",
-        "minimum cpu",
-        "maximum cpu",
-        "maximum memory",
-        "provided port is already allocated",
-        "may not be used when",
-        "connection refused",
-    ]) {
-        Cause::Sandbox
-    } else if says(&[
-        "gzip",
-        "unexpected eof",
-        "invalid header",
-        "archive/tar",
-        "error downloading backup",
-    ]) {
-        Cause::Backup
-    } else {
-        Cause::RestoreEngine
-    }
 }
 
 fn error(cause: Cause, object: Option<String>, message: String) -> Finding {

@@ -62,20 +62,19 @@ fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) -> V
 }
 
 fn who_lost(evidence: &Evidence<'_>, namespace: &str, kind: &str, name: &str) -> (Cause, &'static str) {
-    let contents = evidence
+    let source = evidence
         .sources
         .iter()
-        .find(|s| s.mapping.contains_key(namespace))
-        .and_then(|s| s.contents);
-    match contents {
-        None => (Cause::Unknown, "and what the backup holds cannot be read"),
-        Some(contents) => {
-            let mut objects = contents.objects.get(namespace).into_iter().flatten();
-            if objects.any(|o| o.short_kind() == kind && o.name == name) {
-                (Cause::RestoreEngine, "though the backup holds it")
-            } else {
-                (Cause::Backup, "the backup does not hold it")
-            }
-        }
+        .find(|s| s.mapping.contains_key(namespace));
+    let Some((source, contents)) = source.and_then(|s| s.contents.map(|c| (s, c))) else {
+        return (Cause::Unknown, "and what the backup holds cannot be read");
+    };
+    let mut objects = contents.objects.get(namespace).into_iter().flatten();
+    match objects.find(|o| o.short_kind() == kind && o.name == name) {
+        None => (Cause::Backup, "the backup does not hold it"),
+        Some(object) => match source.failure_of(namespace, object) {
+            Some((Cause::Sandbox, _)) => (Cause::Sandbox, "the cluster refused it"),
+            _ => (Cause::RestoreEngine, "though the backup holds it"),
+        },
     }
 }

@@ -207,6 +207,34 @@ fn a_lost_object_is_named() {
 }
 
 #[test]
+fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
+    let mut seen = Seen::healthy();
+    seen.lose(ItemAction::Failed);
+    let refused =
+        "error restoring secrets/sb/s: Internal error occurred: failed calling webhook \"x.example.com\"";
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), vec![refused.to_owned()])].into());
+    seen.troubled(Trouble {
+        cause: Cause::Unknown,
+        message: String::new(),
+        missing: Some(("Secret".into(), "s".into())),
+    });
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Inconclusive, Some(Cause::Sandbox)),
+        "{:?}",
+        verdict.findings
+    );
+    seen.outcome.results.errors.namespaces =
+        Some([("sb".to_owned(), vec![refused.replace("secrets", "configmaps")])].into());
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::RestoreEngine),
+        "an error about another object explains nothing"
+    );
+}
+
+#[test]
 fn an_empty_restore_fails_whatever_velero_calls_it() {
     let mut seen = Seen::healthy();
     seen.outcome.restored.objects.clear();

@@ -98,7 +98,7 @@ impl Controller<'_> {
             PodState::Waiting(t) | PodState::Crashing(t) => Some(t.clone()),
             _ => None,
         });
-        let trouble = waiting.unwrap_or_else(|| {
+        let trouble = waiting.or_else(|| unanswered(&failures)).unwrap_or_else(|| {
             let message = format!("{} of {} pods are ready", self.ready, self.wanted);
             Trouble::new(
                 Cause::Application,
@@ -162,13 +162,23 @@ fn refused(message: &str) -> Option<Trouble> {
             format!("the sandbox limits do not allow it: {message}"),
         ));
     }
-    if says("violates PodSecurity") || says("denied the request") || says("failed calling webhook") {
+    if says("violates PodSecurity") || says("denied the request") {
         return Some(Trouble::new(
             Cause::Sandbox,
             format!("admission refuses it: {message}"),
         ));
     }
     missing_object(message)
+}
+
+/// A webhook that does not answer may answer again: the controller goes on trying.
+fn unanswered(failures: &[String]) -> Option<Trouble> {
+    let failure = failures
+        .iter()
+        .rev()
+        .find(|f| f.contains("failed calling webhook"))?;
+    let message = format!("its pods cannot be made: {failure}");
+    Some(Trouble::new(Cause::Sandbox, message))
 }
 
 /// A pod in a crash loop may be waiting for another that is still starting. When nothing else is, it is for good.
@@ -314,6 +324,20 @@ mod tests {
         };
         let WorkloadState::Hopeless(trouble) = only(&objects).state else {
             panic!("not hopeless")
+        };
+        assert_eq!(trouble.cause, Cause::Sandbox);
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_answer_is_the_sandbox_and_may_answer_again() {
+        let status = json!({ "observedGeneration": 1, "conditions": [{ "type": "ReplicaFailure", "status": "True",
+            "message": "Internal error occurred: failed calling webhook \"x.example.com\": EOF" }] });
+        let objects = SandboxObjects {
+            deployments: vec![deployment(1, &status)],
+            ..Default::default()
+        };
+        let WorkloadState::Pending(trouble) = only(&objects).state else {
+            panic!("not pending")
         };
         assert_eq!(trouble.cause, Cause::Sandbox);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kymaros_crds::{Cause, Finding, FindingLevel, RunPhase, Severity};
 
-use super::{Decision, Effect, timeline};
+use super::{Decision, Effect, judging, start_over, timeline};
 use crate::{
     run::observed::{Observed, after},
     sandbox::remove::Leftovers,
@@ -30,6 +30,13 @@ pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestam
     };
     if !sweep(observed, left, decision, begun, now) {
         return;
+    }
+    if start_over::is_pending(decision) {
+        if left.count() == 0 {
+            return start_over::again(decision, now);
+        }
+        // What is left has the names that the next try needs.
+        judging::without_evidence(decision, now);
     }
     finish(left, decision, now);
 }

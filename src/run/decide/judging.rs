@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult, domain::Retention};
 
-use super::{Decision, Effect, starting};
+use super::{Decision, Effect, start_over, starting};
 use crate::{
     run::{
         observed::{Fetched, Observed, Settings, after},
@@ -29,6 +29,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             return;
         }
     }
+    if let Some(why) = start_over::disturbance(observed) {
+        return start_over::begin(decision, why, now);
+    }
     let verdict = verdict::judge(&Evidence::of(observed, &decision.status, settings));
     verdict.write_to(&mut decision.status);
     for finding in verdict.findings {
@@ -50,10 +53,16 @@ fn needs_outcomes(observed: &Observed) -> bool {
 
 /// Ends a run that nothing can be said about.
 pub(super) fn inconclusive(decision: &mut Decision, now: Timestamp) {
+    without_evidence(decision, now);
+    finish(decision, None, now);
+}
+
+/// The verdict of a run that nothing can be said about.
+pub(super) fn without_evidence(decision: &mut Decision, now: Timestamp) {
     decision.status.score = Some(0);
     decision.status.result = Some(RunResult::Inconclusive);
     decision.status.message = Some(verdict::sentence(&decision.status));
-    finish(decision, None, now);
+    decision.status.completed_at = Some(Time(now));
 }
 
 fn finish(decision: &mut Decision, settings: Option<&Settings>, now: Timestamp) {

@@ -10,6 +10,7 @@ mod judging;
 mod preparing;
 mod queued;
 mod restoring;
+pub mod start_over;
 mod starting;
 mod timeline;
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{Cause, RestoreStatusSummary, RunPhase};
 
-use super::{Decision, Effect, run_error, timeline};
+use super::{Decision, Effect, run_error, start_over, timeline};
 use crate::{
     run::{
         observed::{Observed, RestoreSeen, Settings},
@@ -59,6 +59,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         .clone()
         .any(|r| matches!(r.phase, RestorePhase::Failed | RestorePhase::FailedValidation))
     {
+        if let Some(why) = start_over::disturbance(observed) {
+            return start_over::begin(decision, why, now);
+        }
         return decision.enter(RunPhase::Judging, now);
     }
     if let (Some(from), Some(to)) = (

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kymaros_crds::RunPhase;
 
-use super::{Decision, Effect, timeline};
+use super::{Decision, Effect, start_over, timeline};
 use crate::run::{
     observed::{Fetched, Observed, Settings, after},
     plan,
@@ -11,6 +11,9 @@ use crate::run::{
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     watch_and_fetch(observed, settings, decision);
+    if let Some(why) = start_over::disturbance(observed) {
+        return start_over::begin(decision, why, now);
+    }
     let deadline = deadline(observed, settings, now);
     let Some(came) = &observed.workloads else {
         return decision.wake_at(deadline);

@@ -65,6 +65,15 @@ pub(super) fn ended(status: &RestoreReportStatus, name: &str) -> Option<Timestam
     entry.finished_at.as_ref().map(|t| t.0)
 }
 
+/// Fills in how long each entry took.
+pub(super) fn measure(status: &mut RestoreReportStatus) {
+    for entry in &mut status.timeline {
+        if let Some(finished) = entry.finished_at.clone() {
+            close(entry, finished.0);
+        }
+    }
+}
+
 fn close(entry: &mut TimelineEntry, now: Timestamp) {
     let started = entry.started_at.as_ref().map_or(now, |t| t.0);
     entry.finished_at = Some(MicroTime(now));

@@ -122,6 +122,56 @@ fn an_application_that_does_not_come_up_loses_its_points() {
 }
 
 #[test]
+fn a_disturbed_restore_is_made_again_and_the_verdict_is_that_of_the_last() {
+    let world = story(Script {
+        disturbed: 2,
+        ..Script::healthy()
+    });
+    assert_eq!(
+        (world.status.score, world.status.result, world.status.attempt),
+        (Some(100), Some(RunResult::Pass), Some(3))
+    );
+    let tries: Vec<_> = world
+        .status
+        .timeline
+        .iter()
+        .filter(|e| e.name.starts_with("try "))
+        .collect();
+    assert_eq!(tries.len(), 2);
+    assert!(tries.iter().all(|t| t.seconds > Some(0.0)), "{tries:?}");
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_restore_that_is_always_disturbed_is_inconclusive() {
+    let world = story(Script {
+        disturbed: 9,
+        ..Script::healthy()
+    });
+    assert_eq!(
+        (world.status.result, world.status.cause, world.restores_before),
+        (Some(RunResult::Inconclusive), Some(Cause::Sandbox), 3)
+    );
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn without_room_for_another_try_nothing_is_said() {
+    let mut world = World::new(
+        Script {
+            disturbed: 1,
+            ..Script::healthy()
+        },
+        &spec(),
+    );
+    until(&mut world, RunPhase::CleaningUp);
+    world.storage_is_down = true;
+    until_with(&mut world, RunPhase::Completed, 10);
+    assert_eq!(world.status.result, Some(RunResult::Inconclusive));
+    assert_eq!(world.status.leftovers, Some(1));
+}
+
+#[test]
 fn without_artifacts_the_counts_judge_and_a_finding_says_so() {
     let world = story(Script {
         has_artifacts: false,

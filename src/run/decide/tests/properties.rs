@@ -39,14 +39,16 @@ fn script() -> impl Strategy<Value = Script> {
         1 => Just(RestorePhase::FailedValidation),
     ];
     let chance = || prop::bool::weighted(0.8);
-    (ends, chance(), chance(), chance(), chance(), chance()).prop_map(
-        |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, velero_works)| Script {
+    let disturbed = prop_oneof![3 => Just(0), 1 => 1_u8..4];
+    (ends, chance(), chance(), chance(), chance(), chance(), disturbed).prop_map(
+        |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, velero_works, disturbed)| Script {
             restore_ends,
             comes_up,
             check_passes,
             has_backup,
             has_artifacts,
             velero_works,
+            disturbed,
         },
     )
 }
@@ -127,7 +129,7 @@ proptest! {
         let mut world = World::new(script.clone(), &spec());
         finish(&mut world);
         let whole = script.restore_ends == RestorePhase::Completed && script.comes_up && script.check_passes
-            && script.has_backup && script.velero_works;
+            && script.has_backup && script.velero_works && script.disturbed < 3;
         if !whole {
             prop_assert_ne!(world.status.result, Some(RunResult::Pass));
         } else if script.has_artifacts {

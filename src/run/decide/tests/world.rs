@@ -38,6 +38,8 @@ pub(super) struct Script {
     pub has_artifacts: bool,
     /// Velero takes Restores up at all.
     pub velero_works: bool,
+    /// So many Restores are disturbed before one comes to its own end.
+    pub disturbed: u8,
 }
 
 impl Script {
@@ -49,6 +51,7 @@ impl Script {
             has_backup: true,
             has_artifacts: true,
             velero_works: true,
+            disturbed: 0,
         }
     }
 }
@@ -67,6 +70,8 @@ pub(super) struct World {
     pub storage_is_down: bool,
     pub sandboxes: BTreeMap<String, bool>,
     pub restore: Option<RestoreSeen>,
+    /// How many Restores were made before this one.
+    pub restores_before: u8,
     settings: Arc<Settings>,
     /// What the process would forget in a crash.
     memory: Memory,
@@ -128,6 +133,7 @@ impl World {
             storage_is_down: false,
             sandboxes: BTreeMap::new(),
             restore: None,
+            restores_before: 0,
             settings: Arc::new(settings(spec)),
             memory: Memory::default(),
         }
@@ -168,7 +174,14 @@ impl World {
         self.write(decision);
     }
 
+    fn is_disturbed(&self) -> bool {
+        self.restores_before < self.script.disturbed
+    }
+
     fn write(&mut self, decision: Decision) {
+        if self.status.attempt != decision.status.attempt {
+            self.memory = Memory::default();
+        }
         self.status = decision.status;
         self.released = decision.release;
     }
@@ -176,6 +189,7 @@ impl World {
     /// The world takes one step: Velero, kubelets, controllers, fetches and checks get on with what they have.
     pub(super) fn advance(&mut self) {
         self.sandboxes.retain(|_, going| !*going);
+        let is_disturbed = self.is_disturbed();
         if let Some(restore) = self.restore.as_mut().filter(|_| self.script.velero_works) {
             restore.phase = match restore.phase {
                 RestorePhase::New => {
@@ -185,7 +199,11 @@ impl World {
                 RestorePhase::InProgress => {
                     restore.completed = Some(self.now);
                     restore.reason = Some("said so".into());
-                    self.script.restore_ends
+                    if is_disturbed {
+                        RestorePhase::PartiallyFailed
+                    } else {
+                        self.script.restore_ends
+                    }
                 }
                 ended => ended,
             };
@@ -224,7 +242,8 @@ impl World {
                     *going = true;
                 }
             }
-            Effect::RemoveOutside(_) => self.restore = self.restore.take().filter(|_| self.storage_is_down),
+            Effect::RemoveOutside(_) if self.storage_is_down => {}
+            Effect::RemoveOutside(_) => self.restores_before += u8::from(self.restore.take().is_some()),
             Effect::CancelDataMovement(_) => {}
         }
     }
@@ -280,12 +299,17 @@ impl World {
             .unwrap();
         let objects = contents().objects.remove(SOURCE).unwrap();
         let present = objects.into_iter().map(|o| (o, ItemAction::Present)).collect();
-        RestoreOutcome {
+        let mut outcome = RestoreOutcome {
             restored: RestoredObjects {
-                objects: [(sandbox, present)].into(),
+                objects: [(sandbox.clone(), present)].into(),
             },
             ..Default::default()
+        };
+        if self.is_disturbed() {
+            let refused = "error restoring secrets/sb/s: Internal error occurred: failed calling webhook \"contain.kymaros.io\": EOF";
+            outcome.results.errors.namespaces = Some([(sandbox, vec![refused.to_owned()])].into());
         }
+        outcome
     }
 
     fn came(&self) -> Came {

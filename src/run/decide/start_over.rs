@@ -1,0 +1,90 @@
+//! Starting over: a restore that something outside of it disturbed says nothing, so it is made again from the
+//! beginning, in new sandboxes.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kymaros_crds::{Cause, Finding, FindingLevel, RunPhase, Severity, TimelineEntry};
+
+use super::{Decision, timeline};
+use crate::{
+    run::observed::{Fetched, Observed, RestoreOutcome},
+    velero::restore::RestorePhase,
+};
+
+/// Tries in all. After the last one the verdict is made of what is there, and is inconclusive.
+pub(super) const MAX_ATTEMPTS: i32 = 3;
+
+/// What disturbed the restores of this try, when another one may help.
+pub(super) fn disturbance(observed: &Observed) -> Option<&'static str> {
+    let ended_early = observed.status.reason.is_some();
+    if ended_early || attempt(observed.status.attempt) >= MAX_ATTEMPTS {
+        return None;
+    }
+    let restarted = observed.restores.iter().flatten().any(|r| {
+        let reason = r.reason.as_deref().unwrap_or_default();
+        r.phase == RestorePhase::Failed && reason.contains("during the server starting")
+    });
+    if restarted {
+        return Some("Velero was restarted while it restored");
+    }
+    let outcomes = observed.outcomes.iter().filter_map(Fetched::get);
+    outcomes
+        .filter(|o| webhooks_were_away(o))
+        .map(|_| "the operator's webhooks did not answer while Velero restored")
+        .next()
+}
+
+/// The API server names the webhook that it could not call.
+fn webhooks_were_away(outcome: &RestoreOutcome) -> bool {
+    outcome
+        .results
+        .errors
+        .all()
+        .any(|m| m.contains("failed calling webhook") && m.contains(".kymaros.io\""))
+}
+
+/// Which try a stored status is of.
+#[must_use]
+pub fn attempt(stored: Option<i32>) -> i32 {
+    stored.unwrap_or(1)
+}
+
+/// Removes what this try made; [`again`] follows once it is gone.
+pub(super) fn begin(decision: &mut Decision, why: &str, now: Timestamp) {
+    let this = attempt(decision.status.attempt);
+    decision.find(Finding {
+        level: FindingLevel::Run,
+        severity: Severity::Warning,
+        cause: Cause::Sandbox,
+        object: None,
+        message: format!("try {this} of the restore was disturbed and is made again: {why}"),
+    });
+    decision.status.attempt = Some(this + 1);
+    decision.enter(RunPhase::CleaningUp, now);
+}
+
+/// Whether cleanup only makes room for the next try: nothing else cleans up before there is a result.
+pub(super) fn is_pending(decision: &Decision) -> bool {
+    decision.status.result.is_none()
+}
+
+/// Back to the queue, with nothing of the disturbed try but its time.
+pub(super) fn again(decision: &mut Decision, now: Timestamp) {
+    let status = &mut decision.status;
+    let disturbed = format!("try {}", attempt(status.attempt) - 1);
+    let (mut tries, phases): (Vec<_>, Vec<_>) = std::mem::take(&mut status.timeline)
+        .into_iter()
+        .partition(|e| e.name.starts_with("try "));
+    tries.push(TimelineEntry {
+        name: disturbed,
+        started_at: phases.into_iter().find_map(|e| e.started_at),
+        finished_at: Some(MicroTime(now)),
+        ..TimelineEntry::default()
+    });
+    status.timeline = tries;
+    status.sandboxes.clear();
+    status.restores.clear();
+    status.checks.clear();
+    timeline::measure(status);
+    decision.enter(RunPhase::Queued, now);
+}

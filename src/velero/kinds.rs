@@ -1,0 +1,48 @@
+//! Velero names kinds in two ways: `apps/v1/Deployment` in its lists, `deployments.apps` in excludes and messages.
+
+use super::results::ObjectId;
+
+/// Whether a resource such as `deployments.apps` is the kind of an object such as `apps/v1/Deployment`.
+#[must_use]
+pub fn is_resource_of(resource: &str, object: &ObjectId) -> bool {
+    let parts: Vec<&str> = object.kind.split('/').collect();
+    let (group, kind) = match parts.as_slice() {
+        [group, _version, kind] => (*group, *kind),
+        [_version, kind] => ("", *kind),
+        _ => ("", object.kind.as_str()),
+    };
+    let kind = kind.to_ascii_lowercase();
+    let (plural, of) = resource.split_once('.').unwrap_or((resource, ""));
+    let same_kind = plural == kind
+        || plural.strip_suffix('s') == Some(&kind)
+        || plural.strip_suffix("es") == Some(&kind)
+        || plural
+            .strip_suffix("ies")
+            .is_some_and(|stem| kind.strip_suffix('y') == Some(stem));
+    same_kind && of == group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_apart_by_group() {
+        let is = |resource, kind: &str| {
+            let object = ObjectId {
+                kind: kind.into(),
+                name: "x".into(),
+            };
+            is_resource_of(resource, &object)
+        };
+        assert!(is("deployments.apps", "apps/v1/Deployment"));
+        assert!(is("endpoints", "v1/Endpoints"));
+        assert!(is("ingresses.networking.k8s.io", "networking.k8s.io/v1/Ingress"));
+        assert!(is(
+            "networkpolicies.networking.k8s.io",
+            "networking.k8s.io/v1/NetworkPolicy"
+        ));
+        assert!(!is("ingresses.networking.k8s.io", "example.com/v1/Ingress"));
+        assert!(!is("secrets", "v1/ConfigMap"));
+    }
+}
