@@ -35,13 +35,13 @@ pub use report_details::{
     BackupInfo, CheckResult, CheckStatus, CollectedEvent, CompletenessCounts, ContainerLog, ContainerLogType,
     LevelResult, LevelStatus, PodLog, Rto, ValidationLevels,
 };
-pub use restore_report::{RestoreReport, RestoreReportSpec, RestoreReportStatus, Trigger};
+pub use restore_report::{PreviousRun, RestoreReport, RestoreReportSpec, RestoreReportStatus, Trigger};
 pub use restore_test::{
     HealthChecksSpec, LogCollectionSpec, RestoreTest, RestoreTestSpec, ScheduleSpec, SlaSpec,
 };
 pub use restore_test_status::{RestoreTestPhase, RestoreTestStatus};
 pub use run_status::{
-    Cause, Finding, FindingLevel, QueueStatus, ResolvedBackup, RestoreStatusSummary, RunPhase, RunResult,
-    SandboxStatus, Severity, TimelineEntry,
+    Cause, Finding, FindingLevel, PlanAction, PlannedKind, QueueStatus, ResolvedBackup, RestoreStatusSummary,
+    RunPhase, RunResult, SandboxStatus, Severity, TimelineEntry,
 };
 pub use sandbox::{Isolation, ResourceQuotaSpec, Retention, SandboxSpec};

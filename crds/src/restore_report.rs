@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BackupInfo, Cause, CheckStatus, CollectedEvent, CompletenessCounts, Finding, HealthCheckPolicySpec,
-    PodLog, QueueStatus, ResolvedBackup, RestoreStatusSummary, RestoreTestSpec, Rto, RunPhase, RunResult,
-    SandboxStatus, TimelineEntry, ValidationLevels, lenient, schema,
+    PlannedKind, PodLog, QueueStatus, ResolvedBackup, RestoreStatusSummary, RestoreTestSpec, Rto, RunPhase,
+    RunResult, SandboxStatus, TimelineEntry, ValidationLevels, lenient, schema,
 };
 
 /// One run of a test: why it was made and what it is judged by.
@@ -55,6 +55,26 @@ pub struct RestoreReportSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::frozen")]
     pub policy: Option<HealthCheckPolicySpec>,
+
+    /// The run before this one that said something about its backup; a regression is measured against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousRun>,
+}
+
+/// What a run is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousRun {
+    /// Its report.
+    pub report: String,
+    /// Its score.
+    pub score: i32,
+    /// Its levels with full marks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<String>,
+    /// Its measured recovery time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto: Option<String>,
 }
 
 /// Why a run was made.
@@ -83,7 +103,8 @@ pub struct RestoreReportStatus {
     )]
     pub phase: Option<RunPhase>,
 
-    /// `Complete` (is it over) and `Succeeded` (did the backup prove itself).
+    /// `Complete` (is it over), `Succeeded` (did the backup prove itself), `Regressed` (is it worse than the run before)
+    /// and, with `sla.alertOnExceed`, `RTOExceeded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -144,6 +165,10 @@ pub struct RestoreReportStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<ResolvedBackup>,
 
+    /// What becomes of the backup's objects, made before anything is restored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<PlannedKind>,
+
     /// The sandboxes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sandboxes: Vec<SandboxStatus>,
@@ -179,6 +204,10 @@ pub struct RestoreReportStatus {
     /// What was seen, each with who is to blame.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+
+    /// What got worse since the previous run that said something about its backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regressions: Vec<String>,
 
     /// Findings that were left out to keep the report small.
     #[serde(default, skip_serializing_if = "is_zero")]

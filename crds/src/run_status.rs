@@ -204,3 +204,32 @@ pub struct TimelineEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
+
+/// What becomes of the objects of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedKind {
+    /// The kind, such as `apps/v1/Deployment`.
+    pub kind: String,
+    /// What becomes of them.
+    pub action: PlanAction,
+    /// How many there are.
+    pub objects: i32,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What becomes of an object of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PlanAction {
+    /// It must not come back, and so nothing is restored.
+    Refused,
+    /// It comes back without what would reach out of the sandbox.
+    Rewritten,
+    /// It does not come back.
+    Excluded,
+    /// It comes back as it was.
+    Kept,
+}

@@ -4,6 +4,7 @@ mod crds;
 mod license;
 mod lint;
 mod operator;
+mod plan;
 mod ready;
 mod report;
 mod uninstall;
@@ -24,6 +25,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator in a cluster.
     Operator(Box<operator::Args>),
+    /// Show what a run of a test would do: which backup, and what becomes of each kind of object.
+    Plan(plan::Args),
     /// Show a report: score by level, checks, timeline and findings.
     Report(report::Args),
     /// Print the custom resource definitions as YAML.
@@ -46,6 +49,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Operator(args) => operator::run(*args).await?,
+            Command::Plan(args) => plan::run(args).await?,
             Command::Report(args) => report::run(args).await?,
             Command::Crds => crds::run()?,
             Command::Ready(args) => ready::run(args).await?,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult};
+use kymaros_crds::{RestoreReportSpec, RestoreReportStatus, RunPhase, RunResult};
 
 /// Sets a condition; message and reason may change without moving the transition time.
 pub fn set(
@@ -43,8 +43,9 @@ fn put(
     }
 }
 
-/// The conditions of a run: `Complete` (is it over) and `Succeeded` (did the backup prove itself).
-pub fn of_run(status: &mut RestoreReportStatus, generation: Option<i64>) {
+/// The conditions of a run: `Complete` (is it over), `Succeeded` (did the backup prove itself), `Regressed` (is it worse
+/// than the run before) and, where the test asks for it, `RTOExceeded`.
+pub fn of_run(status: &mut RestoreReportStatus, spec: &RestoreReportSpec, generation: Option<i64>) {
     let phase = status.phase.unwrap_or(RunPhase::Queued);
     let message = status.message.clone().unwrap_or_default();
     let mut conditions = std::mem::take(&mut status.conditions);
@@ -82,8 +83,56 @@ pub fn of_run(status: &mut RestoreReportStatus, generation: Option<i64>) {
             set(&mut conditions, "Succeeded", false, &reason, &message, generation);
         }
     }
+    if status.result.is_some() {
+        of_comparison(&mut conditions, status, spec, generation);
+        of_sla(&mut conditions, status, spec, generation);
+    }
     status.conditions = conditions;
     status.observed_generation = generation;
+}
+
+fn of_comparison(
+    conditions: &mut Vec<Condition>,
+    status: &RestoreReportStatus,
+    spec: &RestoreReportSpec,
+    generation: Option<i64>,
+) {
+    let Some(previous) = &spec.previous else { return };
+    if status.regressions.is_empty() {
+        let message = format!("not worse than {}", previous.report);
+        set(conditions, "Regressed", false, "AsBefore", &message, generation);
+    } else {
+        let message = status.regressions.join("; ");
+        set(conditions, "Regressed", true, "Worse", &message, generation);
+    }
+}
+
+fn of_sla(
+    conditions: &mut Vec<Condition>,
+    status: &RestoreReportStatus,
+    spec: &RestoreReportSpec,
+    generation: Option<i64>,
+) {
+    let sla = spec.test.as_ref().and_then(|test| test.sla.as_ref());
+    let (Some(sla), Some(rto)) = (sla.filter(|sla| sla.alert_on_exceed), &status.rto) else {
+        return;
+    };
+    let (reason, message) = if rto.within_sla {
+        ("WithinSLA", format!("{} of {}", rto.measured, sla.max_rto))
+    } else {
+        (
+            "Exceeded",
+            format!("{}, agreed are {}", rto.measured, sla.max_rto),
+        )
+    };
+    set(
+        conditions,
+        "RTOExceeded",
+        !rto.within_sla,
+        reason,
+        &message,
+        generation,
+    );
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ const fn condition(setting: Setting) -> &'static str {
     match setting {
         Setting::Exec => ".Values.rbac.allowExec",
         Setting::LeaderElection => ".Values.leaderElection.enabled",
+        Setting::CompareSecrets => ".Values.completeness.secrets",
         Setting::OwnCertificate => "not .Values.webhooks.certManager.enabled",
     }
 }

@@ -74,6 +74,8 @@ pub enum Setting {
     LeaderElection,
     /// The operator issues the certificate of its webhooks.
     OwnCertificate,
+    /// Secrets of a source are held against its backup.
+    CompareSecrets,
 }
 
 impl Place {

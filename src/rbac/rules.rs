@@ -3,7 +3,7 @@
 use super::{
     ObjectName::{CertificateSecret, Deployment, Lease, LicenseSecret, SandboxRole, WebhookConfiguration},
     Rule,
-    Setting::{Exec, LeaderElection, OwnCertificate},
+    Setting::{CompareSecrets, Exec, LeaderElection, OwnCertificate},
 };
 
 /// What most rules leave open.
@@ -23,7 +23,16 @@ const VELERO_GROUP: &[&str] = &["velero.io"];
 const ADMISSION: &[&str] = &["admissionregistration.k8s.io"];
 const WEBHOOKS: &[&str] = &["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
 
-/// It can neither read a Secret nor touch a workload with these.
+/// To know what a backup should hold.
+const SOURCE: Rule = Rule {
+    verbs: &["list"],
+    why: "holds a backup against what its source has: names and times only",
+    needed_by: &["src/source/list.rs"],
+    ..ANY
+};
+
+/// It can neither read a Secret, unless the chart's value `completeness.secrets` says so, nor touch a workload with
+/// these.
 pub(super) const CLUSTER: &[Rule] = &[
     Rule {
         groups: KYMAROS,
@@ -153,6 +162,52 @@ pub(super) const CLUSTER: &[Rule] = &[
         needed_by: &["certs/src/cluster.rs"],
         ..ANY
     },
+    Rule {
+        resources: &[
+            "configmaps",
+            "persistentvolumeclaims",
+            "pods",
+            "replicationcontrollers",
+            "services",
+            "serviceaccounts",
+        ],
+        ..SOURCE
+    },
+    Rule {
+        resources: &["secrets"],
+        when: Some(CompareSecrets),
+        ..SOURCE
+    },
+    Rule {
+        groups: &["apps"],
+        resources: &["daemonsets", "deployments", "replicasets", "statefulsets"],
+        ..SOURCE
+    },
+    Rule {
+        groups: &["autoscaling"],
+        resources: &["horizontalpodautoscalers"],
+        ..SOURCE
+    },
+    Rule {
+        groups: &["batch"],
+        resources: &["cronjobs", "jobs"],
+        ..SOURCE
+    },
+    Rule {
+        groups: &["networking.k8s.io"],
+        resources: &["ingresses", "networkpolicies"],
+        ..SOURCE
+    },
+    Rule {
+        groups: &["policy"],
+        resources: &["poddisruptionbudgets"],
+        ..SOURCE
+    },
+    Rule {
+        groups: &["rbac.authorization.k8s.io"],
+        resources: &["roles", "rolebindings"],
+        ..SOURCE
+    },
 ];
 
 pub(super) const SANDBOX: &[Rule] = &[
@@ -250,12 +305,9 @@ pub(super) const VELERO: &[Rule] = &[
         groups: VELERO_GROUP,
         resources: &["podvolumerestores", "datadownloads"],
         verbs: &["list", "patch"],
-        why: "stops the data movers of a run that ends early",
-        needed_by: &["src/run/act.rs"],
-        rarely: &[
-            ("list", "a run ends while data moves"),
-            ("patch", "a run ends while data moves"),
-        ],
+        why: "knows whether the data of volumes arrived, and stops the data movers of a run that ends early",
+        needed_by: &["src/velero/movers.rs"],
+        rarely: &[("patch", "a run ends while data moves")],
         ..ANY
     },
     Rule {

@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use super::{Place, Rule, template};
+use super::{Place, Rule, Setting, template};
+use crate::source::kinds;
 
 fn all() -> impl Iterator<Item = (Place, &'static Rule)> {
     Place::ALL
@@ -58,7 +59,9 @@ fn no_rights_over_everything_outside_of_sandboxes() {
 
 #[test]
 fn secrets_are_read_by_name_only() {
-    for (place, rule) in all().filter(|(_, rule)| rule.resources.contains(&"secrets")) {
+    // Whoever installs the chart may open them for the comparison with the source.
+    let by_default = |rule: &Rule| rule.when != Some(Setting::CompareSecrets);
+    for (place, rule) in all().filter(|(_, rule)| rule.resources.contains(&"secrets") && by_default(rule)) {
         assert!(
             rule.name.is_some() || rule.verbs == ["create"],
             "{place:?} opens every Secret of a namespace: {rule:?}"
@@ -67,6 +70,18 @@ fn secrets_are_read_by_name_only() {
             matches!(place, Place::Own | Place::UninstallOwn),
             "{place:?} opens Secrets: {rule:?}"
         );
+    }
+}
+
+#[test]
+fn every_kind_of_a_source_may_be_listed() {
+    for kind in kinds::KINDS.iter().chain([&kinds::SECRETS]) {
+        let allowed = Place::Cluster.rules().iter().any(|rule| {
+            rule.groups.contains(&kind.group)
+                && rule.resources.contains(&kind.plural)
+                && rule.verbs.contains(&"list")
+        });
+        assert!(allowed, "{kind:?}");
     }
 }
 

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
-    core::{ApiResource, GroupVersionKind},
-};
+use kube::{Api, Client, ResourceExt, api::PostParams};
 use kymaros_crds::names;
 use thiserror::Error;
 
@@ -17,14 +13,17 @@ use super::{
     observed::RestoreOutcome,
 };
 use crate::{
+    logs::collect,
     sandbox::{
         apply::{self, SandboxError},
         naming::RunIdentity,
         remove::{self, OwnedSandbox},
     },
+    source::list,
     velero::{
         Restore,
         artifacts::{Artifact, ArtifactError, Downloader},
+        movers,
         restore::{self, RestorePlan},
         results::{BackupContents, RawResourceList, RestoredObjects},
     },
@@ -99,15 +98,26 @@ async fn one(
             let work = contents(downloader, backup.clone());
             Fetches::start(memory, |m| &m.contents, *source, work);
         }
+        Effect::FetchSource { source, namespaces } => {
+            let work = list::list(client.clone(), namespaces.clone(), context.source_kinds.clone());
+            Fetches::start(memory, |m| &m.sources, *source, work);
+        }
         Effect::CreateRestore(plan) => create_restore(context, identity, plan).await?,
         Effect::Watch(targets) => memory.watch(client, targets),
         Effect::FetchOutcome { source, restore } => {
             let downloader = downloader(context, identity, *source);
-            let work = outcome(downloader, restore.clone());
+            let movers = (client.clone(), context.velero_namespace.clone());
+            let work = outcome(downloader, movers, restore.clone());
             Fetches::start(memory, |m| &m.outcomes, *source, work);
         }
         Effect::StartChecks { checks, targets } => memory.start_checks(client, checks, targets),
-        Effect::CancelDataMovement(restore) => cancel_data_movement(context, restore).await?,
+        Effect::CollectLogs { sandboxes, wanted } => {
+            let work = collect::collect(client.clone(), sandboxes.clone(), wanted.clone());
+            Fetches::start(memory, |m| &m.logs, 0, work);
+        }
+        Effect::CancelDataMovement(restore) => {
+            movers::cancel(client, &context.velero_namespace, restore).await?;
+        }
         Effect::RemoveSandbox(name) => {
             memory.stop_watching();
             if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
@@ -139,14 +149,25 @@ async fn contents(downloader: Downloader, backup: String) -> Result<BackupConten
     Ok(BackupContents::new(&list, volumes))
 }
 
-async fn outcome(downloader: Downloader, restore: String) -> Result<RestoreOutcome, ArtifactError> {
-    let (list, results) = tokio::try_join!(
+async fn outcome(
+    downloader: Downloader,
+    (client, velero): (Client, String),
+    restore: String,
+) -> Result<RestoreOutcome, ArtifactError> {
+    let movers = async {
+        let kind = "PodVolumeRestores";
+        let movers = movers::of_restore(&client, &velero, &restore).await;
+        movers.map_err(|source| ArtifactError::Api { kind, source })
+    };
+    let (list, results, movers) = tokio::try_join!(
         downloader.fetch::<RawResourceList>(Artifact::RestoreResourceList, &restore),
         downloader.fetch(Artifact::RestoreResults, &restore),
+        movers,
     )?;
     Ok(RestoreOutcome {
         restored: RestoredObjects::new(&list),
         results,
+        movers,
     })
 }
 
@@ -179,32 +200,4 @@ async fn create_restore(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// There is no cancel for a Restore, but for its data movers, which Velero's worker waits for.
-async fn cancel_data_movement(context: &RunContext, restore: &str) -> Result<(), ActError> {
-    let movers = [
-        ("velero.io", "v1", "PodVolumeRestore"),
-        ("velero.io", "v2alpha1", "DataDownload"),
-    ];
-    let of_restore = ListParams::default().labels(&format!("velero.io/restore-name={restore}"));
-    let cancel = Patch::Merge(serde_json::json!({ "spec": { "cancel": true } }));
-    for (group, version, kind) in movers {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        let api = Api::<DynamicObject>::namespaced_with(
-            context.client.clone(),
-            &context.velero_namespace,
-            &resource,
-        );
-        let found = match api.list(&of_restore).await {
-            Ok(found) => found,
-            Err(kube::Error::Api(status)) if status.is_not_found() => continue,
-            Err(error) => return Err(error.into()),
-        };
-        for mover in found.items.iter().filter(|m| m.data["spec"]["cancel"] != true) {
-            api.patch(&mover.name_any(), &PatchParams::default(), &cancel)
-                .await?;
-        }
-    }
-    Ok(())
 }

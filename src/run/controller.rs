@@ -25,9 +25,10 @@ use super::{
     observe::{observe, phase},
 };
 use crate::{
-    admission::AdmissionState,
+    admission::{AdmissionState, Namespaces},
     condition,
     sandbox::objects::Operator,
+    source::kinds::Kind,
     velero::{Backup, Restore},
     workloads::watch::Wake,
 };
@@ -47,12 +48,16 @@ pub struct RunContext {
     pub restores: Store<Restore>,
     /// All Backups in Velero's namespace.
     pub backups: Store<Backup>,
+    /// All namespaces.
+    pub namespaces: Namespaces,
     /// Whether admission fences sandboxes.
     pub admission: watch::Receiver<AdmissionState>,
     /// Who we are.
     pub operator: Operator,
     /// Where Velero lives.
     pub velero_namespace: String,
+    /// The kinds that a source is looked through for.
+    pub source_kinds: Vec<Kind>,
     /// How many runs may have sandboxes at once.
     pub concurrent_runs: usize,
     /// Publishes Events.
@@ -184,7 +189,7 @@ async fn write_status(
     let name = report.name_any();
     let mut wanted = report;
     let mut status = status.clone();
-    condition::of_run(&mut status, wanted.metadata.generation);
+    condition::of_run(&mut status, &wanted.spec, wanted.metadata.generation);
     wanted.status = Some(status);
     match api.replace_status(&name, &PostParams::default(), &wanted).await {
         Ok(written) => Ok(Some(written)),

@@ -13,9 +13,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::observed::{Came, Fetched, RestoreOutcome};
 use crate::{
     checks::{Outcome, Target},
+    logs::Collected,
+    source::SourceObjects,
     velero::results::BackupContents,
     workloads::{
         assess::assess,
+        moments::Moments,
         references,
         watch::{SandboxWatch, Wake},
     },
@@ -36,8 +39,12 @@ pub struct RunMemory {
     watches: Mutex<BTreeMap<String, (String, SandboxWatch)>>,
     /// What each backup holds.
     pub contents: Fetches<BackupContents>,
+    /// What the source namespaces of each backup hold.
+    pub sources: Fetches<SourceObjects>,
     /// What each Restore did.
     pub outcomes: Fetches<RestoreOutcome>,
+    /// Logs and events of all sandboxes together.
+    pub logs: Fetches<Collected>,
     checks: Mutex<Checks>,
     obstacle: Mutex<Option<Obstacle>>,
 }
@@ -54,7 +61,9 @@ impl RunMemory {
             wake,
             watches: Mutex::default(),
             contents: Fetches::default(),
+            sources: Fetches::default(),
             outcomes: Fetches::default(),
+            logs: Fetches::default(),
             checks: Mutex::default(),
             obstacle: Mutex::default(),
         }
@@ -89,6 +98,7 @@ impl RunMemory {
         for (source, watch) in watches.values() {
             let objects = watch.objects()?;
             came.workloads.extend(assess(source, &objects));
+            came.moments = came.moments.and(Moments::of(&objects.pods));
             came.references.extend(
                 references::find(&objects)
                     .into_iter()

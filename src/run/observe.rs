@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use kymaros_crds::{RestoreReport, RunPhase, domain, domain::Test, names};
 
 use super::{
     controller::RunContext,
     memory::RunMemory,
-    observed::{Observed, RestoreSeen, Settings},
+    observed::{Came, Observed, RestoreSeen, Settings},
     plan,
     queue::{self, Entry},
 };
@@ -20,6 +20,7 @@ use crate::{
         Restore, choose,
         restore::{RestorePhase, timestamp},
     },
+    workloads::references::Form,
 };
 
 /// Names and UIDs of a run.
@@ -60,11 +61,13 @@ pub async fn observe(
             .map(|source| choose::choose(backups.iter().map(AsRef::as_ref), source, now))
             .collect(),
         contents: (0..sources).map(|i| memory.contents.get(i)).collect(),
+        sources: (0..sources).map(|i| memory.sources.get(i)).collect(),
         restores: (0..sources).map(|i| restore(context, &identity, i)).collect(),
         outcomes: (0..sources).map(|i| memory.outcomes.get(i)).collect(),
-        workloads: memory.came(targets.len().max(1)),
+        workloads: came(context, memory, targets.len().max(1)),
         outcomes_of_checks: memory.ended_checks(),
         obstacle: memory.obstacle(),
+        logs: memory.logs.get(0),
         leftovers: None,
         identity,
         status,
@@ -80,6 +83,19 @@ pub async fn observe(
         observed.leftovers = Some(left);
     }
     Ok(observed)
+}
+
+/// What came up. A short name is a Service only if there is a namespace of that name.
+fn came(context: &RunContext, memory: &RunMemory, expected: usize) -> Option<Came> {
+    let mut came = memory.came(expected)?;
+    came.references.retain(|(_, reference)| {
+        reference.form == Form::Qualified
+            || context
+                .namespaces
+                .get(&ObjectRef::new(&reference.namespace))
+                .is_some()
+    });
+    Some(came)
 }
 
 /// Parses the frozen spec; the same conversion that admitted the test.
@@ -109,6 +125,7 @@ fn settings(report: &RestoreReport) -> Result<Settings, String> {
         test,
         checks,
         missing_policy,
+        previous: report.spec.previous.clone(),
     })
 }
 

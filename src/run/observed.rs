@@ -8,20 +8,23 @@ use std::{
 
 use jiff::Timestamp;
 use kymaros_crds::{
-    RestoreReportStatus,
+    PreviousRun, RestoreReportStatus,
     domain::{Check, Test},
 };
 
 use super::{memory::Obstacle, queue::QueuePlace};
 use crate::{
     checks::Outcome,
+    logs::Collected,
     sandbox::{naming::RunIdentity, remove::Leftovers},
+    source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},
+        movers::Mover,
         restore::RestorePhase,
         results::{BackupContents, ItemAction, RestoreResults, RestoredObjects},
     },
-    workloads::{Workload, references::Reference},
+    workloads::{Workload, moments::Moments, references::Reference},
 };
 
 /// Everything a decision about one run depends on, besides the time.
@@ -43,6 +46,8 @@ pub struct Observed {
     pub chosen: Vec<Result<Chosen, NoBackup>>,
     /// What each chosen backup holds.
     pub contents: Vec<Fetched<BackupContents>>,
+    /// What the source namespaces of each backup hold now; asked for only where the test wants that comparison.
+    pub sources: Vec<Fetched<SourceObjects>>,
     /// Our Restore of each source.
     pub restores: Vec<Option<RestoreSeen>>,
     /// What each Restore did.
@@ -53,6 +58,8 @@ pub struct Observed {
     pub outcomes_of_checks: Vec<Outcome>,
     /// Something the cluster refused for good.
     pub obstacle: Option<Obstacle>,
+    /// Logs and events, where the test asks for them.
+    pub logs: Fetched<Collected>,
     /// What still carries the run's labels; only looked at while cleaning up.
     pub leftovers: Option<Leftovers>,
 }
@@ -66,6 +73,8 @@ pub struct Settings {
     pub checks: Vec<Check>,
     /// The policy that the test names and that did not exist when the run was made.
     pub missing_policy: Option<String>,
+    /// The run that this one is compared with.
+    pub previous: Option<PreviousRun>,
 }
 
 /// Something fetched in the background.
@@ -124,6 +133,8 @@ pub struct RestoreOutcome {
     pub restored: RestoredObjects,
     /// Errors and warnings.
     pub results: RestoreResults,
+    /// What carried the data of its volumes.
+    pub movers: Vec<Mover>,
 }
 
 /// What came up in all sandboxes of the run.
@@ -131,6 +142,8 @@ pub struct RestoreOutcome {
 pub struct Came {
     /// Workloads of all sandboxes.
     pub workloads: Vec<Workload>,
+    /// When their pods took which step.
+    pub moments: Moments,
     /// What they reference outside their own namespace, by source namespace.
     pub references: Vec<(String, Reference)>,
 }
@@ -146,6 +159,14 @@ impl Came {
     #[must_use]
     pub fn last_ready(&self) -> Option<Timestamp> {
         self.workloads.iter().filter_map(Workload::ready_since).max()
+    }
+
+    /// When everything will have stayed ready for `settle`, and outlived its own last crash.
+    #[must_use]
+    pub fn settles_at(&self, settle: Duration) -> Option<Timestamp> {
+        let stays = self.last_ready().map(|last| after(last, settle));
+        let outlives = self.workloads.iter().filter_map(|w| w.outlives).max();
+        stays.max(outlives)
     }
 
     /// Whether nothing can change by waiting: each workload is ready or hopeless.

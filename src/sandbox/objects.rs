@@ -121,17 +121,16 @@ impl SandboxPlan {
         }
     }
 
-    /// The quota: cpu and memory as requests and limits alike, as 0.6.9 had it, and no way to a node port or a
-    /// load balancer.
+    /// The quota: processor and memory as requests, and no way to a node port or a load balancer. Limits are not
+    /// counted: 0.6.9 did, and five containers that state none, and get those of the [limit range](Self::limit_range),
+    /// did not fit into two processors.
     #[must_use]
     pub fn resource_quota(&self) -> ResourceQuota {
         let quota = &self.quota;
         let pods = quota.pods.to_string();
         let hard = [
             ("requests.cpu", quota.cpu.as_str()),
-            ("limits.cpu", &quota.cpu),
             ("requests.memory", &quota.memory),
-            ("limits.memory", &quota.memory),
             ("requests.storage", &quota.storage),
             ("pods", &pods),
             ("services.nodeports", "0"),

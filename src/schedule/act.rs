@@ -6,10 +6,21 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use kymaros_crds::{
-    HealthCheckPolicy, RestoreReport, RestoreReportSpec, RestoreTest, RestoreTestSpec, names,
+    HealthCheckPolicy, PreviousRun, RestoreReport, RestoreReportSpec, RestoreTest, RestoreTestSpec, names,
 };
 
 use super::decide::Start;
+
+/// What a run is made with; later changes do not touch it.
+#[derive(Clone, Debug)]
+pub struct Frozen<'a> {
+    /// The test's spec, with everything that was left open filled in.
+    pub spec: &'a RestoreTestSpec,
+    /// The policy it names.
+    pub policy: Option<&'a HealthCheckPolicy>,
+    /// The run it will be compared with.
+    pub previous: Option<PreviousRun>,
+}
 
 /// Makes the report of a run. It carries a copy of spec and policy, so that later edits never touch a run in
 /// progress, and a finalizer, so that it cannot go before its sandboxes.
@@ -19,11 +30,10 @@ use super::decide::Start;
 pub async fn create_report(
     client: &Client,
     test: &RestoreTest,
-    spec: &RestoreTestSpec,
-    policy: Option<&HealthCheckPolicy>,
+    frozen: Frozen<'_>,
     start: Start,
 ) -> Result<String, kube::Error> {
-    let report = report(test, spec, policy, start);
+    let report = report(test, frozen, start);
     let name = report.name_any();
     let api = Api::<RestoreReport>::namespaced(client.clone(), &test.namespace().unwrap_or_default());
     match api.create(&PostParams::default(), &report).await {
@@ -35,12 +45,7 @@ pub async fn create_report(
 
 /// The report of a run: `<test>-YYYYMMDD-HHMMSS` as in 0.6.9, after the planned time, so that making it twice makes
 /// one. It carries the test's own labels.
-fn report(
-    test: &RestoreTest,
-    spec: &RestoreTestSpec,
-    policy: Option<&HealthCheckPolicy>,
-    start: Start,
-) -> RestoreReport {
+fn report(test: &RestoreTest, frozen: Frozen<'_>, start: Start) -> RestoreReport {
     let stamp = start.planned.strftime("%Y%m%d-%H%M%S").to_string();
     let name = names::object_name(&test.name_any(), &stamp);
     let mut labels = test.labels().clone();
@@ -67,8 +72,9 @@ fn report(
             test_ref: test.name_any(),
             trigger: Some(start.trigger),
             scheduled_for: Some(Time(start.planned)),
-            test: Some(spec.clone()),
-            policy: policy.map(|p| p.spec.clone()),
+            test: Some(frozen.spec.clone()),
+            policy: frozen.policy.map(|p| p.spec.clone()),
+            previous: frozen.previous,
         },
         status: None,
     }
@@ -161,12 +167,20 @@ mod tests {
             trigger: Trigger::Schedule,
             planned: "2026-01-02T03:04:05Z".parse().unwrap(),
         };
-        let made = report(&test, &test.spec, None, start);
+        let frozen = |test: &RestoreTest, start| {
+            let frozen = Frozen {
+                spec: &test.spec,
+                policy: None,
+                previous: None,
+            };
+            report(test, frozen, start)
+        };
+        let made = frozen(&test, start);
         assert_eq!(made.name_any(), "shop-20260102-030405");
         assert_eq!(made.labels()["kymaros.io/compliance"], "dora");
         assert_eq!(made.finalizers(), [names::FINALIZER]);
         test.metadata.name = Some("x".repeat(253));
-        let long = report(&test, &test.spec, None, start).name_any();
+        let long = frozen(&test, start).name_any();
         assert!(long.len() <= 253 && long.ends_with("-20260102-030405"), "{long}");
     }
 }

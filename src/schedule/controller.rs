@@ -12,19 +12,17 @@ use kube::{
         reflector::Store,
     },
 };
-use kymaros_crds::{
-    HealthCheckPolicy, RestoreReport, RestoreTest, RestoreTestSpec, RunPhase, Trigger, domain::Test, names,
-};
+use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, Trigger, domain::Test, names};
 use kymaros_webhooks::default::Defaults;
 use thiserror::Error;
 
 use super::{
-    act,
+    act::{self, Frozen},
     decide::{Decision, Facts, Past, Start, decide},
     summary::{self, Readiness},
 };
 
-use crate::run::observe;
+use crate::{run::observe, verdict};
 
 /// What the schedule controller works with.
 pub struct ScheduleContext {
@@ -108,7 +106,16 @@ pub async fn reconcile(
         },
         now,
     );
-    carry_out(&context, &test, &spec, policy.as_deref(), &decision).await?;
+    let previous = reports
+        .iter()
+        .rev()
+        .find_map(|r| verdict::previous(&r.name_any(), r.status.as_ref()?));
+    let frozen = Frozen {
+        spec: &spec,
+        policy: policy.as_deref(),
+        previous,
+    };
+    carry_out(&context, &test, frozen, &decision).await?;
     let warnings = parsed.schedule.warnings();
     let readiness = Readiness::Ready {
         decision: &decision,
@@ -127,8 +134,7 @@ pub async fn reconcile(
 async fn carry_out(
     context: &ScheduleContext,
     test: &RestoreTest,
-    spec: &RestoreTestSpec,
-    policy: Option<&HealthCheckPolicy>,
+    frozen: Frozen<'_>,
     decision: &Decision,
 ) -> Result<(), ScheduleError> {
     let client = &context.client;
@@ -143,7 +149,7 @@ async fn carry_out(
         .await
         .map_err(ScheduleError::Metadata)?;
     if let Some(start) = decision.start.filter(|_| !answered) {
-        let name = act::create_report(client, test, spec, policy, start)
+        let name = act::create_report(client, test, frozen, start)
             .await
             .map_err(ScheduleError::Report)?;
         tracing::info!(run = %name, trigger = ?start.trigger, "run started");

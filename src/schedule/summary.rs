@@ -1,7 +1,7 @@
 //! What a `RestoreTest` says of its runs: its status, from its reports.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kymaros_crds::{
     RestoreReport, RestoreReportStatus, RestoreTestPhase, RestoreTestStatus, RunPhase, RunResult,
     domain::Invalid,
@@ -135,14 +135,32 @@ fn conditions(
             }
         }
     }
-    if let Some(last) = last
-        && let Some(succeeded) = last.conditions.iter().find(|c| c.type_ == "Succeeded")
-    {
-        let mut condition = succeeded.clone();
-        condition.observed_generation = generation;
-        match conditions.iter_mut().find(|c| c.type_ == "Succeeded") {
-            Some(known) => *known = condition,
-            None => conditions.push(condition),
+    if let Some(last) = last {
+        adopt(conditions, last, generation);
+    }
+}
+
+/// What the latest verdict says of the backup is what the test says. A condition that it does not have is no longer
+/// true or false.
+fn adopt(conditions: &mut Vec<Condition>, last: &RestoreReportStatus, generation: Option<i64>) {
+    for type_ in ["Succeeded", "Regressed", "RTOExceeded"] {
+        let of_run = last.conditions.iter().find(|c| c.type_ == type_).cloned();
+        let known = conditions.iter().position(|c| c.type_ == type_);
+        match (of_run, known) {
+            (Some(of_run), known) => {
+                let condition = Condition {
+                    observed_generation: generation,
+                    ..of_run
+                };
+                match known {
+                    Some(at) => conditions[at] = condition,
+                    None => conditions.push(condition),
+                }
+            }
+            (None, Some(at)) => {
+                conditions.remove(at);
+            }
+            (None, None) => {}
         }
     }
 }

@@ -5,13 +5,7 @@ use super::results::ObjectId;
 /// Whether a resource such as `deployments.apps` is the kind of an object such as `apps/v1/Deployment`.
 #[must_use]
 pub fn is_resource_of(resource: &str, object: &ObjectId) -> bool {
-    let parts: Vec<&str> = object.kind.split('/').collect();
-    let (group, kind) = match parts.as_slice() {
-        [group, _version, kind] => (*group, *kind),
-        [_version, kind] => ("", *kind),
-        _ => ("", object.kind.as_str()),
-    };
-    let kind = kind.to_ascii_lowercase();
+    let kind = object.short_kind().to_ascii_lowercase();
     let (plural, of) = resource.split_once('.').unwrap_or((resource, ""));
     let same_kind = plural == kind
         || plural.strip_suffix('s') == Some(&kind)
@@ -19,7 +13,7 @@ pub fn is_resource_of(resource: &str, object: &ObjectId) -> bool {
         || plural
             .strip_suffix("ies")
             .is_some_and(|stem| kind.strip_suffix('y') == Some(stem));
-    same_kind && of == group
+    same_kind && of == object.group()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod choose;
 pub mod kinds;
+pub mod movers;
 pub mod restore;
 pub mod results;
 pub mod types;

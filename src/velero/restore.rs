@@ -5,62 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
-use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
+use crate::plan::excluded_resources;
 
-/// Kinds that never come back into a sandbox: they would reach out of it, defeat its fences, double production's
-/// work, or are remade by controllers. Velero resolves the names by discovery and ignores kinds the cluster
-/// does not have.
-pub const EXCLUDED_RESOURCES: &[&str] = &[
-    // Addresses of production pods, and ways in from outside.
-    "endpoints",
-    "endpointslices.discovery.k8s.io",
-    "ingresses.networking.k8s.io",
-    "httproutes.gateway.networking.k8s.io",
-    "grpcroutes.gateway.networking.k8s.io",
-    "tlsroutes.gateway.networking.k8s.io",
-    "tcproutes.gateway.networking.k8s.io",
-    "gateways.gateway.networking.k8s.io",
-    "routes.route.openshift.io",
-    "virtualservices.networking.istio.io",
-    "gateways.networking.istio.io",
-    "dnsendpoints.externaldns.k8s.io",
-    "targetgroupbindings.elbv2.k8s.aws",
-    // Policies are a union of allows: one restored policy can open the sandbox.
-    "networkpolicies.networking.k8s.io",
-    "ciliumnetworkpolicies.cilium.io",
-    "networkpolicies.crd.projectcalico.org",
-    // The sandbox has its own limits.
-    "resourcequotas",
-    "limitranges",
-    "priorityclasses.scheduling.k8s.io",
-    // Work that must not run twice.
-    "jobs.batch",
-    "leases.coordination.k8s.io",
-    "horizontalpodautoscalers.autoscaling",
-    "verticalpodautoscalers.autoscaling.k8s.io",
-    "scaledobjects.keda.sh",
-    "scaledjobs.keda.sh",
-    "poddisruptionbudgets.policy",
-    // Monitoring would alert on the copy.
-    "servicemonitors.monitoring.coreos.com",
-    "podmonitors.monitoring.coreos.com",
-    "prometheusrules.monitoring.coreos.com",
-    // Certificates would be ordered again.
-    "certificates.cert-manager.io",
-    "certificaterequests.cert-manager.io",
-    "orders.acme.cert-manager.io",
-    "challenges.acme.cert-manager.io",
-    "issuers.cert-manager.io",
-    // Generators of Secrets and GitOps objects; what they made is restored.
-    "externalsecrets.external-secrets.io",
-    "pushsecrets.external-secrets.io",
-    "sealedsecrets.bitnami.com",
-    "applications.argoproj.io",
-    "applicationsets.argoproj.io",
-    "kustomizations.kustomize.toolkit.fluxcd.io",
-    "helmreleases.helm.toolkit.fluxcd.io",
-    "events",
-];
+use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
 
 /// Labels that the Job controller puts on the pods of a Job.
 const JOB_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
@@ -110,7 +57,7 @@ pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
         spec: RestoreSpec {
             backup_name: Some(plan.backup.clone()),
             included_namespaces: Some(plan.mapping.keys().cloned().collect()),
-            excluded_resources: Some(EXCLUDED_RESOURCES.iter().map(ToString::to_string).collect()),
+            excluded_resources: Some(excluded_resources().map(str::to_owned).collect()),
             namespace_mapping: Some(plan.mapping.clone()),
             label_selector: Some(selector),
             existing_resource_policy: Some("none".to_owned()),

@@ -20,6 +20,13 @@ impl ObjectId {
         self.kind.rsplit('/').next().unwrap_or(&self.kind)
     }
 
+    /// The API group; empty for the core.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        let mut parts = self.kind.rsplitn(3, '/').skip(2);
+        parts.next().unwrap_or_default()
+    }
+
     /// `Kind/name`, as findings name objects.
     #[must_use]
     pub fn display(&self) -> String {
@@ -193,6 +200,10 @@ pub struct PvInfo {
 pub struct PvbInfo {
     /// Bytes of the snapshot.
     pub size: i64,
+    /// The pod it was a volume of.
+    pub pod_name: String,
+    /// The volume's name in that pod.
+    pub volume_name: String,
     /// Velero writes this field without a JSON tag, so it is capitalised.
     #[serde(rename = "Phase")]
     pub phase: String,

@@ -3,15 +3,53 @@
 use kymaros_crds::Cause;
 
 use super::SourceEvidence;
-use crate::velero::{kinds, results::ObjectId};
+use crate::{
+    run::observed::Fetched,
+    velero::{kinds, results::ObjectId},
+    workloads::pods::missing_object,
+};
 
 impl SourceEvidence<'_> {
+    /// Who is to blame for an error of the Restore. One that only misses an object which was refused itself has the
+    /// cause of that refusal.
+    pub(super) fn blame(&self, message: &str) -> Cause {
+        let cause = of_error(message);
+        if cause != Cause::RestoreEngine {
+            return cause;
+        }
+        self.refused_before(message).unwrap_or(cause)
+    }
+
+    fn refused_before(&self, message: &str) -> Option<Cause> {
+        let (kind, name) = missing_object(message)?.missing?;
+        let mut held = self
+            .contents?
+            .objects
+            .iter()
+            .filter(|(n, _)| self.mapping.contains_key(*n));
+        held.find_map(|(namespace, objects)| {
+            let object = objects
+                .iter()
+                .find(|o| o.short_kind() == kind && o.name == name)?;
+            self.failure_of(namespace, object).map(|(cause, _)| cause)
+        })
+    }
+
     /// Why Velero could not restore an object of a source namespace, in its own words and by cause.
     pub(super) fn failure_of(&self, namespace: &str, object: &ObjectId) -> Option<(Cause, &str)> {
         let sandbox = self.mapping.get(namespace)?;
         let errors = self.outcome?.results.errors.namespaces.as_ref()?.get(sandbox)?;
         let message = errors.iter().find(|m| is_about(m, sandbox, object))?;
         Some((of_error(message), message))
+    }
+
+    /// Whether the source still has this claim, and it never got a volume: nothing used it, so it has no data.
+    pub(super) fn never_bound(&self, namespace: &str, claim: &ObjectId) -> bool {
+        let there = self
+            .source
+            .and_then(Fetched::get)
+            .and_then(|s| s.objects.get(namespace));
+        there.is_some_and(|objects| objects.iter().any(|o| o.id == *claim && !o.has_data))
     }
 }
 
@@ -51,8 +89,8 @@ pub(super) fn of_failure(reason: &str) -> Cause {
 pub(super) fn of_error(message: &str) -> Cause {
     let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
     if says(&[
-        "exceeded quota",
-        "violates podsecurity",
+        // Quotas, Pod Security, admission policies, missing rights: the API server's word for all of them.
+        "is forbidden:",
         "denied the request",
         "failed calling webhook",
         "minimum cpu",

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level, SourceEvidence};
-use crate::velero::{
-    kinds,
-    restore::EXCLUDED_RESOURCES,
-    results::{ItemAction, ObjectId},
+use crate::{
+    plan::{Fate, fate},
+    run::observed::Fetched,
+    source::missing::missing,
+    velero::results::{ItemAction, ObjectId},
 };
 
 const MAX: u32 = 20;
@@ -19,6 +20,7 @@ struct Tally {
     expected: usize,
     explained: Vec<String>,
     by_kind: BTreeMap<String, (usize, usize)>,
+    custom: (usize, usize),
 }
 
 pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Level, CompletenessCounts) {
@@ -34,6 +36,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Le
             (Some(_), Some(_)) => object_by_object(source, &mut tally, findings),
             _ => by_counts(source, &mut tally),
         }
+        against_source(source, &mut tally, findings);
         nothing_restored(source, findings);
     }
     let Tally {
@@ -41,6 +44,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Le
         expected,
         explained,
         by_kind,
+        custom,
     } = tally;
     let mut level = Level::share(
         MAX,
@@ -56,7 +60,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Le
         };
     }
     level.not_tested = explained;
-    (level, counts(&by_kind))
+    (level, counts(&by_kind, custom))
 }
 
 fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut Vec<Finding>) {
@@ -103,6 +107,10 @@ impl Tally {
         let (there, all) = self.by_kind.entry(object.short_kind().to_owned()).or_default();
         *all += 1;
         *there += usize::from(present);
+        if is_custom(object) {
+            self.custom.1 += 1;
+            self.custom.0 += usize::from(present);
+        }
     }
 }
 
@@ -116,6 +124,50 @@ fn by_counts(source: &SourceEvidence<'_>, tally: &mut Tally) {
     tally
         .explained
         .push("objects one by one: the lists of backup and restore could not both be read".to_owned());
+}
+
+/// The other half: what was in the source when the backup was taken, and is not in the backup.
+fn against_source(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut Vec<Finding>) {
+    let (Some(now), Some(contents)) = (source.source, source.contents) else {
+        return;
+    };
+    let now = match now {
+        Fetched::Here(now) => now,
+        Fetched::Pending => return,
+        Fetched::Unavailable(reason) => {
+            findings.push(Finding {
+                level: FindingLevel::Completeness,
+                severity: Severity::Warning,
+                cause: Cause::Sandbox,
+                object: None,
+                message: format!(
+                    "what the source holds cannot be listed, so the backup was only held against itself: {reason}"
+                ),
+            });
+            return;
+        }
+    };
+    let Some(began) = source.backup.and_then(|b| b.started.as_ref()) else {
+        return;
+    };
+    for namespace in source.mapping.keys() {
+        let held = contents.objects.get(namespace).cloned().unwrap_or_default();
+        let there = now.objects.get(namespace).map(Vec::as_slice).unwrap_or_default();
+        for object in missing(there, &held, began.0, source.selector) {
+            tally.count(object, false);
+            findings.push(Finding {
+                level: FindingLevel::Completeness,
+                severity: Severity::Error,
+                cause: Cause::Backup,
+                object: Some(object.display()),
+                message: format!(
+                    "{} was in namespace {namespace} when the backup was taken and is not in it: look at the \
+                     filters of the backup",
+                    object.display()
+                ),
+            });
+        }
+    }
 }
 
 /// An empty restore is a failure, never a pass, whatever Velero calls it.
@@ -153,23 +205,17 @@ fn made_by_cluster(object: &ObjectId) -> Option<&'static str> {
 
 /// Why an object of the backup is rightly not in the sandbox.
 fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'static str> {
-    if is_excluded(object) {
-        return Some("excluded by policy");
+    if let Fate::Excluded(why) = fate(object) {
+        return Some(why);
     }
     match (object.short_kind(), object.name.as_str()) {
         ("Pod", _) => Some("finished, or made again by its controller"),
         ("Job", _) => Some("finished"),
         ("Secret", name) if name.contains("-token-") => Some("token of a service account"),
         ("PodVolumeBackup" | "PodVolumeRestore" | "Event", _) => Some("never restored"),
-        _ if source.selects_by_label => Some("not selected by labelSelector"),
+        _ if !source.selector.is_empty() => Some("not selected by labelSelector"),
         _ => None,
     }
-}
-
-fn is_excluded(object: &ObjectId) -> bool {
-    EXCLUDED_RESOURCES
-        .iter()
-        .any(|excluded| kinds::is_resource_of(excluded, object))
 }
 
 fn absent(object: &ObjectId, cause: Cause, why: &str) -> Finding {
@@ -182,7 +228,13 @@ fn absent(object: &ObjectId, cause: Cause, why: &str) -> Finding {
     }
 }
 
-fn counts(by_kind: &BTreeMap<String, (usize, usize)>) -> CompletenessCounts {
+/// The cluster's own groups have no dot, or end in `k8s.io`.
+fn is_custom(object: &ObjectId) -> bool {
+    let group = object.group();
+    group.contains('.') && !group.ends_with(".k8s.io")
+}
+
+fn counts(by_kind: &BTreeMap<String, (usize, usize)>, custom: (usize, usize)) -> CompletenessCounts {
     const NAMED: [&str; 5] = [
         "Deployment",
         "Service",
@@ -200,40 +252,6 @@ fn counts(by_kind: &BTreeMap<String, (usize, usize)>) -> CompletenessCounts {
         secrets: show(NAMED[2]),
         config_maps: show(NAMED[3]),
         pvcs: show(NAMED[4]),
-        custom_resources: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn object(kind: &str) -> ObjectId {
-        ObjectId {
-            kind: kind.into(),
-            name: "x".into(),
-        }
-    }
-
-    #[test]
-    fn knows_excluded_kinds_by_group() {
-        for kind in [
-            "v1/Endpoints",
-            "discovery.k8s.io/v1/EndpointSlice",
-            "networking.k8s.io/v1/NetworkPolicy",
-            "networking.k8s.io/v1/Ingress",
-            "v1/ResourceQuota",
-            "batch/v1/Job",
-        ] {
-            assert!(is_excluded(&object(kind)), "{kind}");
-        }
-        for kind in [
-            "v1/Secret",
-            "apps/v1/Deployment",
-            "batch/v1/CronJob",
-            "example.com/v1/Ingress",
-        ] {
-            assert!(!is_excluded(&object(kind)), "{kind}");
-        }
+        custom_resources: (custom.1 > 0).then(|| format!("{}/{}", custom.0, custom.1)),
     }
 }

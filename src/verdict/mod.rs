@@ -4,25 +4,34 @@ mod blame;
 mod completeness;
 mod dependencies;
 mod health;
+mod level;
+mod regression;
 mod restore;
 mod result;
+mod rto;
 mod startup;
+mod volumes;
 
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
 use kymaros_crds::{
-    Cause, CheckStatus, CompletenessCounts, Finding, FindingLevel, LevelResult, LevelStatus, ResolvedBackup,
-    RestoreReportStatus, Rto, RunResult, Severity, ValidationLevels, domain,
+    Cause, CheckStatus, CompletenessCounts, Finding, FindingLevel, PreviousRun, ResolvedBackup,
+    RestoreReportStatus, Rto, RunResult, Severity, ValidationLevels,
+    domain::{self, CompletenessBasis},
 };
 
 use crate::{
     run::observed::{Came, Fetched, Observed, RestoreOutcome, RestoreSeen, Settings},
+    source::SourceObjects,
     velero::results::BackupContents,
+    workloads::{Trouble, Workload},
 };
+
+pub use level::Level;
+pub use regression::previous;
 
 /// What one backup source of a run has seen.
 #[derive(Clone, Debug)]
@@ -35,10 +44,12 @@ pub struct SourceEvidence<'a> {
     pub restore: Option<&'a RestoreSeen>,
     /// What the Restore did, when that could be read.
     pub outcome: Option<&'a RestoreOutcome>,
+    /// What its namespaces hold now, where that is compared.
+    pub source: Option<&'a Fetched<SourceObjects>>,
+    /// The labels the test selects by.
+    pub selector: &'a BTreeMap<String, String>,
     /// Source namespace to sandbox.
     pub mapping: BTreeMap<String, String>,
-    /// The test selects objects by label, so absence of others is wanted.
-    pub selects_by_label: bool,
 }
 
 /// Everything a verdict rests on.
@@ -64,6 +75,10 @@ pub struct Evidence<'a> {
     pub findings: &'a [Finding],
     /// Whether the run was cut short before its checks ended.
     pub ended_early: bool,
+    /// The run that this one is compared with.
+    pub previous: Option<&'a PreviousRun>,
+    /// Somebody wants to be told of a missed recovery time.
+    pub alert_on_exceed: bool,
 }
 
 impl<'a> Evidence<'a> {
@@ -81,7 +96,10 @@ impl<'a> Evidence<'a> {
                 restore: observed.restores.get(i).and_then(Option::as_ref),
                 outcome: observed.outcomes.get(i).and_then(Fetched::get),
                 mapping: crate::run::plan::mapping(&observed.identity, &settings.test, i),
-                selects_by_label: !source.label_selector.is_empty(),
+                source: (source.completeness == CompletenessBasis::Source)
+                    .then(|| observed.sources.get(i))
+                    .flatten(),
+                selector: &source.label_selector,
             });
         Self {
             sources: sources.collect(),
@@ -103,6 +121,8 @@ impl<'a> Evidence<'a> {
             max_rto: settings.test.sla.as_ref().map(|s| s.max_rto),
             findings: &status.findings,
             ended_early: status.reason.is_some(),
+            previous: settings.previous.as_ref(),
+            alert_on_exceed: settings.test.sla.as_ref().is_some_and(|s| s.alert_on_exceed),
         }
     }
 
@@ -114,71 +134,6 @@ impl<'a> Evidence<'a> {
                 .is_some_and(|r| matches!(r.phase, Completed | PartiallyFailed))
         };
         !self.sources.is_empty() && self.sources.iter().all(ended)
-    }
-}
-
-/// One judged level.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Level {
-    /// Points earned.
-    pub points: u32,
-    /// Points that full marks give.
-    pub max: u32,
-    /// In one sentence.
-    pub detail: String,
-    /// What was looked at.
-    pub tested: Vec<String>,
-    /// What was not, and why.
-    pub not_tested: Vec<String>,
-    /// Whether there was anything to judge.
-    pub judged: bool,
-}
-
-impl Level {
-    fn not_tested(max: u32, detail: &str) -> Self {
-        Self {
-            points: 0,
-            max,
-            detail: detail.to_owned(),
-            tested: Vec::new(),
-            not_tested: Vec::new(),
-            judged: false,
-        }
-    }
-
-    /// Points in proportion, rounded down: full marks only for everything.
-    fn share(max: u32, good: usize, all: usize, detail: String) -> Self {
-        let earned = (max as usize * good.min(all)).checked_div(all);
-        let points = earned.and_then(|p| p.try_into().ok()).unwrap_or(max);
-        Self {
-            points,
-            max,
-            detail,
-            tested: Vec::new(),
-            not_tested: Vec::new(),
-            judged: true,
-        }
-    }
-
-    fn result(&self) -> LevelResult {
-        match (self.judged, self.points) {
-            (false, _) => LevelResult::NotTested,
-            (true, points) if points == self.max => LevelResult::Pass,
-            (true, 0) => LevelResult::Fail,
-            (true, _) => LevelResult::Partial,
-        }
-    }
-
-    fn status(&self) -> LevelStatus {
-        const MOST: usize = 50;
-        LevelStatus {
-            status: self.result(),
-            detail: Some(self.detail.clone()).filter(|d| !d.is_empty()),
-            tested: self.tested.iter().take(MOST).cloned().collect(),
-            not_tested: self.not_tested.iter().take(MOST).cloned().collect(),
-            points: Some(i32::try_from(self.points).unwrap_or_default()),
-            max: Some(i32::try_from(self.max).unwrap_or_default()),
-        }
     }
 }
 
@@ -205,6 +160,8 @@ pub struct Verdict {
     pub max_rto: Option<Duration>,
     /// Findings made here.
     pub findings: Vec<Finding>,
+    /// What got worse since the previous run.
+    pub regressions: Vec<String>,
     /// The result, after all caps.
     pub result: RunResult,
     /// Who is to blame for what was lost.
@@ -243,6 +200,7 @@ impl Verdict {
             rto_compliance: self.rto_compliance.status(),
         });
         status.completeness = Some(self.counts.clone());
+        status.regressions.clone_from(&self.regressions);
         status.rto = self.rto.map(|measured| Rto {
             measured: domain::duration::format(measured),
             target: self.max_rto.map(domain::duration::format),
@@ -256,6 +214,21 @@ impl Verdict {
     }
 }
 
+/// Who is to blame for a workload that does not start, and why, as far as is known in the middle of a run.
+#[must_use]
+pub fn explain(
+    observed: &Observed,
+    settings: &Settings,
+    workload: &Workload,
+    trouble: &Trouble,
+) -> (Cause, String) {
+    startup::explain(
+        &Evidence::of(observed, &observed.status, settings),
+        workload,
+        trouble,
+    )
+}
+
 /// Judges a run.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
@@ -265,8 +238,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let pod_startup = startup::judge(evidence, &mut findings);
     let internal_health = health::judge(evidence, &mut findings);
     let cross_namespace_deps = dependencies::judge(evidence, &mut findings);
-    let rto = measured_rto(evidence);
-    let rto_compliance = judge_rto(evidence, rto, &mut findings);
+    let rto = rto::measured(evidence);
+    let rto_compliance = rto::judge(evidence, rto, &mut findings);
     let mut verdict = Verdict {
         restore_integrity,
         completeness,
@@ -278,64 +251,28 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
         rto,
         max_rto: evidence.max_rto,
         findings,
+        regressions: Vec::new(),
         result: RunResult::Inconclusive,
         cause: None,
     };
     (verdict.result, verdict.cause) = result::decide(&verdict, evidence);
+    compare(&mut verdict, evidence.previous);
     verdict
 }
 
-/// From the Restore's start to the moment the last workload was ready and the last check first passed: timestamps of
-/// the API server and of the checks, so a restart of the operator changes nothing.
-fn measured_rto(evidence: &Evidence<'_>) -> Option<Duration> {
-    let started = evidence.sources.iter().filter_map(|s| s.restore?.started).min()?;
-    let came = evidence.came.filter(|_| evidence.restored())?;
-    if !came.all_ready() || !evidence.absent.is_empty() {
-        return None;
-    }
-    let restored = evidence.sources.iter().filter_map(|s| s.restore?.completed).max();
-    let checked = evidence
-        .checks
-        .iter()
-        .filter_map(|c| c.passed_at.as_ref())
-        .map(|t| t.0)
-        .max();
-    let end: Timestamp = [restored, came.last_ready(), checked]
-        .into_iter()
-        .flatten()
-        .max()?;
-    let millis = u64::try_from(end.duration_since(started).as_millis()).ok()?;
-    Some(Duration::from_millis(millis))
-}
-
-fn judge_rto(evidence: &Evidence<'_>, rto: Option<Duration>, findings: &mut Vec<Finding>) -> Level {
-    const MAX: u32 = 5;
-    let Some(measured) = rto else {
-        return Level::not_tested(MAX, "the application did not come up, so there is no RTO");
-    };
-    let shown = domain::duration::format(measured);
-    match evidence.max_rto {
-        None => Level::share(MAX, 1, 1, format!("{shown}; no SLA is set")),
-        Some(max) if measured <= max => Level::share(
-            MAX,
-            1,
-            1,
-            format!("{shown}, within {}", domain::duration::format(max)),
-        ),
-        Some(max) => {
-            let message = format!(
-                "RTO {shown} is more than the agreed {}",
-                domain::duration::format(max)
-            );
-            findings.push(Finding {
-                level: FindingLevel::RtoCompliance,
-                severity: Severity::Warning,
-                cause: Cause::Application,
-                object: None,
-                message: message.clone(),
-            });
-            Level::share(MAX, 0, 1, message)
-        }
+/// A regression lowers nothing: the points are lost already. It is said, because a slow decline is easily missed.
+fn compare(verdict: &mut Verdict, previous: Option<&PreviousRun>) {
+    verdict.regressions = previous
+        .map(|previous| regression::worse(previous, verdict))
+        .unwrap_or_default();
+    for message in verdict.regressions.clone() {
+        verdict.findings.push(Finding {
+            level: FindingLevel::Run,
+            severity: Severity::Warning,
+            cause: verdict.cause.unwrap_or(Cause::Unknown),
+            object: None,
+            message,
+        });
     }
 }
 

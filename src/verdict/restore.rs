@@ -2,7 +2,7 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level, SourceEvidence, blame};
+use super::{Evidence, Level, SourceEvidence, blame, volumes};
 use crate::velero::restore::RestorePhase;
 
 const MAX: u32 = 25;
@@ -78,7 +78,7 @@ fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
         .map(|o| o.results.errors.all().collect())
         .unwrap_or_default();
     for message in &messages {
-        let cause = blame::of_error(message);
+        let cause = source.blame(message);
         if cause != Cause::Sandbox {
             lost += 1;
         }
@@ -98,68 +98,7 @@ fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
             format!("the restore ended PartiallyFailed with {counted} errors, whose text cannot be read");
         findings.push(error(Cause::Unknown, None, message));
     }
-    lost + lost_volumes(source, findings)
-}
-
-/// Claims that came back without the data they had.
-fn lost_volumes(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
-    let Some(contents) = source.contents else { return 0 };
-    let mut lost = 0;
-    for volume in contents
-        .volumes
-        .iter()
-        .filter(|v| source.mapping.contains_key(&v.pvc_namespace))
-    {
-        if volume.has_data() {
-            continue;
-        }
-        lost += 1;
-        let why = match (volume.skipped_reason.as_str(), volume.backup_method.as_str()) {
-            ("", "") => "no backup method was used for it".to_owned(),
-            ("", method) => format!("{method} failed"),
-            (reason, _) => reason.trim_end_matches(';').to_owned(),
-        };
-        findings.push(Finding {
-            level: FindingLevel::RestoreIntegrity,
-            severity: Severity::Error,
-            cause: Cause::Backup,
-            object: Some(format!("PersistentVolumeClaim/{}", volume.pvc_name)),
-            message: format!(
-                "the backup holds no data of volume claim {}: {why}",
-                volume.pvc_name
-            ),
-        });
-    }
-    lost + volumes_without_record(source, findings)
-}
-
-/// Claims in the backup of which Velero recorded no volume at all: nothing was tried.
-fn volumes_without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
-    let Some(contents) = source.contents else { return 0 };
-    let mut lost = 0;
-    for namespace in source.mapping.keys() {
-        let claims = contents.objects.get(namespace).into_iter().flatten();
-        for claim in claims.filter(|o| o.short_kind() == "PersistentVolumeClaim") {
-            let recorded = contents
-                .volumes
-                .iter()
-                .any(|v| v.pvc_namespace == *namespace && v.pvc_name == claim.name);
-            if !recorded {
-                lost += 1;
-                findings.push(Finding {
-                    level: FindingLevel::RestoreIntegrity,
-                    severity: Severity::Error,
-                    cause: Cause::Backup,
-                    object: Some(claim.display()),
-                    message: format!(
-                        "the backup holds volume claim {} without any volume data",
-                        claim.name
-                    ),
-                });
-            }
-        }
-    }
-    lost
+    lost + volumes::lost(source, findings)
 }
 
 fn error(cause: Cause, object: Option<String>, message: String) -> Finding {

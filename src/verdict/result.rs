@@ -46,8 +46,10 @@ fn fails(verdict: &Verdict, evidence: &Evidence<'_>, errors: &[&Finding]) -> boo
         .iter()
         .any(|c| c.required && c.status != kymaros_crds::CheckResult::Pass);
     let lost_data = verdict.findings.iter().any(|f| {
-        f.level == FindingLevel::RestoreIntegrity
-            && f.cause == Cause::Backup
+        matches!(
+            f.level,
+            FindingLevel::RestoreIntegrity | FindingLevel::Completeness
+        ) && matches!(f.cause, Cause::Backup | Cause::RestoreEngine)
             && f.object
                 .as_deref()
                 .is_some_and(|o| o.starts_with("PersistentVolumeClaim/"))

@@ -15,9 +15,15 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
     let ready = workloads.iter().filter(|w| w.is_ready()).count();
     for workload in workloads {
         if let WorkloadState::Pending(trouble) | WorkloadState::Hopeless(trouble) = &workload.state {
-            findings.extend(explain(evidence, workload, trouble));
+            findings.push(not_started(evidence, workload, trouble));
         }
     }
+    findings.extend(
+        workloads
+            .iter()
+            .filter(|w| w.is_ready() && w.restarts > 0)
+            .map(restarted),
+    );
     for (source, object) in &evidence.absent {
         findings.push(Finding {
             level: FindingLevel::PodStartup,
@@ -40,25 +46,45 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
     level
 }
 
+/// Good to know: in a disaster nobody wonders then.
+fn restarted(workload: &Workload) -> Finding {
+    Finding {
+        level: FindingLevel::PodStartup,
+        severity: Severity::Info,
+        cause: Cause::Application,
+        object: Some(workload.object.clone()),
+        message: format!(
+            "{} restarted before it stayed up ({} restarts)",
+            workload.object, workload.restarts
+        ),
+    }
+}
+
 /// A workload that is not ready, and the missing object behind it with whoever lost it.
-fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) -> Vec<Finding> {
-    let startup = |cause, object: String, message| Finding {
+fn not_started(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) -> Finding {
+    let (cause, why) = explain(evidence, workload, trouble);
+    let missing = trouble
+        .missing
+        .as_ref()
+        .map(|(kind, name)| format!("{kind}/{name}"));
+    Finding {
         level: FindingLevel::PodStartup,
         severity: Severity::Error,
         cause,
-        object: Some(object),
-        message,
-    };
-    let Some((kind, name)) = &trouble.missing else {
-        let message = format!("{} does not start: {}", workload.object, trouble.message);
-        return vec![startup(trouble.cause, workload.object.clone(), message)];
-    };
-    let (cause, why) = who_lost(evidence, &workload.source, kind, name);
-    let message = format!(
-        "{} does not start: {kind} {name} is missing, {why}",
-        workload.object
-    );
-    vec![startup(cause, format!("{kind}/{name}"), message)]
+        object: Some(missing.unwrap_or_else(|| workload.object.clone())),
+        message: format!("{} does not start: {why}", workload.object),
+    }
+}
+
+/// Who is to blame for a workload that does not start, and why.
+pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) -> (Cause, String) {
+    match &trouble.missing {
+        None => (trouble.cause, trouble.message.clone()),
+        Some((kind, name)) => {
+            let (cause, why) = who_lost(evidence, &workload.source, kind, name);
+            (cause, format!("{kind} {name} is missing, {why}"))
+        }
+    }
 }
 
 fn who_lost(evidence: &Evidence<'_>, namespace: &str, kind: &str, name: &str) -> (Cause, &'static str) {

@@ -1,31 +1,40 @@
 //! From what a run has seen to its verdict.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use kymaros_crds::{
-    Cause, CheckResult, CheckStatus, Finding, FindingLevel, ResolvedBackup, RunResult, Severity,
+    Cause, CheckResult, CheckStatus, Finding, FindingLevel, PreviousRun, ResolvedBackup, RunResult, Severity,
 };
 
 use super::{Evidence, SourceEvidence, Verdict, judge};
 use crate::{
-    run::observed::{Came, RestoreOutcome, RestoreSeen},
+    run::observed::{Came, Fetched, RestoreOutcome, RestoreSeen},
+    source::{SourceObject, SourceObjects},
     velero::{
         restore::RestorePhase,
         results::{BackupContents, ItemAction, ObjectId, RestoredObjects, VolumeInfo},
     },
-    workloads::{Trouble, Workload, WorkloadState},
+    workloads::{
+        Trouble, Workload, WorkloadState,
+        moments::Moments,
+        references::{Form, Reference},
+    },
 };
 
 /// Everything a healthy run has seen; tests break one thing each.
 struct Seen {
     backup: ResolvedBackup,
     contents: BackupContents,
+    source: Fetched<SourceObjects>,
     restore: RestoreSeen,
     outcome: RestoreOutcome,
     came: Came,
     checks: Vec<CheckStatus>,
     findings: Vec<Finding>,
     max_rto: Option<Duration>,
+    previous: Option<PreviousRun>,
 }
 
 fn object(kind: &str, name: &str) -> ObjectId {
@@ -59,6 +68,7 @@ impl Seen {
             backup: ResolvedBackup {
                 name: "b".into(),
                 phase: Some("Completed".into()),
+                started: Some(Time("2026-01-01T00:00:00Z".parse().unwrap())),
                 ..Default::default()
             },
             contents: BackupContents {
@@ -70,6 +80,7 @@ impl Seen {
                     ..Default::default()
                 }],
             },
+            source: Fetched::Here(Arc::new(SourceObjects::default())),
             restore: RestoreSeen {
                 phase: RestorePhase::Completed,
                 phase_text: "Completed".into(),
@@ -93,7 +104,10 @@ impl Seen {
                     wanted: 1,
                     ready: 1,
                     state: WorkloadState::Ready("2026-01-01T00:00:07Z".parse().ok()),
+                    restarts: 0,
+                    outlives: None,
                 }],
+                moments: Moments::default(),
                 references: vec![],
             },
             checks: vec![
@@ -102,6 +116,7 @@ impl Seen {
             ],
             findings: vec![],
             max_rto: Some(Duration::from_mins(1)),
+            previous: None,
         }
     }
 
@@ -113,7 +128,8 @@ impl Seen {
                 restore: Some(&self.restore),
                 outcome: Some(&self.outcome),
                 mapping: BTreeMap::from([("shop".to_owned(), "sb".to_owned())]),
-                selects_by_label: false,
+                source: Some(&self.source),
+                selector: &BTreeMap::new(),
             }],
             came: Some(&self.came),
             absent: vec![],
@@ -124,6 +140,8 @@ impl Seen {
             max_rto: self.max_rto,
             findings: &self.findings,
             ended_early: false,
+            previous: self.previous.as_ref(),
+            alert_on_exceed: false,
         })
     }
 
@@ -235,6 +253,26 @@ fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
 }
 
 #[test]
+fn an_error_that_follows_from_a_refusal_has_its_cause() {
+    let mut seen = Seen::healthy();
+    let errors = [
+        "error restoring persistentvolumeclaims/sb/d: persistentvolumeclaims \"d\" is forbidden: exceeded quota: q",
+        "error getting persistent volume claim for volume: persistentvolumeclaims \"d\" not found",
+    ];
+    let errors = errors.map(str::to_owned).to_vec();
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), errors)].into());
+    let claim = object("v1/PersistentVolumeClaim", "d");
+    seen.outcome
+        .restored
+        .objects
+        .get_mut("sb")
+        .unwrap()
+        .insert(claim, ItemAction::Failed);
+    let verdict = seen.judge();
+    assert_eq!(verdict.result, RunResult::Inconclusive, "{:?}", verdict.findings);
+}
+
+#[test]
 fn an_empty_restore_fails_whatever_velero_calls_it() {
     let mut seen = Seen::healthy();
     seen.outcome.restored.objects.clear();
@@ -258,6 +296,62 @@ fn what_the_sandbox_spoils_is_inconclusive_and_never_a_failed_backup() {
         seen.judge().result,
         RunResult::Fail,
         "a fault of the backup beside it is a fault"
+    );
+}
+
+#[test]
+fn a_claim_that_never_got_its_volume_has_no_data_to_lose() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes.clear();
+    let claim = |has_data| {
+        let claim = SourceObject {
+            id: object("v1/PersistentVolumeClaim", "d"),
+            labels: BTreeMap::new(),
+            has_data,
+            created: "2025-12-31T00:00:00Z".parse().unwrap(),
+        };
+        let objects = [("shop".to_owned(), vec![claim])].into();
+        Fetched::Here(Arc::new(SourceObjects { objects }))
+    };
+    seen.source = claim(false);
+    assert_eq!(seen.judge().result, RunResult::Pass);
+    seen.source = claim(true);
+    assert_eq!(seen.judge().result, RunResult::Fail);
+}
+
+#[test]
+fn what_the_backup_never_held_is_the_backups_fault() {
+    let mut seen = Seen::healthy();
+    let in_source = |kind: &str, name: &str| SourceObject {
+        id: object(kind, name),
+        labels: BTreeMap::new(),
+        has_data: true,
+        created: "2025-12-31T00:00:00Z".parse().unwrap(),
+    };
+    let holds = |objects: Vec<SourceObject>| {
+        Fetched::Here(Arc::new(SourceObjects {
+            objects: [("shop".to_owned(), objects)].into(),
+        }))
+    };
+    seen.source = holds(vec![
+        in_source("apps/v1/Deployment", "web"),
+        in_source("apps/v1/Deployment", "worker"),
+    ]);
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.completeness.points, verdict.result, verdict.cause),
+        (15, RunResult::Partial, Some(Cause::Backup))
+    );
+    seen.source = holds(vec![in_source("v1/PersistentVolumeClaim", "uploads")]);
+    assert_eq!(seen.judge().result, RunResult::Fail, "data is lost");
+    seen.source = Fetched::Unavailable("no".into());
+    let verdict = seen.judge();
+    assert_eq!(verdict.result, RunResult::Pass, "nothing is known to be lost");
+    assert_eq!(
+        verdict.findings.len(),
+        1,
+        "but it is said: {:?}",
+        verdict.findings
     );
 }
 
@@ -306,6 +400,75 @@ fn an_sla_that_is_missed_costs_its_points() {
     assert_eq!((verdict.rto_compliance.points, verdict.score()), (0, 95));
     seen.max_rto = Some(Duration::from_secs(7));
     assert_eq!(seen.judge().score(), 100);
+}
+
+#[test]
+fn a_reference_out_of_the_test_costs_points_unless_the_cluster_has_it() {
+    let mut seen = Seen::healthy();
+    let to = |service: &str, namespace: &str| {
+        let reference = Reference {
+            from: "Deployment/web".into(),
+            service: service.into(),
+            namespace: namespace.into(),
+            form: Form::Qualified,
+        };
+        ("shop".to_owned(), reference)
+    };
+    seen.came.references = vec![to("kubernetes", "default"), to("db", "shop")];
+    assert_eq!(seen.judge().cross_namespace_deps.points, 10);
+    seen.came.references.push(to("db", "data"));
+    let verdict = seen.judge();
+    assert_eq!(verdict.cross_namespace_deps.points, 0);
+    assert!(
+        verdict.findings[0].message.contains("namespace data"),
+        "{:?}",
+        verdict.findings
+    );
+}
+
+#[test]
+fn what_got_worse_since_the_last_run_is_said() {
+    let mut seen = Seen::healthy();
+    let previous = |score, levels: &[&str], rto: &str| PreviousRun {
+        report: "shop-1".into(),
+        score,
+        levels: levels.iter().map(ToString::to_string).collect(),
+        rto: Some(rto.into()),
+    };
+    seen.previous = Some(previous(100, &["internalHealth"], "5s"));
+    assert_eq!(
+        seen.judge().regressions,
+        Vec::<String>::new(),
+        "7s is within the noise"
+    );
+    seen.restore.started = "2025-12-31T23:59:00Z".parse().ok();
+    let worse = seen.judge().regressions;
+    assert!(worse.len() == 1 && worse[0].contains("1m7s"), "{worse:?}");
+    seen.previous = Some(previous(95, &["internalHealth"], "1m"));
+    seen.checks[0].status = CheckResult::Fail;
+    let verdict = seen.judge();
+    assert!(
+        verdict.regressions[0].contains("internalHealth"),
+        "{:?}",
+        verdict.regressions
+    );
+    assert_eq!(
+        verdict.regressions.len(),
+        1,
+        "ten points exactly are no drop of more than ten"
+    );
+    seen.previous = Some(previous(95, &[], "1m"));
+    seen.checks[1].status = CheckResult::Fail;
+    assert!(
+        seen.judge().regressions[0].contains("from 95 to 75"),
+        "{:?}",
+        seen.judge().regressions
+    );
+    seen.troubled(Trouble::new(Cause::Sandbox, "exceeded quota"));
+    assert!(
+        seen.judge().regressions.is_empty(),
+        "an inconclusive run is compared with nothing"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::{Event, Pod},
+    core::v1::{ConfigMap, Event, Pod, Service},
 };
 use kube::ResourceExt;
 use kymaros_crds::Cause;
@@ -13,7 +13,7 @@ use kymaros_crds::Cause;
 use super::{
     Trouble, Workload, WorkloadState,
     controllers::{Controller, controllers},
-    pods::{PodState, judge, missing_object},
+    pods::{PodState, judge, missing_object, outlives, restarts},
 };
 
 /// The objects of one sandbox, as its watches see them.
@@ -29,6 +29,10 @@ pub struct SandboxObjects {
     pub daemon_sets: Vec<DaemonSet>,
     /// Replica sets, for those without a Deployment and for reasons why pods cannot be made.
     pub replica_sets: Vec<ReplicaSet>,
+    /// Settings, which may name other namespaces.
+    pub config_maps: Vec<ConfigMap>,
+    /// Services, of which some are only names of others.
+    pub services: Vec<Service>,
     /// Warnings.
     pub warnings: Vec<Event>,
 }
@@ -54,13 +58,14 @@ pub fn assess(source: &str, objects: &SandboxObjects) -> Vec<Workload> {
 
 impl Controller<'_> {
     fn assess(&self, source: &str, objects: &SandboxObjects) -> Workload {
-        let pods: Vec<PodState> = objects
-            .pods
-            .iter()
-            .filter(|p| self.selects(p))
+        let own = || objects.pods.iter().filter(|p| self.selects(p));
+        let pods: Vec<PodState> = own()
             .map(|p| judge(p, &warnings_about("Pod", &p.name_any(), objects)))
             .collect();
-        let state = if self.current && self.ready >= self.wanted {
+        // The controller's word comes later than that of its pods: one that has just crashed is not ready.
+        let up = pods.iter().filter(|p| matches!(p, PodState::Ready(_))).count();
+        let all_up = usize::try_from(self.wanted).is_ok_and(|wanted| up >= wanted);
+        let state = if self.current && self.ready >= self.wanted && all_up {
             WorkloadState::Ready(newest_ready(&pods))
         } else {
             self.not_ready(&pods, objects)
@@ -71,6 +76,8 @@ impl Controller<'_> {
             wanted: self.wanted,
             ready: self.ready.min(self.wanted),
             state,
+            restarts: own().map(restarts).sum(),
+            outlives: own().filter_map(outlives).max(),
         }
     }
 
@@ -95,7 +102,7 @@ impl Controller<'_> {
             return WorkloadState::Hopeless(trouble);
         }
         let waiting = pods.iter().find_map(|p| match p {
-            PodState::Waiting(t) | PodState::Crashing(t) => Some(t.clone()),
+            PodState::Waiting(t) | PodState::Crashing(t) | PodState::Gone(t) => Some(t.clone()),
             _ => None,
         });
         let trouble = waiting.or_else(|| unanswered(&failures)).unwrap_or_else(|| {
@@ -134,7 +141,7 @@ fn bare(source: &str, pod: &Pod, objects: &SandboxObjects) -> Workload {
     let state = match judge(pod, &warnings_about("Pod", &pod.name_any(), objects)) {
         PodState::Ready(since) => WorkloadState::Ready(since),
         PodState::Succeeded => WorkloadState::Ready(None),
-        PodState::Hopeless(trouble) => WorkloadState::Hopeless(trouble),
+        PodState::Hopeless(trouble) | PodState::Gone(trouble) => WorkloadState::Hopeless(trouble),
         PodState::Waiting(trouble) | PodState::Crashing(trouble) => WorkloadState::Pending(trouble),
     };
     let ready = i32::from(matches!(state, WorkloadState::Ready(_)));
@@ -144,6 +151,8 @@ fn bare(source: &str, pod: &Pod, objects: &SandboxObjects) -> Workload {
         wanted: 1,
         ready,
         state,
+        restarts: restarts(pod),
+        outlives: outlives(pod),
     }
 }
 
@@ -162,7 +171,7 @@ fn refused(message: &str) -> Option<Trouble> {
             format!("the sandbox limits do not allow it: {message}"),
         ));
     }
-    if says("violates PodSecurity") || says("denied the request") {
+    if says("violates PodSecurity") || says("denied the request") || says("denied request") {
         return Some(Trouble::new(
             Cause::Sandbox,
             format!("admission refuses it: {message}"),
@@ -287,6 +296,35 @@ mod tests {
             &json!({ "observedGeneration": 1, "readyReplicas": 1 }),
         )];
         assert!(!only(&objects).is_ready());
+    }
+
+    #[test]
+    fn a_pod_that_has_just_crashed_is_not_ready_whatever_its_controller_still_says() {
+        let objects = SandboxObjects {
+            deployments: vec![deployment(
+                1,
+                &json!({ "observedGeneration": 1, "readyReplicas": 1 }),
+            )],
+            pods: vec![pod(
+                "web-1",
+                &json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "False" }] }),
+            )],
+            ..Default::default()
+        };
+        assert!(!only(&objects).is_ready());
+    }
+
+    #[test]
+    fn a_pod_that_failed_is_for_its_controller_to_replace_and_final_without_one() {
+        let failed = pod("web-1", &json!({ "phase": "Failed", "message": "evicted" }));
+        let mut objects = SandboxObjects {
+            deployments: vec![deployment(1, &json!({ "observedGeneration": 1 }))],
+            pods: vec![failed],
+            ..Default::default()
+        };
+        assert!(matches!(only(&objects).state, WorkloadState::Pending(_)));
+        objects.deployments.clear();
+        assert!(matches!(only(&objects).state, WorkloadState::Hopeless(_)));
     }
 
     #[test]

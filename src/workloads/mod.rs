@@ -2,6 +2,7 @@
 
 pub mod assess;
 mod controllers;
+pub mod moments;
 pub mod pods;
 pub mod references;
 pub mod watch;
@@ -22,6 +23,11 @@ pub struct Workload {
     pub ready: i32,
     /// Where it stands.
     pub state: WorkloadState,
+    /// Restarts of its containers so far.
+    pub restarts: i32,
+    /// When those of its containers that have crashed will have lived longer than before their last crash: not before
+    /// that is being ready a sign of health.
+    pub outlives: Option<Timestamp>,
 }
 
 /// Where a workload stands.

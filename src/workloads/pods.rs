@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kymaros_crds::Cause;
 use regex::Regex;
@@ -11,6 +11,8 @@ use super::Trouble;
 
 /// Restarts after which a crash loop is taken to be for good, when nothing it could wait for is still starting.
 const CRASH_LOOP_RESTARTS: i32 = 3;
+/// Longest that a container which crashed has to live to count as well.
+const LONGEST_PROOF: SignedDuration = SignedDuration::from_mins(1);
 
 /// What can be said of one pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,8 @@ pub enum PodState {
     Succeeded,
     /// Not ready yet.
     Waiting(Trouble),
+    /// Ran to a bad end, or is on its way out: only a controller makes another.
+    Gone(Trouble),
     /// Crashes again and again: hopeless only when everything else has settled.
     Crashing(Trouble),
     /// Will never be ready.
@@ -32,6 +36,9 @@ pub enum PodState {
 pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
     let status = pod.status.as_ref();
     let phase = status.and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
+    if pod.metadata.deletion_timestamp.is_some() {
+        return PodState::Gone(Trouble::new(Cause::Application, "the pod is being deleted"));
+    }
     if phase == "Succeeded" {
         return PodState::Succeeded;
     }
@@ -44,7 +51,7 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
             "the pod failed: {}",
             message.unwrap_or_else(|| "no reason given".to_owned())
         );
-        return PodState::Crashing(Trouble::new(Cause::Application, message));
+        return PodState::Gone(Trouble::new(Cause::Application, message));
     }
     for container in containers(pod) {
         if let Some(state) = judge_container(container) {
@@ -63,8 +70,35 @@ fn ready(pod: &Pod) -> Option<PodState> {
     let ready = conditions
         .iter()
         .find(|c| c.type_ == "Ready" && c.status == "True")?;
-    let going = pod.metadata.deletion_timestamp.is_some();
-    (!going).then(|| PodState::Ready(ready.last_transition_time.as_ref().map(|t| t.0)))
+    Some(PodState::Ready(ready.last_transition_time.as_ref().map(|t| t.0)))
+}
+
+/// Restarts of a pod's containers. Init containers try again until they succeed, which is their way to wait.
+#[must_use]
+pub fn restarts(pod: &Pod) -> i32 {
+    main_containers(pod).map(|c| c.restart_count).sum()
+}
+
+/// When every container that crashed will have lived longer than before its last crash; at most a minute is asked for.
+#[must_use]
+pub fn outlives(pod: &Pod) -> Option<Timestamp> {
+    main_containers(pod).filter_map(outlives_last).max()
+}
+
+fn outlives_last(container: &ContainerStatus) -> Option<Timestamp> {
+    let last = container.last_state.as_ref()?.terminated.as_ref()?;
+    let (born, died) = (last.started_at.as_ref()?.0, last.finished_at.as_ref()?.0);
+    let running = container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0;
+    let life = died.duration_since(born).min(LONGEST_PROOF);
+    running.checked_add(life).ok()
+}
+
+fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|s| s.container_statuses.as_ref())
+        .into_iter()
+        .flatten()
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -73,11 +107,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
         .and_then(|s| s.init_container_statuses.as_ref())
         .into_iter()
         .flatten();
-    let main = status
-        .and_then(|s| s.container_statuses.as_ref())
-        .into_iter()
-        .flatten();
-    init.chain(main)
+    init.chain(main_containers(pod))
 }
 
 fn judge_container(container: &ContainerStatus) -> Option<PodState> {
@@ -99,13 +129,13 @@ fn judge_container(container: &ContainerStatus) -> Option<PodState> {
             PodState::Hopeless,
         )),
         "CrashLoopBackOff" => {
-            let ended = container.last_state.as_ref().and_then(|s| s.terminated.as_ref());
-            let code = ended.map_or(-1, |t| t.exit_code);
-            let restarts = container.restart_count;
-            let message =
-                format!("container {name} exits with code {code} again and again ({restarts} restarts)");
-            let trouble = Trouble::new(Cause::Application, message);
-            Some(if restarts >= CRASH_LOOP_RESTARTS {
+            let trouble = crashed(container).unwrap_or_else(|| {
+                Trouble::new(
+                    Cause::Application,
+                    format!("container {name} exits again and again"),
+                )
+            });
+            Some(if container.restart_count >= CRASH_LOOP_RESTARTS {
                 PodState::Crashing(trouble)
             } else {
                 PodState::Waiting(trouble)
@@ -155,7 +185,8 @@ fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
 }
 
 /// Reads "not found" texts of kubelet and controllers: `secret "x" not found`, `references non-existent secret key`.
-pub(super) fn missing_object(message: &str) -> Option<Trouble> {
+#[must_use]
+pub fn missing_object(message: &str) -> Option<Trouble> {
     static NOT_FOUND: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r#"(?i)\b(secret|configmap|serviceaccount|persistentvolumeclaim)s?\s+"(?:[^"/]+/)?([^"]+)" (?:is )?not found"#).ok()
     });
@@ -187,6 +218,21 @@ fn proper_kind(lower: &str) -> &'static str {
     }
 }
 
+/// How a container ended last, if it ever did.
+fn crashed(container: &ContainerStatus) -> Option<Trouble> {
+    let state = [container.state.as_ref(), container.last_state.as_ref()];
+    let ended = state.into_iter().flatten().find_map(|s| s.terminated.as_ref())?;
+    let why = match ended.reason.as_deref() {
+        Some(reason) if reason != "Error" && reason != "Completed" => format!(" ({reason})"),
+        _ => String::new(),
+    };
+    let message = format!(
+        "container {} exits with code {}{why} again and again ({} restarts)",
+        container.name, ended.exit_code, container.restart_count
+    );
+    Some(Trouble::new(Cause::Application, message))
+}
+
 fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
     let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
     let unscheduled = conditions
@@ -200,6 +246,9 @@ fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
     let restoring = containers(pod).any(|c| c.name == "restore-wait" && !c.ready);
     if restoring {
         return Trouble::new(Cause::RestoreEngine, "its volumes are still being restored");
+    }
+    if let Some(crashed) = main_containers(pod).filter(|c| !c.ready).find_map(crashed) {
+        return crashed;
     }
     let last = warnings.last().map(|w| format!(": {w}")).unwrap_or_default();
     Trouble::new(Cause::Application, format!("the pod is not ready{last}"))
@@ -230,6 +279,28 @@ mod tests {
             PodState::Hopeless(trouble) => trouble,
             other => panic!("expected hopeless, got {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_container_that_crashed_has_to_outlive_its_last_try() {
+        let crashed = |born: &str| {
+            pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{
+                "name": "app", "image": "i", "imageID": "", "ready": true, "restartCount": 1,
+                "state": { "running": { "startedAt": "2026-01-01T00:01:00Z" } },
+                "lastState": { "terminated": { "exitCode": 1, "startedAt": born, "finishedAt": "2026-01-01T00:00:50Z" } },
+            }]}))
+        };
+        let at = |text: &str| text.parse::<Timestamp>().ok();
+        assert_eq!(
+            outlives(&crashed("2026-01-01T00:00:30Z")),
+            at("2026-01-01T00:01:20Z")
+        );
+        assert_eq!(
+            outlives(&crashed("2025-12-31T00:00:00Z")),
+            at("2026-01-01T00:02:00Z"),
+            "a minute at most"
+        );
+        assert_eq!(outlives(&pod(serde_json::json!({ "phase": "Running" }))), None);
     }
 
     #[test]

@@ -1,58 +1,82 @@
-//! References of restored workloads to other namespaces, read from their pod templates.
+//! References of restored workloads to Services of other namespaces: in environment, arguments and commands, in
+//! `ConfigMap`s, and in Services that are only another name.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
+use kube::ResourceExt;
 use regex::Regex;
 
 use super::assess::SandboxObjects;
 
-/// One workload that names a Service of another namespace.
+/// Something restored that names a Service of another namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// `Kind/name` of the workload.
+    /// `Kind/name` of what names it.
     pub from: String,
     /// The Service.
     pub service: String,
     /// The namespace it names.
     pub namespace: String,
+    /// How sure it is that this is a Service.
+    pub form: Form,
 }
 
-/// Finds `service.namespace.svc` in environment values, arguments and commands.
+/// How a name is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// `service.namespace.svc`, with or without the cluster's domain.
+    Qualified,
+    /// `service.namespace`: a Service only if there is such a namespace.
+    Short,
+}
+
+/// Finds what a sandbox names in other namespaces.
 #[must_use]
 pub fn find(objects: &SandboxObjects) -> BTreeSet<Reference> {
-    use kube::ResourceExt;
     let mut found = BTreeSet::new();
-    let mut scan = |from: String, spec: Option<&PodSpec>| {
-        for text in spec.into_iter().flat_map(texts) {
-            for (service, namespace) in services(text) {
-                found.insert(Reference {
-                    from: from.clone(),
-                    service,
-                    namespace,
-                });
-            }
+    for (from, spec) in pod_specs(objects) {
+        for text in texts(spec) {
+            found.extend(services(&from, text));
         }
-    };
-    for d in &objects.deployments {
-        scan(
-            format!("Deployment/{}", d.name_any()),
-            d.spec.as_ref().and_then(|s| s.template.spec.as_ref()),
-        );
     }
-    for s in &objects.stateful_sets {
-        scan(
-            format!("StatefulSet/{}", s.name_any()),
-            s.spec.as_ref().and_then(|s| s.template.spec.as_ref()),
-        );
+    for map in &objects.config_maps {
+        let from = format!("ConfigMap/{}", map.name_any());
+        for text in map.data.iter().flat_map(|data| data.values()) {
+            found.extend(services(&from, text));
+        }
     }
-    for d in &objects.daemon_sets {
-        scan(
-            format!("DaemonSet/{}", d.name_any()),
-            d.spec.as_ref().and_then(|s| s.template.spec.as_ref()),
-        );
+    for service in &objects.services {
+        let from = format!("Service/{}", service.name_any());
+        let name = service.spec.as_ref().and_then(|s| s.external_name.as_deref());
+        found.extend(name.into_iter().flat_map(|name| services(&from, name)));
     }
     found
+}
+
+fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
+    let mut specs = Vec::new();
+    for d in &objects.deployments {
+        let spec = d.spec.as_ref().and_then(|s| s.template.spec.as_ref());
+        specs.extend(spec.map(|spec| (format!("Deployment/{}", d.name_any()), spec)));
+    }
+    for s in &objects.stateful_sets {
+        let spec = s.spec.as_ref().and_then(|s| s.template.spec.as_ref());
+        specs.extend(spec.map(|spec| (format!("StatefulSet/{}", s.name_any()), spec)));
+    }
+    for d in &objects.daemon_sets {
+        let spec = d.spec.as_ref().and_then(|s| s.template.spec.as_ref());
+        specs.extend(spec.map(|spec| (format!("DaemonSet/{}", d.name_any()), spec)));
+    }
+    let bare = objects.pods.iter().filter(|p| p.owner_references().is_empty());
+    for pod in bare {
+        specs.extend(
+            pod.spec
+                .as_ref()
+                .map(|spec| (format!("Pod/{}", pod.name_any()), spec)),
+        );
+    }
+    specs
 }
 
 fn texts(spec: &PodSpec) -> impl Iterator<Item = &str> {
@@ -74,30 +98,113 @@ fn container_texts(container: &Container) -> impl Iterator<Item = &str> {
     env.chain(args)
 }
 
-fn services(text: &str) -> Vec<(String, String)> {
-    static SERVICE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"\b([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\.svc\b")
-            .ok()
+/// Names of Services in a text. The short form counts only where a host name is expected: after `://` or `@`, before a
+/// port, or as the whole text.
+fn services(from: &str, text: &str) -> BTreeSet<Reference> {
+    const LABEL: &str = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?";
+    static QUALIFIED: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(&format!(r"\b({LABEL})\.({LABEL})\.svc\b")).ok());
+    static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(&format!(
+            r"(?:://(?:[^\s/@]*@)?({LABEL})\.({LABEL})(?:[:/\s]|$))|(?:(?:^|[\s=@,])({LABEL})\.({LABEL}):\d)|(?:^({LABEL})\.({LABEL})$)"
+        ))
+        .ok()
     });
-    let found = SERVICE.as_ref().map(|r| r.captures_iter(text));
-    found
-        .into_iter()
-        .flatten()
-        .map(|c| (c[1].to_owned(), c[2].to_owned()))
+    let find = |regex: &'static LazyLock<Option<Regex>>, form: Form| {
+        let found = regex.as_ref().map(|r| r.captures_iter(text));
+        found.into_iter().flatten().filter_map(move |captures| {
+            let mut parts = captures.iter().skip(1).flatten();
+            Some(Reference {
+                from: from.to_owned(),
+                service: parts.next()?.as_str().to_owned(),
+                namespace: parts.next()?.as_str().to_owned(),
+                form,
+            })
+        })
+    };
+    find(&QUALIFIED, Form::Qualified)
+        .chain(find(&SHORT, Form::Short))
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{from_value, json};
+
+    fn named(text: &str) -> Vec<(String, String, Form)> {
+        services("x", text)
+            .into_iter()
+            .map(|r| (r.service, r.namespace, r.form))
+            .collect()
+    }
+
+    fn one(service: &str, namespace: &str, form: Form) -> Vec<(String, String, Form)> {
+        vec![(service.into(), namespace.into(), form)]
+    }
 
     #[test]
-    fn finds_services_of_namespaces() {
-        let found = services("postgres://db.data.svc.cluster.local:5432,http://api.core.svc/x");
-        assert_eq!(
-            found,
-            [("db".into(), "data".into()), ("api".into(), "core".into())]
-        );
-        assert!(services("www.example.com db.svcs").is_empty());
+    fn every_form_of_a_name_is_found() {
+        for text in [
+            "db.data.svc",
+            "postgres://db.data.svc.cluster.local:5432/x",
+            "a=db.data.svc.example.org",
+        ] {
+            assert_eq!(named(text), one("db", "data", Form::Qualified), "{text}");
+        }
+        for text in [
+            "db.data",
+            "http://db.data",
+            "http://db.data/x",
+            "http://u:p@db.data:80",
+            "host=db.data:5432",
+        ] {
+            assert_eq!(named(text), one("db", "data", Form::Short), "{text}");
+        }
+        for text in [
+            "www.example.com",
+            "http://www.example.com",
+            "use db.data for it",
+            "v1.2.3",
+            "db.svcs data",
+        ] {
+            assert_eq!(named(text), vec![], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_place_of_a_name_is_looked_at() {
+        let objects = SandboxObjects {
+            deployments: vec![
+                from_value(json!({ "metadata": { "name": "web" }, "spec": {
+                    "selector": {}, "template": { "spec": { "containers": [
+                        { "name": "a", "env": [{ "name": "A", "value": "env.other.svc" }], "args": ["args.other.svc"] }] } } } }))
+                .unwrap(),
+            ],
+            pods: vec![
+                from_value(json!({ "metadata": { "name": "p" }, "spec": { "containers": [
+                    { "name": "a", "command": ["command.other.svc"] }] } }))
+                .unwrap(),
+            ],
+            config_maps: vec![from_value(json!({ "metadata": { "name": "c" }, "data": { "k": "map.other.svc" } })).unwrap()],
+            services: vec![
+                from_value(json!({ "metadata": { "name": "s" }, "spec": { "externalName": "alias.other.svc.cluster.local" } }))
+                    .unwrap(),
+            ],
+            ..Default::default()
+        };
+        let found: Vec<(String, String)> = find(&objects).into_iter().map(|r| (r.from, r.service)).collect();
+        for (from, service) in [
+            ("Deployment/web", "env"),
+            ("Deployment/web", "args"),
+            ("Pod/p", "command"),
+            ("ConfigMap/c", "map"),
+            ("Service/s", "alias"),
+        ] {
+            assert!(
+                found.contains(&(from.into(), service.into())),
+                "{from}: {found:?}"
+            );
+        }
     }
 }

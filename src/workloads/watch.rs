@@ -8,7 +8,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-        core::v1::{Event, Pod},
+        core::v1::{ConfigMap, Event, Pod, Service},
     },
 };
 use kube::{
@@ -34,6 +34,8 @@ pub struct SandboxWatch {
     stateful_sets: Store<StatefulSet>,
     daemon_sets: Store<DaemonSet>,
     replica_sets: Store<ReplicaSet>,
+    config_maps: Store<ConfigMap>,
+    services: Store<Service>,
     warnings: Store<Event>,
     tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -50,6 +52,8 @@ impl SandboxWatch {
             stateful_sets: watch(client, sandbox, all(), wake, &mut tasks),
             daemon_sets: watch(client, sandbox, all(), wake, &mut tasks),
             replica_sets: watch(client, sandbox, all(), wake, &mut tasks),
+            config_maps: watch(client, sandbox, all(), wake, &mut tasks),
+            services: watch(client, sandbox, all(), wake, &mut tasks),
             warnings: watch(client, sandbox, all().fields("type=Warning"), wake, &mut tasks),
             tasks,
         }
@@ -63,6 +67,8 @@ impl SandboxWatch {
             && is_synced(&self.stateful_sets)
             && is_synced(&self.daemon_sets)
             && is_synced(&self.replica_sets)
+            && is_synced(&self.config_maps)
+            && is_synced(&self.services)
             && is_synced(&self.warnings)
             && self.tasks.iter().all(|t| !t.is_finished());
         synced.then(|| SandboxObjects {
@@ -71,6 +77,8 @@ impl SandboxWatch {
             stateful_sets: owned(&self.stateful_sets),
             daemon_sets: owned(&self.daemon_sets),
             replica_sets: owned(&self.replica_sets),
+            config_maps: owned(&self.config_maps),
+            services: owned(&self.services),
             warnings: owned(&self.warnings),
         })
     }

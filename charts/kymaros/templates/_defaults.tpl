@@ -100,6 +100,11 @@ velero:
   # -- Where Velero runs.
   namespace: velero
 
+completeness:
+  # -- Let the operator list Secrets in all namespaces, to find those that a backup misses. It asks for names and times
+  # only, but Kubernetes has no right that is smaller than reading them.
+  secrets: false
+
 limits:
   # -- How many runs may have sandboxes at the same time.
   concurrentRuns: 5

@@ -62,6 +62,40 @@
   resourceNames: [{{ include "kymaros.webhookConfiguration" . }}]
   verbs: [patch]
 {{- end }}
+# holds a backup against what its source has: names and times only
+- apiGroups: [""]
+  resources: [configmaps, persistentvolumeclaims, pods, replicationcontrollers, services, serviceaccounts]
+  verbs: [list]
+{{- if .Values.completeness.secrets }}
+# holds a backup against what its source has: names and times only
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list]
+{{- end }}
+# holds a backup against what its source has: names and times only
+- apiGroups: [apps]
+  resources: [daemonsets, deployments, replicasets, statefulsets]
+  verbs: [list]
+# holds a backup against what its source has: names and times only
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list]
+# holds a backup against what its source has: names and times only
+- apiGroups: [batch]
+  resources: [cronjobs, jobs]
+  verbs: [list]
+# holds a backup against what its source has: names and times only
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: [list]
+# holds a backup against what its source has: names and times only
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list]
+# holds a backup against what its source has: names and times only
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [list]
 {{- end }}
 
 {{- define "kymaros.rules.sandbox" -}}
@@ -106,7 +140,7 @@
 - apiGroups: [velero.io]
   resources: [downloadrequests]
   verbs: [list, watch, create, delete]
-# stops the data movers of a run that ends early
+# knows whether the data of volumes arrived, and stops the data movers of a run that ends early
 - apiGroups: [velero.io]
   resources: [podvolumerestores, datadownloads]
   verbs: [list, patch]

@@ -42,6 +42,7 @@ use crate::{
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
+    source::kinds,
     telemetry::{self, health, health::Readiness},
     watches::{FirstLists, Wakes, keep_going},
 };
@@ -218,12 +219,14 @@ impl Wiring<'_> {
             reports: reports.clone(),
             restores,
             backups,
+            namespaces: namespaces.clone(),
             admission: self.admission,
             operator: objects::Operator {
                 username: self.username.clone(),
                 sandbox_role: args.sandbox_role.clone(),
             },
             velero_namespace: args.velero_namespace.clone(),
+            source_kinds: source_kinds(args.compare_secrets),
             concurrent_runs: usize::from(args.concurrent_runs),
             recorder: recorder.clone(),
             memories: Memories::default(),
@@ -306,4 +309,9 @@ fn pod_name() -> Option<String> {
     std::env::var("POD_NAME")
         .or_else(|_| std::env::var("HOSTNAME"))
         .ok()
+}
+
+fn source_kinds(secrets: bool) -> Vec<kinds::Kind> {
+    let secrets = secrets.then_some(kinds::SECRETS);
+    kinds::KINDS.iter().copied().chain(secrets).collect()
 }

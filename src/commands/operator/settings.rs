@@ -47,6 +47,10 @@ pub(crate) struct Args {
     /// Name of the Secret with the license
     #[arg(long, env = "KYMAROS_LICENSE_SECRET", default_value = "kymaros-license")]
     pub license_secret: String,
+    /// Also hold the Secrets of a source against its backup: names and times, never contents. Needs the right to list
+    /// them, which the chart's value `completeness.secrets` gives
+    #[arg(long, env = "KYMAROS_COMPARE_SECRETS", default_value_t = false, action = clap::ArgAction::Set)]
+    pub compare_secrets: bool,
     #[command(flatten)]
     pub defaults: TestDefaults,
     /// Format of the logs

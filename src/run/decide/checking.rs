@@ -8,7 +8,7 @@ use super::{Decision, Effect, starting};
 use crate::{
     checks::Outcome,
     run::{
-        observed::{Observed, Settings, after},
+        observed::{Observed, Settings},
         plan,
     },
 };
@@ -34,9 +34,8 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         });
     }
     let settled_at = observed.workloads.as_ref().and_then(|came| {
-        let last = came.last_ready().filter(|_| came.all_ready());
         if came.all_ready() {
-            Some(last.map_or(now, |l| after(l, settings.test.health.settle)))
+            Some(came.settles_at(settings.test.health.settle).unwrap_or(now))
         } else {
             came.is_decided().then_some(now)
         }

@@ -9,6 +9,7 @@ use super::{Decision, Effect, judging, start_over, timeline};
 use crate::{
     run::observed::{Observed, after},
     sandbox::remove::Leftovers,
+    velero::restore::RestorePhase,
 };
 
 /// State of a sandbox that is gone.
@@ -22,6 +23,8 @@ const SANDBOXES_GONE: &str = "sandboxes gone";
 /// that is down is reported, and nobody waits for it. The time counts from when everything was asked to go, not from
 /// the beginning of the phase: an operator that was away in between has not waited.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a Restore that Velero works on may go on after the sandboxes: a Velero that is down ends none.
+const HOLD: Duration = Duration::from_secs(30);
 
 pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestamp) {
     let begun = timeline::entered(&decision.status, RunPhase::CleaningUp).unwrap_or(now);
@@ -76,12 +79,19 @@ pub(super) fn sweep(
     for (name, _) in left.namespaces.iter().filter(|(_, going)| !going) {
         decision.effects.push(Effect::RemoveSandbox(name.clone()));
     }
-    if left.count_outside() > 0 {
-        decision.effects.push(Effect::RemoveOutside(left.clone()));
-    }
+    let mut outside = left.clone();
     if left.namespaces.is_empty() {
         timeline::moment(&mut decision.status, SANDBOXES_GONE, begun, now);
-        let gone = timeline::ended(&decision.status, SANDBOXES_GONE).unwrap_or(now);
+    }
+    let gone = timeline::ended(&decision.status, SANDBOXES_GONE).unwrap_or(now);
+    if !left.namespaces.is_empty() || now < after(gone, HOLD) {
+        let busy = busy_restores(observed);
+        outside.restores.retain(|(name, _)| !busy.contains(name));
+    }
+    if outside.count_outside() > 0 {
+        decision.effects.push(Effect::RemoveOutside(outside));
+    }
+    if left.namespaces.is_empty() {
         if now >= after(gone, PATIENCE) {
             return true;
         }
@@ -93,6 +103,17 @@ pub(super) fn sweep(
     }
     decision.wake_at(after(now, LOOK_AGAIN));
     false
+}
+
+/// Velero loses minutes over a Restore that goes while it works on it, and other restores wait that long. Its data
+/// movers are stopped and its sandbox goes, so it ends soon.
+fn busy_restores(observed: &Observed) -> Vec<String> {
+    let seen = observed.restores.iter().enumerate();
+    let busy = seen.filter(|(_, seen)| {
+        seen.as_ref()
+            .is_some_and(|r| !r.phase.is_terminal() && r.phase != RestorePhase::New)
+    });
+    busy.map(|(index, _)| observed.identity.restore(index)).collect()
 }
 
 fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult, domain::Retention};
+use kymaros_crds::{
+    Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, RunResult, Severity, domain::Retention,
+};
 
-use super::{Decision, Effect, start_over, starting};
+use super::{Decision, Effect, preparing, start_over, starting, timeline};
 use crate::{
     run::{
         observed::{Fetched, Observed, Settings, after},
@@ -24,14 +26,20 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         decision
             .effects
             .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
+        preparing::look_at_sources(observed, settings, decision);
         let pending = |i: usize| observed.outcomes.get(i).is_none_or(Fetched::is_pending);
-        if observed.workloads.is_none() || (0..settings.test.sources.len()).any(pending) {
+        let sources_pending = !preparing::sources_wanted(observed, settings).is_empty();
+        if observed.workloads.is_none() || sources_pending || (0..settings.test.sources.len()).any(pending) {
             return;
         }
     }
     if let Some(why) = start_over::disturbance(observed) {
         return start_over::begin(decision, why, now);
     }
+    if !collect_logs(observed, settings, decision) {
+        return;
+    }
+    timeline::steps(&mut decision.status, observed);
     let verdict = verdict::judge(&Evidence::of(observed, &decision.status, settings));
     verdict.write_to(&mut decision.status);
     for finding in verdict.findings {
@@ -39,6 +47,35 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     decision.status.message = Some(verdict::sentence(&decision.status));
     finish(decision, Some(settings), now);
+}
+
+/// Whether the logs are in the report, or are not wanted, or cannot be had.
+fn collect_logs(observed: &Observed, settings: &Settings, decision: &mut Decision) -> bool {
+    let wanted = &settings.test.logs;
+    if !wanted.enabled || decision.status.sandboxes.is_empty() {
+        return true;
+    }
+    match &observed.logs {
+        Fetched::Here(collected) => {
+            decision.status.pod_logs.clone_from(&collected.logs);
+            decision.status.events.clone_from(&collected.events);
+        }
+        Fetched::Unavailable(reason) => decision.find(Finding {
+            level: FindingLevel::Run,
+            severity: Severity::Warning,
+            cause: Cause::Sandbox,
+            object: None,
+            message: format!("logs and events cannot be read: {reason}"),
+        }),
+        Fetched::Pending => {
+            decision.effects.push(Effect::CollectLogs {
+                sandboxes: decision.status.sandboxes.iter().map(|s| s.name.clone()).collect(),
+                wanted: wanted.clone(),
+            });
+            return false;
+        }
+    }
+    true
 }
 
 /// Artifacts of a Restore exist once it came to an end that Velero wrote down.

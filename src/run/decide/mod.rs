@@ -18,7 +18,10 @@ mod timeline;
 mod tests;
 
 use jiff::Timestamp;
-use kymaros_crds::{Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, Severity, domain::Check};
+use kymaros_crds::{
+    Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, Severity,
+    domain::{Check, LogCollection},
+};
 
 use super::observed::{Observed, Settings, after};
 use crate::{
@@ -42,6 +45,13 @@ pub enum Effect {
         /// The backup.
         backup: String,
     },
+    /// List what the source namespaces of a backup hold, in the background.
+    FetchSource {
+        /// Which backup source.
+        source: usize,
+        /// The namespaces.
+        namespaces: Vec<String>,
+    },
     /// Create a Restore.
     CreateRestore(RestorePlan),
     /// Watch the sandboxes.
@@ -59,6 +69,13 @@ pub enum Effect {
         checks: Vec<Check>,
         /// Where they look.
         targets: Vec<Target>,
+    },
+    /// Read logs and events of the sandboxes, in the background.
+    CollectLogs {
+        /// The sandboxes.
+        sandboxes: Vec<String>,
+        /// What the test asks for.
+        wanted: LogCollection,
     },
     /// Stop the data movers of a Restore that is not terminal: Velero's worker waits for them.
     CancelDataMovement(String),
@@ -159,6 +176,11 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     {
         let finding = run_error(Cause::Sandbox, None, obstacle.message.clone());
         decision.end(obstacle.reason, finding, now);
+    }
+    if let (Some(name), RunPhase::Starting | RunPhase::Checking) =
+        (restoring::vanished(observed), decision.phase())
+    {
+        restoring::deleted(&mut decision, &name, now);
     }
     match decision.phase() {
         RunPhase::Queued => queued::decide(observed, &mut decision, now),

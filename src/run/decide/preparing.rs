@@ -2,10 +2,14 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kymaros_crds::{Cause, Finding, FindingLevel, ResolvedBackup, RunPhase, SandboxStatus, Severity, domain};
+use kymaros_crds::{
+    Cause, Finding, FindingLevel, ResolvedBackup, RunPhase, SandboxStatus, Severity,
+    domain::{self, CompletenessBasis},
+};
 
 use super::{Decision, Effect, run_error};
 use crate::{
+    plan::refused_volume,
     run::{
         observed::{Fetched, Observed, Settings},
         plan,
@@ -34,6 +38,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                 decision.effects.push(Effect::FetchContents { source: index, backup: backup.name.clone() });
             }
             Fetched::Here(contents) => {
+                add_to_plan(settings, index, contents, decision);
                 if let Some(refusal) = refusal(settings, index, &backup.name, contents) {
                     return decision.end(refusal.0, refusal.1, now);
                 }
@@ -47,6 +52,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             }),
         }
     }
+    look_at_sources(observed, settings, decision);
     waiting |= make_sandboxes(observed, settings, decision, now);
     if !waiting {
         decision
@@ -54,6 +60,32 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
         decision.enter(RunPhase::Restoring, now);
     }
+}
+
+/// Asks what the source namespaces hold now, so that it is known by the time of the verdict.
+pub(super) fn look_at_sources(observed: &Observed, settings: &Settings, decision: &mut Decision) {
+    for index in sources_wanted(observed, settings) {
+        let namespaces = settings.test.sources[index].namespaces.iter();
+        decision.effects.push(Effect::FetchSource {
+            source: index,
+            namespaces: namespaces.map(|n| n.name.to_string()).collect(),
+        });
+    }
+}
+
+/// The sources of which it is not known yet, and ought to be, what they hold.
+pub(super) fn sources_wanted(observed: &Observed, settings: &Settings) -> Vec<usize> {
+    let wanted = |(index, source): (usize, &domain::Source)| {
+        let pending = observed.sources.get(index).is_none_or(Fetched::is_pending);
+        (source.completeness == CompletenessBasis::Source && pending).then_some(index)
+    };
+    settings
+        .test
+        .sources
+        .iter()
+        .enumerate()
+        .filter_map(wanted)
+        .collect()
 }
 
 /// The backup of each source is chosen once and kept in the status, so that a crash cannot change it.
@@ -100,6 +132,22 @@ fn resolved_backup(chosen: &Chosen, now: Timestamp) -> ResolvedBackup {
     }
 }
 
+fn names(namespaces: &[domain::SourceNamespace]) -> Vec<&str> {
+    namespaces.iter().map(|n| n.name.as_str()).collect()
+}
+
+/// The plan is kept as it was made: the report tells what was meant to happen.
+fn add_to_plan(settings: &Settings, index: usize, contents: &BackupContents, decision: &mut Decision) {
+    let Some(source) = settings.test.sources.get(index) else {
+        return;
+    };
+    for planned in crate::plan::plan(contents, &names(&source.namespaces)) {
+        if !decision.status.plan.contains(&planned) {
+            decision.status.plan.push(planned);
+        }
+    }
+}
+
 /// Why nothing may be restored from this backup.
 fn refusal(
     settings: &Settings,
@@ -120,14 +168,7 @@ fn refusal(
         );
         return Some(("NamespaceNotInBackup", finding));
     }
-    let of_test = |v: &&crate::velero::results::VolumeInfo| {
-        namespaces.iter().any(|n| n.name.as_str() == v.pvc_namespace)
-    };
-    let shared = contents
-        .volumes
-        .iter()
-        .filter(of_test)
-        .find(|v| v.returns_on_production_handle())?;
+    let shared = refused_volume(contents, &names(namespaces))?;
     let message = format!(
         "the backup has no data of volume {} and its reclaim policy is Retain: Velero would bring it back on the \
          production volume; back up its data, or set the policy to Delete",

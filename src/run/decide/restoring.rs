@@ -1,5 +1,7 @@
 //! Restoring: one Restore a backup source, one after the other.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{Cause, RestoreStatusSummary, RunPhase};
@@ -7,11 +9,16 @@ use kymaros_crds::{Cause, RestoreStatusSummary, RunPhase};
 use super::{Decision, Effect, run_error, start_over, timeline};
 use crate::{
     run::{
-        observed::{Observed, RestoreSeen, Settings},
+        observed::{Observed, RestoreSeen, Settings, after},
         plan,
     },
     velero::restore::RestorePhase,
+    verdict,
+    workloads::WorkloadState,
 };
+
+/// A Restore gets this long before a pod that cannot start is taken for what holds it.
+const STUCK: Duration = Duration::from_secs(20);
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     decision
@@ -28,15 +35,8 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         let name = observed.identity.restore(index);
         match observed.restores.get(index).and_then(Option::as_ref) {
             None => {
-                let seen_before = decision
-                    .status
-                    .restores
-                    .iter()
-                    .any(|r| r.name == name && r.phase.is_some());
-                if seen_before {
-                    let message = format!("restore {name} was deleted by somebody while it ran");
-                    let finding = run_error(Cause::Sandbox, Some(format!("Restore/{name}")), message);
-                    return decision.end("RestoreDeleted", finding, now);
+                if vanished(observed).is_some() {
+                    return deleted(decision, &name, now);
                 }
                 decision.effects.push(Effect::CreateRestore(plan::restore(
                     &observed.identity,
@@ -49,7 +49,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             Some(seen) => {
                 record(decision, &name, seen);
                 if !seen.phase.is_terminal() {
-                    return;
+                    return look_for_a_stuck_pod(observed, settings, decision, seen, now);
                 }
             }
         }
@@ -72,6 +72,64 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     decision.enter(RunPhase::Starting, now);
     super::starting::decide(observed, settings, decision, now);
+}
+
+/// A Restore that was there and is not any more. Velero itself deletes the Restores of a Backup that is deleted.
+pub(super) fn vanished(observed: &Observed) -> Option<String> {
+    let seen = observed.restores.iter().enumerate();
+    let gone = seen.filter(|(_, seen)| seen.is_none());
+    gone.map(|(index, _)| observed.identity.restore(index))
+        .find(|name| {
+            let known = &observed.status.restores;
+            known.iter().any(|r| r.name == *name && r.phase.is_some())
+        })
+}
+
+/// Without it nothing can be said about the backup.
+pub(super) fn deleted(decision: &mut Decision, name: &str, now: Timestamp) {
+    let message = format!("restore {name} was deleted by somebody while the run went on");
+    let finding = run_error(Cause::Sandbox, Some(format!("Restore/{name}")), message);
+    decision.end("RestoreDeleted", finding, now);
+}
+
+/// Velero waits until the pods run whose volumes it fills. One that cannot ever start would have it wait until the run
+/// times out, and nobody would know why.
+fn look_for_a_stuck_pod(
+    observed: &Observed,
+    settings: &Settings,
+    decision: &mut Decision,
+    seen: &RestoreSeen,
+    now: Timestamp,
+) {
+    // Most of what stands in the way of a pod ends the Restore by itself.
+    let looks_at = seen.started.map(|started| after(started, STUCK));
+    if let Some(at) = looks_at.filter(|at| now < *at) {
+        return decision.wake_at(at);
+    }
+    let all_made = seen.progress.is_some_and(|(done, all)| all > 0 && done >= all);
+    let (Some(came), Some(started), true) = (&observed.workloads, seen.started, all_made) else {
+        return;
+    };
+    let patience = after(started, settings.test.health.timeout);
+    let stuck = came.workloads.iter().find_map(|w| match &w.state {
+        WorkloadState::Hopeless(trouble) => Some((w, trouble)),
+        WorkloadState::Pending(trouble) if trouble.cause == Cause::Sandbox && now >= patience => {
+            Some((w, trouble))
+        }
+        _ => None,
+    });
+    if let Some((workload, trouble)) = stuck {
+        let (cause, why) = verdict::explain(observed, settings, workload, trouble);
+        let message = format!(
+            "Velero waits to fill a volume of {}, which does not start: {why}",
+            workload.object
+        );
+        let finding = run_error(cause, Some(workload.object.clone()), message);
+        return decision.end("CannotStart", finding, now);
+    }
+    if patience > now {
+        decision.wake_at(patience);
+    }
 }
 
 fn record(decision: &mut Decision, name: &str, seen: &RestoreSeen) {

@@ -1,9 +1,9 @@
 //! Starting: until every workload is ready or known never to be, or the time for it is up.
 
 use jiff::Timestamp;
-use kymaros_crds::RunPhase;
+use kymaros_crds::{Cause, Finding, RunPhase};
 
-use super::{Decision, Effect, start_over, timeline};
+use super::{Decision, Effect, run_error, start_over, timeline};
 use crate::run::{
     observed::{Fetched, Observed, Settings, after},
     plan,
@@ -13,6 +13,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     watch_and_fetch(observed, settings, decision);
     if let Some(why) = start_over::disturbance(observed) {
         return start_over::begin(decision, why, now);
+    }
+    if let Some(finding) = escape(observed, settings) {
+        return decision.end("Escape", finding, now);
     }
     let deadline = deadline(observed, settings, now);
     let Some(came) = &observed.workloads else {
@@ -32,6 +35,22 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     decision.enter(RunPhase::Checking, now);
     super::checking::decide(observed, settings, decision, now);
+}
+
+/// What came back is held against the plan. Cleanup, which follows at once, begins with the workloads.
+fn escape(observed: &Observed, settings: &Settings) -> Option<Finding> {
+    let escapes = observed
+        .outcomes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, outcome)| {
+            let mapping = plan::mapping(&observed.identity, &settings.test, index);
+            let escapes = crate::plan::escapes(&outcome.get()?.restored, &mapping);
+            (!escapes.is_empty()).then(|| escapes.join("; "))
+        });
+    let all: Vec<String> = escapes.collect();
+    let message = format!("the restore went beyond its plan: {}", all.join("; "));
+    (!all.is_empty()).then(|| run_error(Cause::RestoreEngine, None, message))
 }
 
 /// Restored workloads that are not in their sandbox.

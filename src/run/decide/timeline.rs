@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kymaros_crds::{RestoreReportStatus, RunPhase, TimelineEntry};
 
+use crate::run::observed::{Fetched, Observed};
+
 /// Name of a phase in the timeline.
 fn name(phase: RunPhase) -> &'static str {
     match phase {
@@ -51,6 +53,40 @@ pub(super) fn moment(status: &mut RestoreReportStatus, name: &str, from: Timesta
     };
     close(&mut entry, to);
     status.timeline.push(entry);
+}
+
+/// The steps inside of the phases, as the cluster saw them. They overlap: pods are scheduled while Velero restores.
+pub(super) fn steps(status: &mut RestoreReportStatus, observed: &Observed) {
+    let begun = observed.restores.iter().flatten().filter_map(|r| r.started).min();
+    let moves = || {
+        let outcomes = observed.outcomes.iter().filter_map(Fetched::get);
+        outcomes.flat_map(|o| &o.movers).map(|m| m.times)
+    };
+    let (data_from, data_to) = (
+        moves().filter_map(|t| t.0).min(),
+        moves().filter_map(|t| t.1).max(),
+    );
+    let pods = observed.workloads.as_ref().map(|c| c.moments).unwrap_or_default();
+    let first_check = status
+        .checks
+        .iter()
+        .filter_map(|c| c.passed_at.as_ref())
+        .map(|t| t.0)
+        .min();
+    for (name, from, to) in [
+        ("metadata", begun, data_from),
+        ("volume data", data_from, data_to),
+        ("scheduling", pods.created, pods.scheduled),
+        ("image and start", pods.scheduled, pods.started),
+        ("first ready", begun, pods.first_ready),
+        ("first passing check", begun, first_check),
+    ] {
+        if let (Some(from), Some(to)) = (from, to)
+            && to >= from
+        {
+            moment(status, name, from, to);
+        }
+    }
 }
 
 /// When a phase was entered.

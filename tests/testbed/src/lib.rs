@@ -20,10 +20,12 @@
 //! - [`pki`]: certificates and kubeconfigs
 //! - [`images`]: container images without a registry
 //! - [`scene`]: what tests and the demo play on: namespaces, the shop, backups, the operator
+//! - [`between`]: between an operator and the API server, for faults
 //! - [`lone`]: an API server of its own for one test
 //! - [`netpol`]: what enforces `NetworkPolicy`
 
 pub mod addons;
+pub mod between;
 pub mod cluster;
 pub mod components;
 mod host;

@@ -8,6 +8,7 @@ mod generate;
 mod image;
 mod own_cluster;
 mod test;
+mod verdicts;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Args),
     /// Measure the time the operator adds to a run, and its memory.
     Bench(bench::Args),
+    /// Test the tester: restore faulty and healthy backups and see whether the verdicts are true.
+    Verdicts(verdicts::Args),
     /// Write what is generated from types: the custom resource definitions.
     Generate,
     /// Write the images of operator and tests, and load the operator's into the test cluster.
@@ -50,6 +53,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Test(args) if args.own.is_chosen() => args.own.again(),
         Command::Demo(args) => runtime.block_on(demo::run(args)),
         Command::Test(args) => runtime.block_on(test::run(args)),
+        Command::Verdicts(args) => runtime.block_on(verdicts::run(args)),
         Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Generate => generate::run(),
         Command::Image => runtime.block_on(image::run()),

@@ -60,6 +60,10 @@ pub async fn run(args: Args) -> Result<()> {
             "--test-threads=6",
             "--skip=alone",
         ])?;
+        if filter.is_empty() || "verdicts".contains(filter) {
+            step("verdicts");
+            super::verdicts::short().await?;
+        }
         step("tests that install and remove the operator");
         cargo([
             "test",

@@ -143,6 +143,28 @@ fn a_disturbed_restore_is_made_again_and_the_verdict_is_that_of_the_last() {
 }
 
 #[test]
+fn a_restore_that_somebody_deletes_says_nothing_about_its_backup() {
+    for phase in [RunPhase::Restoring, RunPhase::Starting, RunPhase::Checking] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, phase);
+        for _ in 0..3 {
+            if world.status.restores.iter().any(|r| r.phase.is_some()) {
+                break;
+            }
+            world.reconcile(None);
+        }
+        world.restore = None;
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(
+            (world.status.result, world.status.reason.as_deref()),
+            (Some(RunResult::Inconclusive), Some("RestoreDeleted")),
+            "{phase:?}"
+        );
+        assert!(world.is_clean());
+    }
+}
+
+#[test]
 fn a_restore_that_is_always_disturbed_is_inconclusive() {
     let world = story(Script {
         disturbed: 9,

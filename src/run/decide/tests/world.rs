@@ -14,12 +14,13 @@ use crate::{
         queue::QueuePlace,
     },
     sandbox::{naming::RunIdentity, remove::Leftovers},
+    source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},
         restore::RestorePhase,
         results::{BackupContents, ItemAction, ObjectId, RestoredObjects, VolumeInfo},
     },
-    workloads::{Trouble, Workload, WorkloadState},
+    workloads::{Trouble, Workload, WorkloadState, moments::Moments},
 };
 
 /// How the world behaves in one test.
@@ -83,6 +84,8 @@ struct Memory {
     watching: bool,
     asked_contents: bool,
     contents: bool,
+    looks: bool,
+    looked: bool,
     asked_outcome: bool,
     outcome: bool,
     checking: bool,
@@ -107,6 +110,7 @@ fn settings(spec: &serde_json::Value) -> Settings {
         checks: test.health.checks.clone(),
         test,
         missing_policy: None,
+        previous: None,
     }
 }
 
@@ -210,6 +214,7 @@ impl World {
             restore.phase_text = format!("{:?}", restore.phase);
         }
         self.memory.contents |= self.memory.asked_contents;
+        self.memory.looked |= self.memory.looks;
         self.memory.outcome |= self.memory.asked_outcome;
         self.memory.checked |= self.memory.checking;
     }
@@ -235,6 +240,7 @@ impl World {
             }
             Effect::Watch(_) => self.memory.watching = true,
             Effect::FetchContents { .. } => self.memory.asked_contents = true,
+            Effect::FetchSource { .. } => self.memory.looks = true,
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
             Effect::StartChecks { .. } => self.memory.checking = true,
             Effect::RemoveSandbox(name) => {
@@ -244,7 +250,7 @@ impl World {
             }
             Effect::RemoveOutside(_) if self.storage_is_down => {}
             Effect::RemoveOutside(_) => self.restores_before += u8::from(self.restore.take().is_some()),
-            Effect::CancelDataMovement(_) => {}
+            Effect::CancelDataMovement(_) | Effect::CollectLogs { .. } => {}
         }
     }
 
@@ -276,11 +282,17 @@ impl World {
                 Err(NoBackup::NoneFound("for namespace shop".into()))
             }],
             contents: vec![self.fetched(self.memory.contents, contents())],
+            sources: vec![if self.memory.looked {
+                Fetched::Here(Arc::new(SourceObjects::default()))
+            } else {
+                Fetched::Pending
+            }],
             restores: vec![self.restore.clone()],
             outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
             workloads: self.memory.watching.then(|| self.came()),
             outcomes_of_checks: self.checks(),
             obstacle: None,
+            logs: Fetched::Pending,
             leftovers: looks.then(|| self.leftovers()),
         }
     }
@@ -326,9 +338,12 @@ impl World {
             wanted: 1,
             ready: i32::from(self.script.comes_up),
             state,
+            restarts: 0,
+            outlives: None,
         };
         Came {
             workloads: if there { vec![web] } else { vec![] },
+            moments: Moments::default(),
             references: vec![],
         }
     }

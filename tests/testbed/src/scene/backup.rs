@@ -39,6 +39,15 @@ impl Backup {
         self
     }
 
+    /// With these fields of its spec.
+    #[must_use]
+    pub fn with(mut self, fields: &Value) -> Self {
+        for (key, value) in fields.as_object().into_iter().flatten() {
+            self.spec[key] = value.clone();
+        }
+        self
+    }
+
     /// Leaves kinds out, for example `secrets`.
     #[must_use]
     pub fn without(mut self, resources: &[&str]) -> Self {

@@ -1,0 +1,194 @@
+//! Reading logs and events of sandboxes.
+
+use std::time::Duration;
+
+use futures::{AsyncReadExt, StreamExt, stream};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, LogParams},
+};
+use kymaros_crds::{CollectedEvent, ContainerLog, ContainerLogType, PodLog, domain::LogCollection};
+
+use super::{Collected, bound};
+
+/// Logs read at once.
+const AT_ONCE: usize = 4;
+/// A run does not wait longer for its logs.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Of one log no more is read: a container may write lines without end.
+const MOST_READ: usize = 4 * 1024 * 1024;
+
+/// Collects what `wanted` asks for. What cannot be read in time is left out: a verdict never waits for its logs.
+///
+/// # Errors
+/// When the API server does not list pods or events.
+pub async fn collect(
+    client: Client,
+    sandboxes: Vec<String>,
+    wanted: LogCollection,
+) -> Result<Collected, kube::Error> {
+    let mut collected = Collected::default();
+    for sandbox in &sandboxes {
+        let pods = Api::<Pod>::namespaced(client.clone(), sandbox);
+        let events = Api::<Event>::namespaced(client.clone(), sandbox);
+        let all = ListParams::default().limit(500);
+        let events = async {
+            if wanted.include_events {
+                events.list(&all).await.map(|list| list.items)
+            } else {
+                Ok(Vec::new())
+            }
+        };
+        let (listed, events) = tokio::try_join!(pods.list(&all), events)?;
+        collected.events.extend(events.into_iter().map(event));
+        let logs = stream::iter(listed.items)
+            .map(|pod| of_pod(pods.clone(), pod, wanted.clone()))
+            .buffered(AT_ONCE)
+            .take_until(tokio::time::sleep(PATIENCE))
+            .collect::<Vec<_>>();
+        collected.logs.extend(logs.await);
+    }
+    bound::fit(&mut collected.logs);
+    collected.events = bound::choose(collected.events);
+    Ok(collected)
+}
+
+async fn of_pod(pods: Api<Pod>, pod: Pod, wanted: LogCollection) -> PodLog {
+    let name = pod.name_any();
+    let mut containers = Vec::new();
+    for (type_, container) in logs_of(&pod, &wanted) {
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            previous: type_ == ContainerLogType::Previous,
+            // One more than is kept tells whether there were more.
+            tail_lines: Some(i64::from(wanted.max_lines) + 1),
+            ..LogParams::default()
+        };
+        match read(&pods, &name, &params).await {
+            Ok(text) => {
+                let (log, truncated) = bound::tail(&text, wanted.max_lines);
+                containers.push(ContainerLog {
+                    name: container.to_owned(),
+                    type_,
+                    log,
+                    truncated,
+                    total_lines: None,
+                });
+            }
+            Err(error) => tracing::debug!(pod = name, container, %error, "a log cannot be read"),
+        }
+    }
+    PodLog {
+        pod_name: name,
+        namespace: pod.namespace().unwrap_or_default(),
+        phase: pod
+            .status
+            .as_ref()
+            .and_then(|s| s.phase.clone())
+            .unwrap_or_default(),
+        containers,
+    }
+}
+
+/// The logs there are: a container that has not started has none.
+fn logs_of<'a>(pod: &'a Pod, wanted: &LogCollection) -> Vec<(ContainerLogType, &'a str)> {
+    let status = pod.status.as_ref();
+    let main = status
+        .and_then(|s| s.container_statuses.as_deref())
+        .unwrap_or_default();
+    let init = status
+        .and_then(|s| s.init_container_statuses.as_deref())
+        .unwrap_or_default();
+    let started = |c: &&ContainerStatus| {
+        c.state
+            .as_ref()
+            .is_some_and(|s| s.running.is_some() || s.terminated.is_some())
+    };
+    let mut logs = Vec::new();
+    if wanted.include_init {
+        logs.extend(
+            init.iter()
+                .filter(started)
+                .map(|c| (ContainerLogType::Init, c.name.as_str())),
+        );
+    }
+    logs.extend(
+        main.iter()
+            .filter(started)
+            .map(|c| (ContainerLogType::Container, c.name.as_str())),
+    );
+    if wanted.include_previous {
+        let restarted = main.iter().filter(|c| c.restart_count > 0);
+        logs.extend(restarted.map(|c| (ContainerLogType::Previous, c.name.as_str())));
+    }
+    logs
+}
+
+async fn read(pods: &Api<Pod>, name: &str, params: &LogParams) -> Result<String, kube::Error> {
+    let stream = pods.log_stream(name, params).await?;
+    let mut text = Vec::new();
+    // An error in the middle leaves what came before it.
+    let _ = stream.take(MOST_READ as u64).read_to_end(&mut text).await;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn event(event: Event) -> CollectedEvent {
+    let about = event.involved_object;
+    CollectedEvent {
+        type_: event.type_.unwrap_or_default(),
+        reason: event.reason.unwrap_or_default(),
+        message: event.message.unwrap_or_default(),
+        involved_object: format!(
+            "{}/{}",
+            about.kind.unwrap_or_default(),
+            about.name.unwrap_or_default()
+        ),
+        last_timestamp: event.last_timestamp,
+        count: event.count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_value, json};
+
+    fn wanted() -> LogCollection {
+        LogCollection {
+            enabled: true,
+            max_lines: 100,
+            include_events: true,
+            include_init: true,
+            include_previous: true,
+        }
+    }
+
+    #[test]
+    fn only_what_was_asked_for_and_is_there_is_read() {
+        let pod: Pod = from_value(json!({ "metadata": { "name": "web" }, "status": {
+            "initContainerStatuses": [{ "name": "init", "image": "i", "imageID": "", "ready": true, "restartCount": 0,
+                "state": { "terminated": { "exitCode": 0 } } }],
+            "containerStatuses": [
+                { "name": "app", "image": "i", "imageID": "", "ready": true, "restartCount": 2,
+                  "state": { "running": {} } },
+                { "name": "late", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+                  "state": { "waiting": {} } }] } }))
+        .unwrap();
+        let all: Vec<_> = logs_of(&pod, &wanted());
+        assert_eq!(
+            all,
+            [
+                (ContainerLogType::Init, "init"),
+                (ContainerLogType::Container, "app"),
+                (ContainerLogType::Previous, "app")
+            ]
+        );
+        let less = LogCollection {
+            include_init: false,
+            include_previous: false,
+            ..wanted()
+        };
+        assert_eq!(logs_of(&pod, &less), [(ContainerLogType::Container, "app")]);
+    }
+}

@@ -1,0 +1,185 @@
+//! What becomes of each kind of object on its way from a backup into a sandbox, and why.
+
+use crate::velero::{kinds, results::ObjectId};
+
+/// What becomes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It comes back as it was.
+    Kept,
+    /// It comes back without what would reach out of the sandbox; how.
+    Rewritten(&'static str),
+    /// It does not come back; why.
+    Excluded(&'static str),
+}
+
+/// Kinds that never come back into a sandbox, with the reason: they would reach out of it, defeat its fences, double
+/// production's work, or are remade by controllers. Velero resolves the names by discovery and ignores kinds the
+/// cluster does not have.
+const EXCLUDED: &[(&str, &[&str])] = &[
+    (
+        "would lead to production, or let somebody in",
+        &[
+            "endpoints",
+            "endpointslices.discovery.k8s.io",
+            "ingresses.networking.k8s.io",
+            "httproutes.gateway.networking.k8s.io",
+            "grpcroutes.gateway.networking.k8s.io",
+            "tlsroutes.gateway.networking.k8s.io",
+            "tcproutes.gateway.networking.k8s.io",
+            "gateways.gateway.networking.k8s.io",
+            "routes.route.openshift.io",
+            "virtualservices.networking.istio.io",
+            "gateways.networking.istio.io",
+            "dnsendpoints.externaldns.k8s.io",
+            "targetgroupbindings.elbv2.k8s.aws",
+        ],
+    ),
+    (
+        "would open the sandbox: policies are a union of allows",
+        &[
+            "networkpolicies.networking.k8s.io",
+            "ciliumnetworkpolicies.cilium.io",
+            "networkpolicies.crd.projectcalico.org",
+        ],
+    ),
+    (
+        "the sandbox has its own limits",
+        &[
+            "resourcequotas",
+            "limitranges",
+            "priorityclasses.scheduling.k8s.io",
+        ],
+    ),
+    (
+        "would do production's work a second time",
+        &[
+            "jobs.batch",
+            "leases.coordination.k8s.io",
+            "horizontalpodautoscalers.autoscaling",
+            "verticalpodautoscalers.autoscaling.k8s.io",
+            "scaledobjects.keda.sh",
+            "scaledjobs.keda.sh",
+            "poddisruptionbudgets.policy",
+        ],
+    ),
+    (
+        "monitoring would alert on the copy",
+        &[
+            "servicemonitors.monitoring.coreos.com",
+            "podmonitors.monitoring.coreos.com",
+            "prometheusrules.monitoring.coreos.com",
+        ],
+    ),
+    (
+        "certificates would be ordered again",
+        &[
+            "certificates.cert-manager.io",
+            "certificaterequests.cert-manager.io",
+            "orders.acme.cert-manager.io",
+            "challenges.acme.cert-manager.io",
+            "issuers.cert-manager.io",
+        ],
+    ),
+    (
+        "makes objects that the backup holds themselves",
+        &[
+            "externalsecrets.external-secrets.io",
+            "pushsecrets.external-secrets.io",
+            "sealedsecrets.bitnami.com",
+            "applications.argoproj.io",
+            "applicationsets.argoproj.io",
+            "kustomizations.kustomize.toolkit.fluxcd.io",
+            "helmreleases.helm.toolkit.fluxcd.io",
+        ],
+    ),
+    (
+        "a test beside what it tests must not test its own copy",
+        &[
+            "restoretests.restore.kymaros.io",
+            "restorereports.restore.kymaros.io",
+            "healthcheckpolicies.restore.kymaros.io",
+        ],
+    ),
+    ("tells of production", &["events"]),
+];
+
+/// Kinds that admission changes in a sandbox, as it does with everything that has finalizers, a priority or marks of
+/// `GitOps` tools.
+const REWRITTEN: &[(&str, &[&str])] = &[
+    ("suspended: production does this work", &["cronjobs.batch"]),
+    (
+        "reached from inside the sandbox only: no load balancer, no node port",
+        &["services"],
+    ),
+    (
+        "of the lowest priority, and without finalizers",
+        &[
+            "pods",
+            "replicationcontrollers",
+            "deployments.apps",
+            "statefulsets.apps",
+            "daemonsets.apps",
+            "replicasets.apps",
+        ],
+    ),
+];
+
+/// What a Restore leaves out, as Velero names kinds.
+pub fn excluded_resources() -> impl Iterator<Item = &'static str> {
+    EXCLUDED
+        .iter()
+        .flat_map(|(_, resources)| resources.iter().copied())
+}
+
+/// What becomes of an object.
+#[must_use]
+pub fn fate(object: &ObjectId) -> Fate {
+    let reason = |table: &[(&'static str, &[&str])]| {
+        table
+            .iter()
+            .find(|(_, resources)| resources.iter().any(|r| kinds::is_resource_of(r, object)))
+            .map(|(reason, _)| *reason)
+    };
+    if let Some(why) = reason(EXCLUDED) {
+        return Fate::Excluded(why);
+    }
+    reason(REWRITTEN).map_or(Fate::Kept, Fate::Rewritten)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: &str) -> Fate {
+        fate(&ObjectId {
+            kind: kind.into(),
+            name: "x".into(),
+        })
+    }
+
+    #[test]
+    fn kinds_that_reach_out_stay_out() {
+        for kind in [
+            "v1/Endpoints",
+            "discovery.k8s.io/v1/EndpointSlice",
+            "networking.k8s.io/v1/NetworkPolicy",
+            "networking.k8s.io/v1/Ingress",
+            "v1/ResourceQuota",
+            "batch/v1/Job",
+            "restore.kymaros.io/v1alpha1/RestoreTest",
+        ] {
+            assert!(matches!(of(kind), Fate::Excluded(_)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_harmless_comes_back() {
+        for kind in ["v1/Secret", "v1/ConfigMap", "example.com/v1/Ingress"] {
+            assert_eq!(of(kind), Fate::Kept, "{kind}");
+        }
+        for kind in ["batch/v1/CronJob", "v1/Service", "apps/v1/Deployment"] {
+            assert!(matches!(of(kind), Fate::Rewritten(_)), "{kind}");
+        }
+    }
+}

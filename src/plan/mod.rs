@@ -1,0 +1,102 @@
+//! The plan of a run: what becomes of everything in a backup, made before anything is restored and held against what
+//! came back.
+
+mod audit;
+mod fate;
+
+pub use audit::escapes;
+pub use fate::{Fate, excluded_resources, fate};
+
+use std::collections::BTreeMap;
+
+use kymaros_crds::{PlanAction, PlannedKind};
+
+use crate::velero::results::{BackupContents, VolumeInfo};
+
+/// Most kinds that a report lists.
+const MOST: usize = 60;
+
+/// A volume that would come back on production's own disk: the backup has no data of it, and its policy is Retain.
+#[must_use]
+pub fn refused_volume<'a>(contents: &'a BackupContents, namespaces: &[&str]) -> Option<&'a VolumeInfo> {
+    contents
+        .volumes
+        .iter()
+        .filter(|v| namespaces.contains(&v.pvc_namespace.as_str()))
+        .find(|v| v.returns_on_production_handle())
+}
+
+/// What becomes of the objects of these namespaces, by kind: what is not simply kept first.
+#[must_use]
+pub fn plan(contents: &BackupContents, namespaces: &[&str]) -> Vec<PlannedKind> {
+    let mut counts: BTreeMap<(PlanAction, &str, Option<&'static str>), i32> = BTreeMap::new();
+    let of_test = contents
+        .objects
+        .iter()
+        .filter(|(namespace, _)| namespaces.contains(&namespace.as_str()));
+    for object in of_test.flat_map(|(_, objects)| objects) {
+        let (action, reason) = match fate(object) {
+            Fate::Kept => (PlanAction::Kept, None),
+            Fate::Rewritten(how) => (PlanAction::Rewritten, Some(how)),
+            Fate::Excluded(why) => (PlanAction::Excluded, Some(why)),
+        };
+        *counts.entry((action, &object.kind, reason)).or_default() += 1;
+    }
+    let refused = refused_volume(contents, namespaces).map(|volume| PlannedKind {
+        kind: "v1/PersistentVolumeClaim".to_owned(),
+        action: PlanAction::Refused,
+        objects: 1,
+        reason: Some(format!(
+            "{} would come back on production's own volume {}",
+            volume.pvc_name, volume.pv_name
+        )),
+    });
+    let by_kind = counts
+        .into_iter()
+        .map(|((action, kind, reason), objects)| PlannedKind {
+            kind: kind.to_owned(),
+            action,
+            objects,
+            reason: reason.map(str::to_owned),
+        });
+    refused.into_iter().chain(by_kind).take(MOST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::velero::results::PvInfo;
+
+    #[test]
+    fn every_object_of_the_test_is_in_the_plan_and_no_other() {
+        let list = serde_json::from_value(serde_json::json!({
+            "v1/ConfigMap": ["shop/a", "shop/b", "other/c"],
+            "networking.k8s.io/v1/Ingress": ["shop/front"],
+            "batch/v1/CronJob": ["shop/nightly"],
+        }))
+        .unwrap();
+        let volume = VolumeInfo {
+            pvc_name: "data".into(),
+            pvc_namespace: "shop".into(),
+            pv_name: "pv-1".into(),
+            pv_info: Some(PvInfo {
+                reclaim_policy: "Retain".into(),
+            }),
+            ..VolumeInfo::default()
+        };
+        let plan = plan(&BackupContents::new(&list, vec![volume]), &["shop"]);
+        let seen: Vec<_> = plan
+            .iter()
+            .map(|p| (p.action, p.kind.as_str(), p.objects))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (PlanAction::Refused, "v1/PersistentVolumeClaim", 1),
+                (PlanAction::Rewritten, "batch/v1/CronJob", 1),
+                (PlanAction::Excluded, "networking.k8s.io/v1/Ingress", 1),
+                (PlanAction::Kept, "v1/ConfigMap", 2),
+            ]
+        );
+    }
+}

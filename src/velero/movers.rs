@@ -1,0 +1,138 @@
+//! Velero's data movers of one Restore: what carried the data of its volumes, and how far it came.
+
+use jiff::Timestamp;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, ListParams, Patch, PatchParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use serde_json::Value;
+
+use super::restore::timestamp;
+
+const KINDS: [(&str, &str, &str); 2] = [
+    ("velero.io", "v1", "PodVolumeRestore"),
+    ("velero.io", "v2alpha1", "DataDownload"),
+];
+
+/// One data mover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mover {
+    /// What it fills.
+    pub fills: Fills,
+    /// Velero's phase of it.
+    pub phase: String,
+    /// Why it failed.
+    pub message: String,
+    /// Bytes that arrived.
+    pub bytes_done: i64,
+    /// When it began and ended.
+    pub times: (Option<Timestamp>, Option<Timestamp>),
+}
+
+/// What a data mover fills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fills {
+    /// A volume of a pod, by the pod's name and the volume's name in it.
+    PodVolume(String, String),
+    /// A claim.
+    Claim(String),
+}
+
+impl Mover {
+    fn read(object: &DynamicObject) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (spec, status) = (&object.data["spec"], &object.data["status"]);
+        let fills = match spec["targetVolume"]["pvc"].as_str() {
+            Some(claim) => Fills::Claim(claim.to_owned()),
+            None => Fills::PodVolume(text(&spec["pod"]["name"]), text(&spec["volume"])),
+        };
+        Self {
+            fills,
+            phase: text(&status["phase"]),
+            message: text(&status["message"]),
+            bytes_done: status["progress"]["bytesDone"].as_i64().unwrap_or_default(),
+            times: (
+                timestamp(status["startTimestamp"].as_str()),
+                timestamp(status["completionTimestamp"].as_str()),
+            ),
+        }
+    }
+
+    /// Whether all it had to carry arrived.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.phase == "Completed"
+    }
+}
+
+/// The data movers of a Restore; a cluster without such kinds has none.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn of_restore(client: &Client, velero: &str, restore: &str) -> Result<Vec<Mover>, kube::Error> {
+    let (volumes, downloads) = tokio::try_join!(
+        list(client, velero, restore, KINDS[0]),
+        list(client, velero, restore, KINDS[1])
+    )?;
+    let objects = volumes.1.iter().chain(&downloads.1);
+    Ok(objects.map(Mover::read).collect())
+}
+
+/// There is no cancel for a Restore, but for its data movers, which Velero's worker waits for.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn cancel(client: &Client, velero: &str, restore: &str) -> Result<(), kube::Error> {
+    let cancel = Patch::Merge(serde_json::json!({ "spec": { "cancel": true } }));
+    for kind in KINDS {
+        let (api, movers) = list(client, velero, restore, kind).await?;
+        for mover in movers.iter().filter(|m| m.data["spec"]["cancel"] != true) {
+            api.patch(&mover.name_any(), &PatchParams::default(), &cancel)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn list(
+    client: &Client,
+    velero: &str,
+    restore: &str,
+    (group, version, kind): (&str, &str, &str),
+) -> Result<(Api<DynamicObject>, Vec<DynamicObject>), kube::Error> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    let api = Api::<DynamicObject>::namespaced_with(client.clone(), velero, &resource);
+    let of_restore = ListParams::default().labels(&format!("velero.io/restore-name={restore}"));
+    let found = match api.list(&of_restore).await {
+        Ok(found) => found.items,
+        Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok((api, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(data: Value) -> Mover {
+        let mut object =
+            DynamicObject::new("m", &ApiResource::from_gvk(&GroupVersionKind::gvk("g", "v", "K")));
+        object.data = data;
+        Mover::read(&object)
+    }
+
+    #[test]
+    fn both_kinds_say_what_they_fill() {
+        let volume = read(json!({ "spec": { "pod": { "name": "db-0" }, "volume": "data" },
+            "status": { "phase": "Completed", "progress": { "bytesDone": 7 } } }));
+        assert_eq!(volume.fills, Fills::PodVolume("db-0".into(), "data".into()));
+        assert!(volume.is_done() && volume.bytes_done == 7);
+        let download = read(json!({ "spec": { "targetVolume": { "pvc": "data-db-0" } },
+            "status": { "phase": "Failed", "message": "no space" } }));
+        assert_eq!(download.fills, Fills::Claim("data-db-0".into()));
+        assert!(!download.is_done() && download.message == "no space");
+    }
+}

@@ -1,0 +1,83 @@
+//! Regression: what got worse since the previous completed run.
+
+use std::time::Duration;
+
+use kymaros_crds::{LevelResult, PreviousRun, RestoreReportStatus, RunResult, domain::duration};
+
+use super::Verdict;
+
+/// A drop of more points than this is a regression; as in 0.6.9.
+const POINTS: i32 = 10;
+/// Recovery times of a few seconds differ by half from run to run without meaning anything.
+const NOISE: Duration = Duration::from_secs(5);
+
+/// What of a run the next one is compared with; `None` when it said nothing about its backup.
+#[must_use]
+pub fn previous(report: &str, status: &RestoreReportStatus) -> Option<PreviousRun> {
+    let said = matches!(
+        status.result,
+        Some(RunResult::Pass | RunResult::Partial | RunResult::Fail)
+    );
+    let levels = status.validation_levels.clone().unwrap_or_default();
+    let named = [
+        ("restoreIntegrity", levels.restore_integrity),
+        ("completeness", levels.completeness),
+        ("podStartup", levels.pod_startup),
+        ("internalHealth", levels.internal_health),
+        ("crossNamespaceDeps", levels.cross_namespace_deps),
+        ("rtoCompliance", levels.rto_compliance),
+    ];
+    said.then(|| PreviousRun {
+        report: report.to_owned(),
+        score: status.score.unwrap_or_default(),
+        levels: named
+            .into_iter()
+            .filter(|(_, level)| level.status == LevelResult::Pass)
+            .map(|(name, _)| name.to_owned())
+            .collect(),
+        rto: status.rto.as_ref().map(|rto| rto.measured.clone()),
+    })
+}
+
+/// What got worse, one sentence each.
+pub(super) fn worse(previous: &PreviousRun, verdict: &Verdict) -> Vec<String> {
+    if verdict.result == RunResult::Inconclusive {
+        return Vec::new();
+    }
+    let mut worse = Vec::new();
+    let report = &previous.report;
+    let score = i32::try_from(verdict.score()).unwrap_or_default();
+    if previous.score - score > POINTS {
+        worse.push(format!(
+            "the score fell from {} to {score} since {report}",
+            previous.score
+        ));
+    }
+    let now = [
+        ("restoreIntegrity", &verdict.restore_integrity),
+        ("completeness", &verdict.completeness),
+        ("podStartup", &verdict.pod_startup),
+        ("internalHealth", &verdict.internal_health),
+        ("crossNamespaceDeps", &verdict.cross_namespace_deps),
+        ("rtoCompliance", &verdict.rto_compliance),
+    ];
+    for (name, level) in now {
+        if previous.levels.iter().any(|l| l == name) && level.result() != LevelResult::Pass {
+            worse.push(format!("{name} had full marks in {report} and has lost them"));
+        }
+    }
+    let before = previous
+        .rto
+        .as_deref()
+        .and_then(|text| duration::parse(text).ok());
+    if let (Some(before), Some(now)) = (before, verdict.rto)
+        && now > before + (before / 2).max(NOISE)
+    {
+        worse.push(format!(
+            "recovery took {}, more than half as long again as {} in {report}",
+            duration::format(now),
+            duration::format(before)
+        ));
+    }
+    worse
+}

@@ -1,0 +1,88 @@
+//! When the pods of a sandbox took which step, by the API server's and the kubelet's own times.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+
+/// Steps of all pods together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// The first pod was created.
+    pub created: Option<Timestamp>,
+    /// The last pod was given to a node.
+    pub scheduled: Option<Timestamp>,
+    /// The last container started, its image being there.
+    pub started: Option<Timestamp>,
+    /// The first pod was ready.
+    pub first_ready: Option<Timestamp>,
+}
+
+impl Moments {
+    /// Those of some pods.
+    #[must_use]
+    pub fn of(pods: &[Pod]) -> Self {
+        let condition = |pod: &Pod, type_: &str| {
+            let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+            let met = conditions
+                .iter()
+                .find(|c| c.type_ == type_ && c.status == "True")?;
+            met.last_transition_time.as_ref().map(|t| t.0)
+        };
+        let started = |pod: &Pod| {
+            let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+            let running = containers
+                .iter()
+                .filter_map(|c| c.state.as_ref()?.running.as_ref());
+            running.filter_map(|r| r.started_at.as_ref().map(|t| t.0)).max()
+        };
+        let created = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
+        Self {
+            created: pods.iter().filter_map(created).min(),
+            scheduled: pods.iter().filter_map(|p| condition(p, "PodScheduled")).max(),
+            started: pods.iter().filter_map(started).max(),
+            first_ready: pods.iter().filter_map(|p| condition(p, "Ready")).min(),
+        }
+    }
+
+    /// Those of two sandboxes together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let first = |a: Option<Timestamp>, b: Option<Timestamp>| a.into_iter().chain(b).min();
+        Self {
+            created: first(self.created, other.created),
+            scheduled: self.scheduled.max(other.scheduled),
+            started: self.started.max(other.started),
+            first_ready: first(self.first_ready, other.first_ready),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(second: u8) -> Pod {
+        let at = |step: u8| format!("2026-01-01T00:00:{:02}Z", second + step);
+        serde_json::from_value(json!({ "metadata": { "creationTimestamp": at(0) }, "status": {
+            "conditions": [{ "type": "PodScheduled", "status": "True", "lastTransitionTime": at(1) },
+                           { "type": "Ready", "status": "True", "lastTransitionTime": at(3) }],
+            "containerStatuses": [{ "name": "c", "image": "i", "imageID": "", "ready": true, "restartCount": 0,
+                                    "state": { "running": { "startedAt": at(2) } } }] } }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_first_begins_and_the_last_ends() {
+        let at = |second: u8| format!("2026-01-01T00:00:{second:02}Z").parse().ok();
+        let both = Moments {
+            created: at(10),
+            scheduled: at(21),
+            started: at(22),
+            first_ready: at(13),
+        };
+        assert_eq!(Moments::of(&[pod(10), pod(20)]), both);
+        assert_eq!(Moments::of(&[pod(10)]).and(Moments::of(&[pod(20)])), both);
+        assert_eq!(Moments::of(&[]), Moments::default());
+        assert_eq!(Moments::default().and(both), both);
+    }
+}

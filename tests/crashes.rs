@@ -1,0 +1,314 @@
+//! The operator dies after any of its writes, and the API server refuses some: the run ends as it would have. A file of
+//! its own, because the operator of the cluster must not act meanwhile.
+//!
+//! By default some writes are tried; `KYMAROS_CRASH_POINTS=all` tries every one, for releases.
+
+mod story;
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    process::{Child, Command},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+};
+use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunResult};
+use kymaros_testbed::{
+    between::{Between, Treatment},
+    scene::{Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready},
+};
+use serde_json::json;
+use story::{SMALL, create_test, finished, gone, leftovers, spec};
+use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
+
+/// There is one cluster, and one operator in it.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+/// Every how many writes the short form lets it die.
+const EVERY: usize = 20;
+
+/// The operator as a process of the test, with the settings and rights of the one in the cluster, which does nothing
+/// meanwhile but answer the API server: somebody else holds the Lease.
+struct Stage {
+    scene: Scene,
+    between: Between,
+    folder: tempfile::TempDir,
+    args: Vec<String>,
+    _lease: AbortOnDropHandle<()>,
+}
+
+impl Stage {
+    async fn set() -> Result<Self> {
+        let scene = Scene::new().await?;
+        let lease = hold_lease(scene.client.clone()).await?;
+        let token = ["create", "token", RELEASE, "-n", NAMESPACE, "--duration", "2h"];
+        let token = scene.cluster.kubectl(&token)?;
+        let between = Between::start(&scene.cluster, token.trim()).await?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("kubeconfig"), between.kubeconfig())?;
+        let args = arguments(&scene.client).await?;
+        Ok(Self {
+            scene,
+            between,
+            folder,
+            args,
+            _lease: lease,
+        })
+    }
+
+    fn start(&self) -> Result<Operator> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kymaros"));
+        command
+            .args(&self.args)
+            .arg("--leader-elect=false")
+            .arg(format!("--health-probe-bind-address={}", free_address()?))
+            .arg(format!("--webhook-bind-address={}", free_address()?))
+            .env("KUBECONFIG", self.folder.path().join("kubeconfig"))
+            .env("POD_NAME", unique("kymaros"))
+            .env("POD_NAMESPACE", NAMESPACE)
+            .stderr(File::create(self.folder.path().join("log"))?);
+        Ok(Operator(command.spawn()?))
+    }
+
+    /// Runs a test of this backup; what its report says, after the operator died as `treatment` says.
+    async fn play(
+        &self,
+        namespace: &str,
+        backup: &str,
+        treatment: impl FnMut(usize, &str) -> Treatment + Send + 'static,
+        dies_after: Option<usize>,
+    ) -> Result<Said> {
+        let client = &self.scene.client;
+        let checked = json!({ "healthChecks": { "settle": "0s", "timeout": "30s", "checks": [{
+            "name": "web answers", "type": "httpGet", "timeout": "5s",
+            "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
+        self.between.rule(treatment);
+        let mut operator = self.start()?;
+        create_test(client, namespace, "crash", spec(&[namespace], backup, checked)).await?;
+        if let Some(point) = dies_after {
+            let reached = tokio::time::timeout(Duration::from_mins(3), self.between.written(point));
+            reached
+                .await
+                .with_context(|| format!("write {point} never came"))??;
+            drop(operator);
+            self.between.rule(|_, _| Treatment::Pass);
+            operator = self.start()?;
+        }
+        let report = finished(client, namespace, "crash").await?;
+        let left = leftovers(client, &report).await?;
+        assert_eq!(left, Vec::<String>::new(), "dead after {dies_after:?}");
+        let reports = Api::<RestoreReport>::namespaced(client.clone(), namespace);
+        let count = reports.list(&ListParams::default()).await?.items.len();
+        assert_eq!(
+            count, 1,
+            "dead after {dies_after:?}: a run was lost or started twice"
+        );
+        let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+        tests.delete("crash", &DeleteParams::default()).await?;
+        gone(tests, "crash").await?;
+        gone(reports, &report.name_any()).await?;
+        drop(operator);
+        let status = report.status.unwrap_or_default();
+        Ok(Said {
+            score: status.score,
+            result: status.result,
+            cause: status.cause,
+            reason: status.reason,
+            findings: status.findings.into_iter().map(|f| f.message).collect(),
+        })
+    }
+}
+
+/// What must not depend on crashes.
+#[derive(Debug, PartialEq)]
+struct Said {
+    score: Option<i32>,
+    result: Option<RunResult>,
+    cause: Option<Cause>,
+    reason: Option<String>,
+    findings: Vec<String>,
+}
+
+/// A process; it is killed, and not asked to stop, when it is dropped.
+struct Operator(Child);
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        // What cannot be ended has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+/// What the operator in the cluster was started with, but for what must differ.
+async fn arguments(client: &Client) -> Result<Vec<String>> {
+    let deployment = Api::<Deployment>::namespaced(client.clone(), NAMESPACE)
+        .get(RELEASE)
+        .await?;
+    let pod = deployment.spec.and_then(|s| s.template.spec).context("no pods")?;
+    let args = pod
+        .containers
+        .into_iter()
+        .find_map(|c| c.args)
+        .context("no arguments")?;
+    let own = [
+        "--leader-elect",
+        "--health-probe-bind-address",
+        "--webhook-bind-address",
+    ];
+    let kept = args.into_iter().filter(|a| !own.iter().any(|o| a.starts_with(o)));
+    Ok(kept.map(|a| a.replace("$(POD_NAMESPACE)", NAMESPACE)).collect())
+}
+
+/// Holds the Lease for as long as it lives.
+async fn hold_lease(client: Client) -> Result<AbortOnDropHandle<()>> {
+    let leases = Api::<Lease>::namespaced(client, NAMESPACE);
+    take(&leases).await?;
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    let task = tokio::spawn(async move {
+        loop {
+            ticks.tick().await;
+            // The next tick tries again.
+            let _ = take(&leases).await;
+        }
+    });
+    Ok(AbortOnDropHandle::new(task))
+}
+
+async fn take(leases: &Api<Lease>) -> Result<(), kube::Error> {
+    let now = jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+        .to_string();
+    let mine = json!({ "spec": { "holderIdentity": "nobody_at_all", "leaseDurationSeconds": 15, "renewTime": now } });
+    leases
+        .patch("kymaros-leader", &PatchParams::default(), &Patch::Merge(&mine))
+        .await?;
+    Ok(())
+}
+
+async fn small(stage: &mut Stage, without: &[&str]) -> Result<(String, String)> {
+    let namespace = stage.scene.namespace("crash").await?;
+    let client = stage.scene.client.clone();
+    apply(&client, &namespace, SMALL).await?;
+    wait_ready(&client, &namespace, "app=small", 1).await?;
+    let name = unique("crash");
+    backup(&client, &name, &Backup::of(&[&namespace]).without(without)).await?;
+    Ok((namespace, name))
+}
+
+/// Lets the operator die after one write after the other, of a run of a backup that holds no such kinds.
+async fn matrix(without: &[&str]) -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut stage = Stage::set().await?;
+    let (namespace, name) = small(&mut stage, without).await?;
+    let undisturbed = stage
+        .play(&namespace, &name, |_, _| Treatment::Pass, None)
+        .await?;
+    let writes = stage.between.writes();
+    println!(
+        "{} writes, {:?} {:?}",
+        writes.len(),
+        undisturbed.score,
+        undisturbed.result
+    );
+    let every = if std::env::var("KYMAROS_CRASH_POINTS").is_ok_and(|points| points == "all") {
+        1
+    } else {
+        EVERY
+    };
+    let mut played = 0;
+    // The last ones delete the test.
+    for point in (1..writes.len().saturating_sub(4)).step_by(every) {
+        let swallow = move |number, _: &str| {
+            if number >= point {
+                Treatment::Swallow
+            } else {
+                Treatment::Pass
+            }
+        };
+        let said = stage.play(&namespace, &name, swallow, Some(point)).await?;
+        assert_eq!(
+            said,
+            undisturbed,
+            "dead after write {point}, {}",
+            writes[point - 1]
+        );
+        played += 1;
+    }
+    println!("died {played} times");
+    delete_backup(&stage.scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_healthy_backup_passes_wherever_the_operator_dies() -> Result<()> {
+    matrix(&[]).await
+}
+
+#[tokio::test]
+async fn a_bad_backup_fails_wherever_the_operator_dies() -> Result<()> {
+    matrix(&["configmaps"]).await
+}
+
+#[tokio::test]
+async fn answers_that_say_try_again_change_nothing() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut stage = Stage::set().await?;
+    let (namespace, name) = small(&mut stage, &[]).await?;
+    for code in [409, 429, 500] {
+        let refuse = move |number: usize, _: &str| {
+            if number.is_multiple_of(4) {
+                Treatment::Refuse(code)
+            } else {
+                Treatment::Pass
+            }
+        };
+        let said = stage.play(&namespace, &name, refuse, None).await?;
+        assert_eq!(
+            (said.score, said.result),
+            (Some(100), Some(RunResult::Pass)),
+            "{code}: {said:?}"
+        );
+    }
+    // All watches end, in the middle of a run.
+    let cut = {
+        let (cuts, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        let between = &stage.between;
+        let played = stage.play(
+            &namespace,
+            &name,
+            move |number, _: &str| {
+                if number.is_multiple_of(5) {
+                    let _ = cuts.send(());
+                }
+                Treatment::Pass
+            },
+            None,
+        );
+        let cutting = async {
+            while asked.recv().await.is_some() {
+                between.cut_watches();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            said = played => said?,
+            () = cutting => anyhow::bail!("nobody asks for cuts any more"),
+        }
+    };
+    assert_eq!(
+        (cut.score, cut.result),
+        (Some(100), Some(RunResult::Pass)),
+        "{cut:?}"
+    );
+    delete_backup(&stage.scene.client, &name).await
+}

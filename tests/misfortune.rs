@@ -1,0 +1,117 @@
+//! What can happen to a run from outside: it ends, says why, accuses nobody who is innocent, and leaves nothing.
+
+mod story;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, api::DeleteParams};
+use kymaros_crds::{Cause, RestoreReport, RestoreReportStatus, RunPhase, RunResult};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use serde_json::json;
+use story::{SMALL, create_test, finished, gone, leftovers, phase, report_when, spec};
+
+/// A run of a small application that goes on checking until something happens to it.
+async fn checking(scene: &mut Scene, stem: &str) -> Result<(String, String, RestoreReport)> {
+    let namespace = scene.namespace(stem).await?;
+    apply(&scene.client, &namespace, SMALL).await?;
+    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let name = unique(stem);
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    let long = json!({ "healthChecks": { "settle": "3m", "timeout": "4m" } });
+    create_test(&scene.client, &namespace, stem, spec(&[&namespace], &name, long)).await?;
+    let report = report_when(&scene.client, &namespace, stem, "checks", |r| {
+        phase(r) == Some(RunPhase::Checking)
+    })
+    .await?;
+    Ok((namespace, name, report))
+}
+
+async fn ended(client: &Client, namespace: &str, test: &str) -> Result<RestoreReportStatus> {
+    let report = finished(client, namespace, test).await?;
+    assert_eq!(leftovers(client, &report).await?, Vec::<String>::new());
+    report.status.context("no status")
+}
+
+#[tokio::test]
+async fn a_ttl_that_passes_ends_the_run_and_its_sandbox() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("ttl").await?;
+    apply(&scene.client, &namespace, SMALL).await?;
+    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let name = unique("ttl");
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    let short = json!({ "sandbox": { "ttl": "20s" }, "timeout": "20s", "healthChecks": { "settle": "3m" } });
+    create_test(
+        &scene.client,
+        &namespace,
+        "ttl",
+        spec(&[&namespace], &name, short),
+    )
+    .await?;
+    let status = ended(&scene.client, &namespace, "ttl").await?;
+    assert_eq!(
+        (status.result, status.reason.as_deref()),
+        (Some(RunResult::Fail), Some("SandboxExpired")),
+        "{:?}",
+        status.findings
+    );
+    let (started, completed) = (
+        status.started_at.context("no start")?,
+        status.completed_at.context("no end")?,
+    );
+    let took = completed.0.duration_since(started.0).as_secs();
+    assert!((20..26).contains(&took), "it ended after {took} s");
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_sandbox_that_somebody_deletes_is_no_failed_backup() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name, report) = checking(&mut scene, "nosandbox").await?;
+    let sandboxes = report.status.context("no status")?.sandboxes;
+    let namespaces = Api::<Namespace>::all(scene.client.clone());
+    for sandbox in &sandboxes {
+        namespaces
+            .delete(&sandbox.name, &DeleteParams::background())
+            .await?;
+    }
+    let status = ended(&scene.client, &namespace, "nosandbox").await?;
+    assert_eq!(
+        (status.result, status.cause),
+        (Some(RunResult::Inconclusive), Some(Cause::Sandbox)),
+        "{:?}",
+        status.findings
+    );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_backup_that_is_deleted_in_the_middle_is_no_failed_backup() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name, _) = checking(&mut scene, "nobackup").await?;
+    delete_backup(&scene.client, &name).await?;
+    let status = ended(&scene.client, &namespace, "nobackup").await?;
+    assert_eq!(
+        (status.result, status.reason.as_deref()),
+        (Some(RunResult::Inconclusive), Some("RestoreDeleted")),
+        "{:?}",
+        status.findings
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_namespace_of_a_test_can_go_in_the_middle_of_a_run() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name, report) = checking(&mut scene, "nohome").await?;
+    let removed = tokio::time::timeout(Duration::from_mins(2), scene.remove(&namespace)).await;
+    removed.context("the namespace is held by its test")??;
+    let sandboxes = report.status.clone().context("no status")?.sandboxes;
+    for sandbox in &sandboxes {
+        gone(Api::<Namespace>::all(scene.client.clone()), &sandbox.name).await?;
+    }
+    assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
+    delete_backup(&scene.client, &name).await
+}
