@@ -59,6 +59,7 @@ fn changes() -> Vec<Change> {
         ("rbac.create", json!(false), &[]),
         ("rbac.allowExec", json!(false), &[]),
         ("velero.namespace", json!("backup"), &[]),
+        ("completeness.secrets", json!(true), &[]),
         ("limits.concurrentRuns", json!(9), &[]),
         ("sandbox.namespacePrefix", json!("proof"), &[]),
         ("sandbox.defaultTTL", json!("2h30m"), &[]),

@@ -7,11 +7,11 @@ use kymaros_crds::{CollectedEvent, ContainerLog, PodLog};
 /// Of one log, bytes; as in 0.6.9.
 pub(super) const CONTAINER: usize = 64 * 1024;
 /// Of all logs of a report, bytes: a report stays below 256 KiB.
-const REPORT: usize = 160 * 1024;
+const REPORT: usize = 96 * 1024;
 /// A log that would be cut below this is left out, bytes; as in 0.6.9.
 const LEAST: usize = 256;
 /// Events of a report.
-const EVENTS: usize = 100;
+const EVENTS: usize = 60;
 /// Of the message of an event, characters.
 const MESSAGE: usize = 300;
 

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec};
 use kube::ResourceExt;
 use regex::Regex;
 
@@ -52,6 +52,25 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Reference> {
         found.extend(name.into_iter().flat_map(|name| services(&from, name)));
     }
     found
+}
+
+/// Leaves nothing of a `ConfigMap` but the names in it that matter here: a sandbox may hold a great many, and large ones.
+pub fn keep_names(map: &mut ConfigMap) {
+    map.binary_data = None;
+    map.managed_fields_mut().clear();
+    let names = |text: &str| {
+        let found = services("", text).into_iter();
+        found
+            .map(|r| match r.form {
+                Form::Qualified => format!("{}.{}.svc", r.service, r.namespace),
+                Form::Short => format!("{}.{}:0", r.service, r.namespace),
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    for text in map.data.iter_mut().flat_map(|data| data.values_mut()) {
+        *text = names(text);
+    }
 }
 
 fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
@@ -170,6 +189,24 @@ mod tests {
         ] {
             assert_eq!(named(text), vec![], "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_config_map_only_names_are_kept_and_still_found() {
+        let mut map: ConfigMap = from_value(json!({ "metadata": { "name": "c" }, "data": {
+            "a": "password=hunter2 url=http://db.data.svc/x", "b": "http://cache.fast:6379" } }))
+        .unwrap();
+        keep_names(&mut map);
+        assert!(!format!("{map:?}").contains("hunter2"));
+        let objects = SandboxObjects {
+            config_maps: vec![map],
+            ..Default::default()
+        };
+        let found: Vec<(String, Form)> = find(&objects).into_iter().map(|r| (r.service, r.form)).collect();
+        assert_eq!(
+            found,
+            [("cache".into(), Form::Short), ("db".into(), Form::Qualified)]
+        );
     }
 
     #[test]

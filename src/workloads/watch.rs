@@ -22,7 +22,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::assess::SandboxObjects;
+use super::{assess::SandboxObjects, references};
 
 /// Called whenever something in the sandbox changed.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -52,7 +52,15 @@ impl SandboxWatch {
             stateful_sets: watch(client, sandbox, all(), wake, &mut tasks),
             daemon_sets: watch(client, sandbox, all(), wake, &mut tasks),
             replica_sets: watch(client, sandbox, all(), wake, &mut tasks),
-            config_maps: watch(client, sandbox, all(), wake, &mut tasks),
+            config_maps: {
+                let (reader, writer) = reflector::store();
+                let maps = watcher(Api::namespaced(client.clone(), sandbox), all())
+                    .default_backoff()
+                    .modify(references::keep_names)
+                    .reflect(writer);
+                tasks.push(AbortOnDropHandle::new(tokio::spawn(drive(maps, wake.clone()))));
+                reader
+            },
             services: watch(client, sandbox, all(), wake, &mut tasks),
             warnings: watch(client, sandbox, all().fields("type=Warning"), wake, &mut tasks),
             tasks,

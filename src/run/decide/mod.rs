@@ -30,8 +30,10 @@ use crate::{
     velero::{restore::RestorePhase, restore::RestorePlan},
 };
 
-/// Most findings that a report keeps.
-pub const MAX_FINDINGS: usize = 200;
+/// Most findings that a report keeps: it stays below 256 KiB with everything else in it.
+pub const MAX_FINDINGS: usize = 120;
+/// Longest message of a finding, characters.
+const MAX_MESSAGE: usize = 500;
 
 /// Something to be done in the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +116,10 @@ impl Decision {
         self.wake = Some(self.wake.map_or(moment, |w| w.min(moment)));
     }
 
-    fn find(&mut self, finding: Finding) {
+    fn find(&mut self, mut finding: Finding) {
+        if let Some((at, _)) = finding.message.char_indices().nth(MAX_MESSAGE) {
+            finding.message.truncate(at);
+        }
         if self.status.findings.contains(&finding) {
             return;
         }

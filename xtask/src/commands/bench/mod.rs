@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: admission against a handler that does nothing; the time the operator adds to a run, by a stopwatch
-//! outside of it; and its memory.
+//! outside of it; many tests at once; and its memory.
+
+mod crowd;
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +31,7 @@ use crate::{
     terminal::Terminal,
 };
 
-const SMALL: &str = include_str!("../../../tests/story/small.yaml");
+const SMALL: &str = include_str!("../../../../tests/story/small.yaml");
 
 /// How much is measured.
 #[derive(clap::Args, Debug)]
@@ -37,6 +39,9 @@ pub struct Args {
     /// Runs of each application
     #[arg(long, default_value_t = 10)]
     runs: usize,
+    /// Tests that are due at the same moment
+    #[arg(long, default_value_t = 20)]
+    crowd: usize,
 }
 
 /// Measures and prints.
@@ -58,6 +63,12 @@ pub async fn run(args: Args) -> Result<()> {
     deploy_shop(&client, &shop).await?;
     measure(&client, &shop, "with a volume", args.runs).await?;
     println!("memory, after {} runs: {}", args.runs * 2, memory());
+
+    let name = unique("crowd");
+    backup(&client, &name, &Backup::of(&[&small])).await?;
+    crowd::measure(&client, &small, &name, args.crowd).await?;
+    println!("memory, after {} more: {}", args.crowd, memory());
+    delete_backup(&client, &name).await?;
     Ok(())
 }
 
