@@ -176,6 +176,7 @@ pub(super) const CLUSTER: &[Rule] = &[
     Rule {
         resources: &["secrets"],
         when: Some(CompareSecrets),
+        rarely: &[("list", "the chart's value completeness.secrets allows it")],
         ..SOURCE
     },
     Rule {
