@@ -1,7 +1,8 @@
 //! The operator dies after any of its writes, and the API server refuses some: the run ends as it would have. A file of
 //! its own, because the operator of the cluster must not act meanwhile.
 //!
-//! By default some writes are tried; `KYMAROS_CRASH_POINTS=all` tries every one, for releases.
+//! Some writes are tried; `KYMAROS_CRASH_POINTS=all` tries every one:
+//! `KYMAROS_CRASH_POINTS=all cargo test --test crashes -- --ignored --test-threads=1`.
 
 mod story;
 
@@ -92,10 +93,11 @@ impl Stage {
         let mut operator = self.start()?;
         create_test(client, namespace, "crash", spec(&[namespace], backup, checked)).await?;
         if let Some(point) = dies_after {
-            let reached = tokio::time::timeout(Duration::from_mins(3), self.between.written(point));
-            reached
-                .await
-                .with_context(|| format!("write {point} never came"))??;
+            // Not every run writes as much: one that ends before was not disturbed.
+            tokio::select! {
+                reached = self.between.written(point) => reached?,
+                over = finished(client, namespace, "crash") => drop(over?),
+            }
             drop(operator);
             self.between.rule(|_, _| Treatment::Pass);
             operator = self.start()?;
@@ -250,23 +252,27 @@ async fn matrix(without: &[&str]) -> Result<()> {
 }
 
 #[tokio::test]
+#[ignore = "takes minutes, and the cluster's operator must not act meanwhile; run it before a release"]
 async fn a_healthy_backup_passes_wherever_the_operator_dies() -> Result<()> {
     matrix(&[]).await
 }
 
 #[tokio::test]
+#[ignore = "takes minutes, and the cluster's operator must not act meanwhile; run it before a release"]
 async fn a_bad_backup_fails_wherever_the_operator_dies() -> Result<()> {
     matrix(&["configmaps"]).await
 }
 
 #[tokio::test]
+#[ignore = "takes minutes, and the cluster's operator must not act meanwhile; run it before a release"]
 async fn answers_that_say_try_again_change_nothing() -> Result<()> {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut stage = Stage::set().await?;
     let (namespace, name) = small(&mut stage, &[]).await?;
     for code in [409, 429, 500] {
         let refuse = move |number: usize, _: &str| {
-            if number.is_multiple_of(4) {
+            // About every fourth, without a rhythm that a step of four writes could never get out of.
+            if number * number % 11 < 3 {
                 Treatment::Refuse(code)
             } else {
                 Treatment::Pass
