@@ -161,10 +161,14 @@ impl Came {
         self.workloads.iter().filter_map(Workload::ready_since).max()
     }
 
-    /// When everything will have stayed ready for `settle`, and outlived its own last crash.
+    /// When everything will have stayed ready for `settle`, and outlived its own last crash; with a `settle` of zero
+    /// nothing is waited for.
     #[must_use]
     pub fn settles_at(&self, settle: Duration) -> Option<Timestamp> {
         let stays = self.last_ready().map(|last| after(last, settle));
+        if settle.is_zero() {
+            return stays;
+        }
         let outlives = self.workloads.iter().filter_map(|w| w.outlives).max();
         stays.max(outlives)
     }
