@@ -17,9 +17,9 @@ use crate::{
     source::{kinds::KINDS, list, missing::missing},
     velero::{
         Backup,
-        artifacts::{Artifact, Downloader},
+        artifacts::Downloader,
         choose,
-        results::{BackupContents, ObjectId, RawResourceList},
+        results::{BackupContents, ObjectId},
     },
 };
 
@@ -146,14 +146,10 @@ async fn contents(client: &Client, args: &Args, backup: &str) -> anyhow::Result<
         BTreeMap::new(),
         format!("kymaros-plan-{}", std::process::id()),
     );
-    let (list, volumes) = tokio::try_join!(
-        downloader.fetch::<RawResourceList>(Artifact::BackupResourceList, backup),
-        downloader.fetch(Artifact::BackupVolumeInfos, backup),
-    )
-    .context(
+    let contents = downloader.contents(backup).await;
+    contents.context(
         "what the backup holds cannot be read; is the storage location's address reachable from here?",
-    )?;
-    Ok(BackupContents::new(&list, volumes))
+    )
 }
 
 fn text(test: &str, plans: &[SourcePlan]) -> Result<String, std::fmt::Error> {

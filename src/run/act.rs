@@ -25,7 +25,7 @@ use crate::{
         artifacts::{Artifact, ArtifactError, Downloader},
         movers,
         restore::{self, RestorePlan},
-        results::{BackupContents, RawResourceList, RestoredObjects},
+        results::{RawResourceList, RestoredObjects},
     },
 };
 
@@ -95,7 +95,8 @@ async fn one(
         Effect::MakeSandbox(plan) => apply::apply(client, &context.operator, plan).await?,
         Effect::FetchContents { source, backup } => {
             let downloader = downloader(context, identity, *source);
-            let work = contents(downloader, backup.clone());
+            let backup = backup.clone();
+            let work = async move { downloader.contents(&backup).await };
             Fetches::start(memory, |m| &m.contents, *source, work);
         }
         Effect::FetchSource { source, namespaces } => {
@@ -139,14 +140,6 @@ fn downloader(context: &RunContext, identity: &RunIdentity, source: usize) -> Do
         identity.labels(),
         identity.download_prefix(source),
     )
-}
-
-async fn contents(downloader: Downloader, backup: String) -> Result<BackupContents, ArtifactError> {
-    let (list, volumes) = tokio::try_join!(
-        downloader.fetch::<RawResourceList>(Artifact::BackupResourceList, &backup),
-        downloader.fetch(Artifact::BackupVolumeInfos, &backup),
-    )?;
-    Ok(BackupContents::new(&list, volumes))
 }
 
 async fn outcome(

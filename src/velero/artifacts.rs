@@ -12,6 +12,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use super::results::{BackupContents, RawResourceList};
 use super::types::{DownloadRequest, DownloadRequestSpec, DownloadTarget};
 
 /// Unpacked artifacts above this many bytes are not read: 64 MiB.
@@ -148,6 +149,18 @@ impl Downloader {
             tracing::warn!(request = request_name, %error, "a DownloadRequest stays until cleanup");
         }
         result.and_then(|bytes| parse(kind, &bytes))
+    }
+
+    /// What a backup holds: its objects and how each of its volumes was backed up.
+    ///
+    /// # Errors
+    /// As [`Downloader::fetch`].
+    pub async fn contents(&self, backup: &str) -> Result<BackupContents, ArtifactError> {
+        let (list, volumes) = tokio::try_join!(
+            self.fetch::<RawResourceList>(Artifact::BackupResourceList, backup),
+            self.fetch(Artifact::BackupVolumeInfos, backup),
+        )?;
+        Ok(BackupContents::new(&list, volumes))
     }
 
     async fn delete(&self, name: &str) -> Result<(), kube::Error> {
