@@ -98,7 +98,20 @@ fn of_comparison(
     generation: Option<i64>,
 ) {
     let Some(previous) = &spec.previous else { return };
-    if status.regressions.is_empty() {
+    if status.result == Some(RunResult::Inconclusive) {
+        let message = format!(
+            "nothing can be said of the backup, so nothing was held against {}",
+            previous.report
+        );
+        put(
+            conditions,
+            "Regressed",
+            "Unknown",
+            "Inconclusive",
+            &message,
+            generation,
+        );
+    } else if status.regressions.is_empty() {
         let message = format!("not worse than {}", previous.report);
         set(conditions, "Regressed", false, "AsBefore", &message, generation);
     } else {

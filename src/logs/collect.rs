@@ -17,7 +17,7 @@ const AT_ONCE: usize = 4;
 /// A run does not wait longer for its logs.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Of one log no more is read: a container may write lines without end.
-const MOST_READ: usize = 4 * 1024 * 1024;
+const MOST_READ: usize = 64 * 1024 * 1024;
 
 /// Collects what `wanted` asks for. What cannot be read in time is left out: a verdict never waits for its logs.
 ///
@@ -66,8 +66,9 @@ async fn of_pod(pods: Api<Pod>, pod: Pod, wanted: LogCollection) -> PodLog {
             ..LogParams::default()
         };
         match read(&pods, &name, &params).await {
-            Ok(text) => {
-                let (log, truncated) = bound::tail(&text, wanted.max_lines);
+            Ok((text, began_later)) => {
+                let (log, cut) = bound::tail(&text, wanted.max_lines);
+                let truncated = cut || began_later;
                 containers.push(ContainerLog {
                     name: container.to_owned(),
                     type_,
@@ -125,12 +126,24 @@ fn logs_of<'a>(pod: &'a Pod, wanted: &LogCollection) -> Vec<(ContainerLogType, &
     logs
 }
 
-async fn read(pods: &Api<Pod>, name: &str, params: &LogParams) -> Result<String, kube::Error> {
-    let stream = pods.log_stream(name, params).await?;
-    let mut text = Vec::new();
+/// The end of a log, and whether there was something before it.
+async fn read(pods: &Api<Pod>, name: &str, params: &LogParams) -> Result<(String, bool), kube::Error> {
+    let mut stream = pods.log_stream(name, params).await?;
+    let (mut text, mut began_later) = (Vec::new(), false);
+    let (mut chunk, mut total) = (vec![0; bound::CONTAINER], 0);
     // An error in the middle leaves what came before it.
-    let _ = stream.take(MOST_READ as u64).read_to_end(&mut text).await;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        text.extend_from_slice(&chunk[..read]);
+        total += read;
+        if let Some(surplus @ 1..) = text.len().checked_sub(2 * bound::CONTAINER) {
+            text.drain(..surplus);
+            began_later = true;
+        }
+        if total > MOST_READ {
+            break;
+        }
+    }
+    Ok((String::from_utf8_lossy(&text).into_owned(), began_later))
 }
 
 fn event(event: Event) -> CollectedEvent {

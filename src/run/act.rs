@@ -147,20 +147,16 @@ async fn outcome(
     (client, velero): (Client, String),
     restore: String,
 ) -> Result<RestoreOutcome, ArtifactError> {
-    let movers = async {
-        let kind = "PodVolumeRestores";
-        let movers = movers::of_restore(&client, &velero, &restore).await;
-        movers.map_err(|source| ArtifactError::Api { kind, source })
-    };
-    let (list, results, movers) = tokio::try_join!(
+    let (list, results, movers) = tokio::join!(
         downloader.fetch::<RawResourceList>(Artifact::RestoreResourceList, &restore),
         downloader.fetch(Artifact::RestoreResults, &restore),
-        movers,
-    )?;
+        movers::of_restore(&client, &velero, &restore),
+    );
+    let movers = movers.inspect_err(|error| tracing::warn!(%error, "data movers cannot be listed"));
     Ok(RestoreOutcome {
-        restored: RestoredObjects::new(&list),
-        results,
-        movers,
+        restored: RestoredObjects::new(&list?),
+        results: results?,
+        movers: movers.ok(),
     })
 }
 

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
 use kymaros_crds::domain::Check;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -18,6 +19,7 @@ use crate::{
     velero::results::BackupContents,
     workloads::{
         assess::assess,
+        crash_loops,
         moments::Moments,
         references,
         watch::{SandboxWatch, Wake},
@@ -36,7 +38,7 @@ pub struct Obstacle {
 /// The memory of one run.
 pub struct RunMemory {
     wake: Wake,
-    watches: Mutex<BTreeMap<String, (String, SandboxWatch)>>,
+    watches: Mutex<Watches>,
     /// What each backup holds.
     pub contents: Fetches<BackupContents>,
     /// What the source namespaces of each backup hold.
@@ -47,6 +49,13 @@ pub struct RunMemory {
     pub logs: Fetches<Collected>,
     checks: Mutex<Checks>,
     obstacle: Mutex<Option<Obstacle>>,
+}
+
+#[derive(Default)]
+struct Watches {
+    since: Option<Timestamp>,
+    /// By sandbox, with the source namespace of each.
+    of: BTreeMap<String, (String, SandboxWatch)>,
 }
 
 #[derive(Default)]
@@ -77,8 +86,9 @@ impl RunMemory {
     /// Watches the sandboxes that are not watched yet.
     pub fn watch(&self, client: &kube::Client, targets: &[Target]) {
         let mut watches = lock(&self.watches);
+        watches.since.get_or_insert_with(Timestamp::now);
         for target in targets {
-            watches.entry(target.sandbox.clone()).or_insert_with(|| {
+            watches.of.entry(target.sandbox.clone()).or_insert_with(|| {
                 (
                     target.source.clone(),
                     SandboxWatch::start(client, &target.sandbox, &self.wake),
@@ -91,11 +101,11 @@ impl RunMemory {
     #[must_use]
     pub fn came(&self, expected: usize) -> Option<Came> {
         let watches = lock(&self.watches);
-        if watches.len() < expected {
+        if watches.of.len() < expected {
             return None;
         }
         let mut came = Came::default();
-        for (source, watch) in watches.values() {
+        for (source, watch) in watches.of.values() {
             let objects = watch.objects()?;
             came.workloads.extend(assess(source, &objects));
             came.moments = came.moments.and(Moments::of(&objects.pods));
@@ -105,12 +115,19 @@ impl RunMemory {
                     .map(|r| (source.clone(), r)),
             );
         }
+        crash_loops::settle(&mut came.workloads);
         Some(came)
+    }
+
+    /// Since when the sandboxes are watched.
+    #[must_use]
+    pub fn watched_since(&self) -> Option<Timestamp> {
+        lock(&self.watches).since
     }
 
     /// Ends the watches; a sandbox that is being removed needs none.
     pub fn stop_watching(&self) {
-        lock(&self.watches).clear();
+        lock(&self.watches).of.clear();
     }
 
     /// Starts the checks that neither run nor have ended.

@@ -8,6 +8,7 @@ use kymaros_crds::{RestoreReport, RunPhase, domain, domain::Test, names};
 
 use super::{
     controller::RunContext,
+    decide::start_over,
     memory::RunMemory,
     observed::{Came, Observed, RestoreSeen, Settings},
     plan,
@@ -31,6 +32,7 @@ pub fn identity(report: &RestoreReport) -> RunIdentity {
         uid: report.uid().unwrap_or_default(),
         test: report.spec.test_ref.clone(),
         namespace: report.namespace().unwrap_or_default(),
+        attempt: start_over::attempt(report.status.as_ref().and_then(|s| s.attempt)),
     }
 }
 
@@ -65,6 +67,7 @@ pub async fn observe(
         restores: (0..sources).map(|i| restore(context, &identity, i)).collect(),
         outcomes: (0..sources).map(|i| memory.outcomes.get(i)).collect(),
         workloads: came(context, memory, targets.len().max(1)),
+        watched_since: memory.watched_since(),
         outcomes_of_checks: memory.ended_checks(),
         obstacle: memory.obstacle(),
         logs: memory.logs.get(0),

@@ -54,6 +54,8 @@ pub struct Observed {
     pub outcomes: Vec<Fetched<RestoreOutcome>>,
     /// What came up; `None` until the watches are complete.
     pub workloads: Option<Came>,
+    /// Since when this process watches the sandboxes.
+    pub watched_since: Option<Timestamp>,
     /// Checks that have ended since this process started.
     pub outcomes_of_checks: Vec<Outcome>,
     /// Something the cluster refused for good.
@@ -98,6 +100,15 @@ impl<T> Fetched<T> {
         }
     }
 
+    /// Why it cannot be had.
+    #[must_use]
+    pub fn why_not(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether it may still come.
     #[must_use]
     pub fn is_pending(&self) -> bool {
@@ -133,8 +144,8 @@ pub struct RestoreOutcome {
     pub restored: RestoredObjects,
     /// Errors and warnings.
     pub results: RestoreResults,
-    /// What carried the data of its volumes.
-    pub movers: Vec<Mover>,
+    /// What carried the data of its volumes; `None` when that could not be listed.
+    pub movers: Option<Vec<Mover>>,
 }
 
 /// What came up in all sandboxes of the run.
@@ -176,10 +187,10 @@ impl Came {
     /// Whether nothing can change by waiting: each workload is ready or hopeless.
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        use crate::workloads::WorkloadState::{Hopeless, Pending, Ready};
+        use crate::workloads::WorkloadState::{Crashing, Hopeless, Pending, Ready};
         self.workloads.iter().all(|w| match w.state {
             Ready(_) | Hopeless(_) => true,
-            Pending(_) => false,
+            Pending(_) | Crashing { .. } => false,
         })
     }
 }

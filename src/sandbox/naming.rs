@@ -15,6 +15,8 @@ pub struct RunIdentity {
     pub test: String,
     /// The namespace of test and report.
     pub namespace: String,
+    /// Which try of the restore; the first is 1.
+    pub attempt: i32,
 }
 
 impl RunIdentity {
@@ -50,10 +52,15 @@ impl RunIdentity {
         }
     }
 
-    /// The Restore of the run's n-th backup source; at most 63 characters, so that Velero's label equals it.
+    /// The Restore of the run's n-th backup source; at most 63 characters, so that Velero's label equals it. Each try has
+    /// its own: what is still known of one that is gone says nothing about the next.
     #[must_use]
     pub fn restore(&self, index: usize) -> String {
-        format!("kymaros-{}-{index}", short_hash(&[&self.uid]))
+        let hash = match self.attempt {
+            1 => short_hash(&[&self.uid]),
+            try_ => short_hash(&[&self.uid, &format!("try {try_}")]),
+        };
+        format!("kymaros-{hash}-{index}")
     }
 
     /// Prefix of the names of the run's `DownloadRequest`s for its n-th backup source.
@@ -82,6 +89,7 @@ mod tests {
             uid: "u-1".into(),
             test: test.into(),
             namespace: "ns".into(),
+            attempt: 1,
         }
     }
 

@@ -250,6 +250,7 @@ mod tests {
                 uid: "u".into(),
                 test: "t".into(),
                 namespace: "n".into(),
+                attempt: 1,
             },
             quota: Quota {
                 cpu: "2".into(),

@@ -36,7 +36,7 @@ fn made_by_cluster(object: &ObjectId) -> bool {
     matches!(
         (object.short_kind(), object.name.as_str()),
         ("ConfigMap", "kube-root-ca.crt" | "openshift-service-ca.crt") | ("ServiceAccount", "default")
-    ) || (object.short_kind() == "Secret" && object.name.contains("-token-"))
+    )
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use super::types::{DownloadRequest, DownloadRequestSpec, DownloadTarget};
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Velero drops requests it cannot serve without a word, so waiting needs an end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Before what failed is asked again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
 /// Which artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,13 @@ pub enum ArtifactError {
     },
 }
 
+impl ArtifactError {
+    /// Whether it may be different in a moment. Velero was waited for long enough, and content stays as it is.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Api { .. } | Self::Download { .. })
+    }
+}
+
 /// Fetches artifacts on behalf of one run.
 #[derive(Clone)]
 pub struct Downloader {
@@ -109,11 +118,29 @@ impl Downloader {
         }
     }
 
-    /// Asks for, fetches, unpacks and parses one artifact of the Backup or Restore `name`.
+    /// Asks for, fetches, unpacks and parses one artifact of the Backup or Restore `name`; what may only have been away
+    /// for a moment is asked again.
     ///
     /// # Errors
     /// [`ArtifactError`]; the request is deleted in every case.
     pub async fn fetch<T: DeserializeOwned>(
+        &self,
+        artifact: Artifact,
+        name: &str,
+    ) -> Result<T, ArtifactError> {
+        for pause in PAUSES {
+            match self.fetch_once(artifact, name).await {
+                Err(error) if error.may_pass() => {
+                    tracing::debug!(%error, "asked again");
+                    tokio::time::sleep(pause).await;
+                }
+                other => return other,
+            }
+        }
+        self.fetch_once(artifact, name).await
+    }
+
+    async fn fetch_once<T: DeserializeOwned>(
         &self,
         artifact: Artifact,
         name: &str,

@@ -7,6 +7,7 @@ use kymaros_crds::domain::{BackupChoice, Source};
 use thiserror::Error;
 
 use super::{
+    filters::{holds, omits_volumes},
     restore::timestamp,
     types::{Backup, SCHEDULE_NAME_LABEL},
 };
@@ -22,6 +23,8 @@ pub struct Chosen {
     pub phase: String,
     /// When the backup began.
     pub started: Option<Timestamp>,
+    /// Its filters leave out `PersistentVolumes`.
+    pub omits_volumes: bool,
 }
 
 impl Chosen {
@@ -125,6 +128,7 @@ pub fn choose<'a>(
         schedule: schedule_of(chosen).cloned(),
         phase: phase(chosen).to_owned(),
         started,
+        omits_volumes: omits_volumes(&chosen.spec),
     })
 }
 
@@ -175,16 +179,6 @@ fn holds_all(backup: &Backup, source: &Source) -> bool {
     source.namespaces.iter().all(|n| holds(backup, n.name.as_str()))
 }
 
-/// Whether the Backup's own filters take in a namespace. Velero 1.18 also knows glob patterns; a pattern is taken
-/// to match here, since the backup's resource list decides before anything is restored.
-fn holds(backup: &Backup, namespace: &str) -> bool {
-    let is_pattern = |p: &str| p.contains(['*', '?', '[', '{']);
-    let included = backup.spec.included_namespaces.as_deref().unwrap_or_default();
-    let excluded = backup.spec.excluded_namespaces.as_deref().unwrap_or_default();
-    let taken_in = included.is_empty() || included.iter().any(|p| p == namespace || is_pattern(p));
-    taken_in && !excluded.iter().any(|p| p == namespace)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,7 +190,7 @@ mod tests {
             name,
             BackupSpec {
                 included_namespaces: Some(namespaces.iter().map(ToString::to_string).collect()),
-                excluded_namespaces: None,
+                ..BackupSpec::default()
             },
         );
         backup.status = Some(BackupStatus {

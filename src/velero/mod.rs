@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod choose;
+mod filters;
 pub mod kinds;
 pub mod movers;
 pub mod restore;

@@ -18,6 +18,8 @@ const KINDS: [(&str, &str, &str); 2] = [
 /// One data mover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mover {
+    /// The namespace of what it fills.
+    pub namespace: String,
     /// What it fills.
     pub fills: Fills,
     /// Velero's phase of it.
@@ -43,11 +45,15 @@ impl Mover {
     fn read(object: &DynamicObject) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (spec, status) = (&object.data["spec"], &object.data["status"]);
-        let fills = match spec["targetVolume"]["pvc"].as_str() {
-            Some(claim) => Fills::Claim(claim.to_owned()),
-            None => Fills::PodVolume(text(&spec["pod"]["name"]), text(&spec["volume"])),
+        let (target, pod) = (&spec["targetVolume"], &spec["pod"]);
+        let (namespace, fills) = if let Some(claim) = target["pvc"].as_str() {
+            (&target["namespace"], Fills::Claim(claim.to_owned()))
+        } else {
+            let volume = Fills::PodVolume(text(&pod["name"]), text(&spec["volume"]));
+            (&pod["namespace"], volume)
         };
         Self {
+            namespace: text(namespace),
             fills,
             phase: text(&status["phase"]),
             message: text(&status["message"]),
@@ -126,13 +132,16 @@ mod tests {
 
     #[test]
     fn both_kinds_say_what_they_fill() {
-        let volume = read(json!({ "spec": { "pod": { "name": "db-0" }, "volume": "data" },
-            "status": { "phase": "Completed", "progress": { "bytesDone": 7 } } }));
+        let volume = read(
+            json!({ "spec": { "pod": { "namespace": "sb", "name": "db-0" }, "volume": "data" },
+            "status": { "phase": "Completed", "progress": { "bytesDone": 7 } } }),
+        );
         assert_eq!(volume.fills, Fills::PodVolume("db-0".into(), "data".into()));
-        assert!(volume.is_done() && volume.bytes_done == 7);
-        let download = read(json!({ "spec": { "targetVolume": { "pvc": "data-db-0" } },
+        assert!(volume.is_done() && volume.bytes_done == 7 && volume.namespace == "sb");
+        let target = json!({ "namespace": "sb", "pvc": "data-db-0" });
+        let download = read(json!({ "spec": { "targetVolume": target },
             "status": { "phase": "Failed", "message": "no space" } }));
         assert_eq!(download.fills, Fills::Claim("data-db-0".into()));
-        assert!(!download.is_done() && download.message == "no space");
+        assert!(!download.is_done() && download.message == "no space" && download.namespace == "sb");
     }
 }

@@ -77,6 +77,9 @@ impl BackupContents {
 pub enum ItemAction {
     /// It is in the sandbox.
     Present,
+    /// Velero left it out without an error: a finished pod, something that was there already and is the same, or what
+    /// a plugin of Velero discards, such as the records of its own data movers.
+    Skipped,
     /// Velero tried and failed.
     Failed,
 }
@@ -89,8 +92,7 @@ pub struct RestoredObjects {
 }
 
 impl RestoredObjects {
-    /// Reads Velero's `RestoreResourceList`, whose entries are `ns/name(created)`; a skipped object was already
-    /// there, so it is present.
+    /// Reads Velero's `RestoreResourceList`, whose entries are `ns/name(created)`.
     #[must_use]
     pub fn new(list: &RawResourceList) -> Self {
         let mut objects: BTreeMap<String, BTreeMap<ObjectId, ItemAction>> = BTreeMap::new();
@@ -103,10 +105,10 @@ impl RestoredObjects {
                 let Some((namespace, name)) = path.split_once('/') else {
                     continue;
                 };
-                let action = if action == "failed" {
-                    ItemAction::Failed
-                } else {
-                    ItemAction::Present
+                let action = match action {
+                    "failed" => ItemAction::Failed,
+                    "skipped" => ItemAction::Skipped,
+                    _ => ItemAction::Present,
                 };
                 let id = ObjectId {
                     kind: kind.clone(),
@@ -121,12 +123,12 @@ impl RestoredObjects {
         Self { objects }
     }
 
-    /// Whether nothing at all came back into a namespace.
+    /// Whether nothing at all came back into a namespace, though something was to.
     #[must_use]
     pub fn is_empty_for(&self, namespace: &str) -> bool {
         self.objects
             .get(namespace)
-            .is_none_or(|o| o.values().all(|a| *a != ItemAction::Present))
+            .is_none_or(|o| o.values().all(|a| *a == ItemAction::Failed))
     }
 }
 
@@ -254,7 +256,7 @@ mod tests {
         };
         assert_eq!(action("a"), ItemAction::Present);
         assert_eq!(action("b"), ItemAction::Failed);
-        assert_eq!(action("c"), ItemAction::Present);
+        assert_eq!(action("c"), ItemAction::Skipped);
         assert!(restored.is_empty_for("other"));
     }
 

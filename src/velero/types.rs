@@ -34,6 +34,21 @@ pub struct BackupSpec {
     /// Namespaces left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub excluded_namespaces: Option<Vec<String>>,
+    /// Kinds; empty or `*` means all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub included_resources: Option<Vec<String>>,
+    /// Kinds left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excluded_resources: Option<Vec<String>>,
+    /// Kinds without a namespace; empty means those that included objects need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub included_cluster_scoped_resources: Option<Vec<String>>,
+    /// Kinds without a namespace that are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excluded_cluster_scoped_resources: Option<Vec<String>>,
+    /// Whether kinds without a namespace are backed up; unset means those that included objects need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include_cluster_resources: Option<bool>,
 }
 
 /// What Velero says about a Backup.

@@ -43,13 +43,28 @@ impl SourceEvidence<'_> {
         Some((of_error(message), message))
     }
 
-    /// Whether the source still has this claim, and it never got a volume: nothing used it, so it has no data.
+    /// Whether a claim of which Velero recorded no volume never had one: nothing used it, so it has no data. The source
+    /// knows; without it, a backup that takes volumes in records each of them.
     pub(super) fn never_bound(&self, namespace: &str, claim: &ObjectId) -> bool {
         let there = self
             .source
             .and_then(Fetched::get)
             .and_then(|s| s.objects.get(namespace));
-        there.is_some_and(|objects| objects.iter().any(|o| o.id == *claim && !o.has_data))
+        let still_there = there.and_then(|objects| objects.iter().find(|o| o.id == *claim));
+        still_there.map_or_else(
+            || self.backup.is_some_and(|b| b.without_volumes != Some(true)),
+            |claim| !claim.has_data,
+        )
+    }
+
+    /// Whether an object is one that the test restores. Without labels it is all of them; with some it is what came, for
+    /// the list of a backup does not tell labels.
+    pub(super) fn is_selected(&self, namespace: &str, object: &ObjectId) -> bool {
+        let came = || {
+            let sandbox = self.mapping.get(namespace)?;
+            self.outcome?.restored.objects.get(sandbox)
+        };
+        self.selector.is_empty() || came().is_some_and(|objects| objects.contains_key(object))
     }
 }
 
@@ -71,12 +86,14 @@ fn is_about(message: &str, sandbox: &str, object: &ObjectId) -> bool {
 /// the backup.
 pub(super) fn of_failure(reason: &str) -> Cause {
     let says = |words: &[&str]| words.iter().any(|w| reason.to_ascii_lowercase().contains(w));
-    if says(&[
-        "during the server starting",
-        "unavailable",
-        "storage location",
-        "storagelocation",
-    ]) {
+    if is_out_of_reach(reason)
+        || says(&[
+            "during the server starting",
+            "unavailable",
+            "storage location",
+            "storagelocation",
+        ])
+    {
         Cause::Sandbox
     } else if says(&["not found", "backup", "gzip", "tar", "eof"]) {
         Cause::Backup
@@ -85,9 +102,44 @@ pub(super) fn of_failure(reason: &str) -> Cause {
     }
 }
 
+/// Whether somebody who was needed did not answer, or did not let Velero in: the storage, the API server, the network
+/// between. Whatever was on its way says nothing about the backup then.
+pub(super) fn is_out_of_reach(message: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "dial tcp",
+        "i/o timeout",
+        "connection refused",
+        "connection reset",
+        "broken pipe",
+        "no such host",
+        "no route to host",
+        "network is unreachable",
+        "tls handshake timeout",
+        "certificate signed by unknown authority",
+        "context deadline exceeded",
+        "request timed out",
+        "request canceled",
+        "too many requests",
+        "service unavailable",
+        "slowdown",
+        "etcdserver",
+        "leader changed",
+        "access denied",
+        "accessdenied",
+        "invalidaccesskeyid",
+        "signaturedoesnotmatch",
+        "expiredtoken",
+    ];
+    let message = message.to_ascii_lowercase();
+    WORDS.iter().any(|word| message.contains(word))
+}
+
 /// One error of a restore.
 pub(super) fn of_error(message: &str) -> Cause {
     let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
+    if is_out_of_reach(message) {
+        return Cause::Sandbox;
+    }
     if says(&[
         // Quotas, Pod Security, admission policies, missing rights: the API server's word for all of them.
         "is forbidden:",
@@ -98,7 +150,6 @@ pub(super) fn of_error(message: &str) -> Cause {
         "maximum memory",
         "provided port is already allocated",
         "may not be used when",
-        "connection refused",
     ]) {
         Cause::Sandbox
     } else if says(&[
@@ -117,6 +168,25 @@ pub(super) fn of_error(message: &str) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_reached_is_told_from_what_is_broken() {
+        let away = "error downloading backup: Get \"http://s3:9000/b\": dial tcp 10.0.0.1:9000: connect: connection refused";
+        assert_eq!(
+            (of_error(away), of_failure(away)),
+            (Cause::Sandbox, Cause::Sandbox)
+        );
+        let busy = "error restoring secrets/sb/s: etcdserver: request timed out";
+        assert_eq!(of_error(busy), Cause::Sandbox);
+        let cut = "error downloading backup: gzip: invalid header";
+        assert_eq!((of_error(cut), of_failure(cut)), (Cause::Backup, Cause::Backup));
+        let gone = "error downloading backup: NoSuchKey: the specified key does not exist";
+        assert_eq!((of_error(gone), of_failure(gone)), (Cause::Backup, Cause::Backup));
+        assert_eq!(
+            of_error("error restoring secrets/sb/s: odd"),
+            Cause::RestoreEngine
+        );
+    }
 
     #[test]
     fn an_error_is_matched_to_its_object() {

@@ -83,7 +83,12 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                         .unwrap_or((Cause::RestoreEngine, ""));
                     findings.push(absent(object, cause, "Velero could not restore it"));
                 }
-                None => {
+                Some(ItemAction::Skipped) if object.short_kind() != "PersistentVolumeClaim" => {
+                    let why =
+                        explanation(object, source).unwrap_or("left out by Velero or one of its plugins");
+                    tally.explained.push(format!("{}: {why}", object.display()));
+                }
+                Some(ItemAction::Skipped) | None => {
                     if let Some(why) = explanation(object, source) {
                         tally.explained.push(format!("{}: {why}", object.display()));
                     } else {
@@ -208,11 +213,10 @@ fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'stati
     if let Fate::Excluded(why) = fate(object) {
         return Some(why);
     }
-    match (object.short_kind(), object.name.as_str()) {
-        ("Pod", _) => Some("finished, or made again by its controller"),
-        ("Job", _) => Some("finished"),
-        ("Secret", name) if name.contains("-token-") => Some("token of a service account"),
-        ("PodVolumeBackup" | "PodVolumeRestore" | "Event", _) => Some("never restored"),
+    match object.short_kind() {
+        "Pod" => Some("finished, or made again by its controller"),
+        "Job" => Some("finished"),
+        "PodVolumeBackup" | "PodVolumeRestore" | "Event" => Some("never restored"),
         _ if !source.selector.is_empty() => Some("not selected by labelSelector"),
         _ => None,
     }

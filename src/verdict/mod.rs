@@ -10,6 +10,7 @@ mod restore;
 mod result;
 mod rto;
 mod startup;
+mod unread;
 mod volumes;
 
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub struct SourceEvidence<'a> {
     pub restore: Option<&'a RestoreSeen>,
     /// What the Restore did, when that could be read.
     pub outcome: Option<&'a RestoreOutcome>,
+    /// Why `contents` and `outcome` could not be read.
+    pub unavailable: [Option<&'a str>; 2],
     /// What its namespaces hold now, where that is compared.
     pub source: Option<&'a Fetched<SourceObjects>>,
     /// The labels the test selects by.
@@ -95,6 +98,10 @@ impl<'a> Evidence<'a> {
                 contents: observed.contents.get(i).and_then(Fetched::get),
                 restore: observed.restores.get(i).and_then(Option::as_ref),
                 outcome: observed.outcomes.get(i).and_then(Fetched::get),
+                unavailable: [
+                    observed.contents.get(i).and_then(Fetched::why_not),
+                    observed.outcomes.get(i).and_then(Fetched::why_not),
+                ],
                 mapping: crate::run::plan::mapping(&observed.identity, &settings.test, i),
                 source: (source.completeness == CompletenessBasis::Source)
                     .then(|| observed.sources.get(i))
@@ -240,6 +247,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let cross_namespace_deps = dependencies::judge(evidence, &mut findings);
     let rto = rto::measured(evidence);
     let rto_compliance = rto::judge(evidence, rto, &mut findings);
+    unread::lists(evidence, &mut findings);
     let mut verdict = Verdict {
         restore_integrity,
         completeness,

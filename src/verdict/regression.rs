@@ -62,7 +62,8 @@ pub(super) fn worse(previous: &PreviousRun, verdict: &Verdict) -> Vec<String> {
         ("rtoCompliance", &verdict.rto_compliance),
     ];
     for (name, level) in now {
-        if previous.levels.iter().any(|l| l == name) && level.result() != LevelResult::Pass {
+        let is_worse = !matches!(level.result(), LevelResult::Pass | LevelResult::NotTested);
+        if is_worse && previous.levels.iter().any(|l| l == name) {
             worse.push(format!("{name} had full marks in {report} and has lost them"));
         }
     }

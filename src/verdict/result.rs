@@ -2,10 +2,10 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, RunResult, Severity};
 
-use super::{Evidence, Verdict, completeness::NOTHING};
+use super::{Evidence, Verdict, completeness::NOTHING, unread::is_unread};
 
-/// Bands and caps, in this order: 90 and 70 points; a failed check, a lost workload or a `PartiallyFailed` backup
-/// never passes; a failed required check, lost volume data or an empty restore fails; and whatever lost points to the
+/// Bands and caps, in this order: 90 and 70 points; a failed check, a lost workload, a `PartiallyFailed` backup or
+/// something that could not be read never passes; a failed required check, lost volume data or an empty restore fails; and whatever lost points to the
 /// sandbox, with no fault of backup or engine beside it, is inconclusive.
 pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, Option<Cause>) {
     let errors: Vec<&Finding> = evidence
@@ -33,9 +33,15 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
         .sources
         .iter()
         .any(|s| s.backup.and_then(|b| b.phase.as_deref()) == Some("PartiallyFailed"));
-    let capped = partial_backup || !errors.is_empty();
+    if band == RunResult::Pass && !partial_backup && errors.is_empty() {
+        // What is not known is not proven.
+        return match verdict.findings.iter().find(|f| is_unread(f)) {
+            Some(unread) => (RunResult::Partial, Some(unread.cause)),
+            None => (RunResult::Pass, cause),
+        };
+    }
     match band {
-        RunResult::Pass if capped => (RunResult::Partial, cause.or(Some(Cause::Backup))),
+        RunResult::Pass => (RunResult::Partial, cause.or(Some(Cause::Backup))),
         other => (other, cause),
     }
 }

@@ -3,18 +3,21 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level};
-use crate::workloads::{Trouble, Workload, WorkloadState};
+use crate::workloads::{Trouble, Workload};
 
 const MAX: u32 = 20;
 
 pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Level {
-    let Some(came) = evidence.came.filter(|_| evidence.restored()) else {
+    if !evidence.restored() {
         return Level::not_tested(MAX, "nothing was restored");
+    }
+    let Some(came) = evidence.came else {
+        return Level::not_tested(MAX, "the sandboxes could not be watched");
     };
     let workloads = &came.workloads;
     let ready = workloads.iter().filter(|w| w.is_ready()).count();
     for workload in workloads {
-        if let WorkloadState::Pending(trouble) | WorkloadState::Hopeless(trouble) = &workload.state {
+        if let Some(trouble) = workload.trouble() {
             findings.push(not_started(evidence, workload, trouble));
         }
     }
@@ -98,6 +101,9 @@ fn who_lost(evidence: &Evidence<'_>, namespace: &str, kind: &str, name: &str) ->
     let mut objects = contents.objects.get(namespace).into_iter().flatten();
     match objects.find(|o| o.short_kind() == kind && o.name == name) {
         None => (Cause::Backup, "the backup does not hold it"),
+        Some(object) if source.outcome.is_some() && !source.is_selected(namespace, object) => {
+            (Cause::Sandbox, "the labelSelector of the test leaves it out")
+        }
         Some(object) => match source.failure_of(namespace, object) {
             Some((Cause::Sandbox, _)) => (Cause::Sandbox, "the cluster refused it"),
             _ => (Cause::RestoreEngine, "though the backup holds it"),

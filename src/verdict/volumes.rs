@@ -2,7 +2,7 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
-use super::SourceEvidence;
+use super::{SourceEvidence, blame, unread::unread};
 use crate::velero::{
     movers::{Fills, Mover},
     results::{ItemAction, ObjectId, VolumeInfo},
@@ -10,16 +10,8 @@ use crate::velero::{
 
 /// Claims that came back without the data they had.
 pub(super) fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
-    let Some(contents) = source.contents else { return 0 };
     let mut lost = 0;
-    for volume in contents
-        .volumes
-        .iter()
-        .filter(|v| source.mapping.contains_key(&v.pvc_namespace))
-    {
-        if volume.has_data() {
-            continue;
-        }
+    for (volume, _) in judged(source).filter(|(volume, _)| !volume.has_data()) {
         lost += 1;
         let why = match (volume.skipped_reason.as_str(), volume.backup_method.as_str()) {
             ("", "") => "no backup method was used for it".to_owned(),
@@ -40,6 +32,23 @@ pub(super) fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> 
     lost + without_record(source, findings) + not_moved(source, findings)
 }
 
+/// The recorded volumes that the test restores, and the sandbox of each.
+fn judged<'a>(source: &'a SourceEvidence<'_>) -> impl Iterator<Item = (&'a VolumeInfo, &'a str)> {
+    let volumes = source.contents.into_iter().flat_map(|c| &c.volumes);
+    volumes.filter_map(|volume| {
+        let sandbox = source.mapping.get(&volume.pvc_namespace)?;
+        let selected = source.is_selected(&volume.pvc_namespace, &claim(volume));
+        selected.then_some((volume, sandbox.as_str()))
+    })
+}
+
+fn claim(volume: &VolumeInfo) -> ObjectId {
+    ObjectId {
+        kind: "v1/PersistentVolumeClaim".to_owned(),
+        name: volume.pvc_name.clone(),
+    }
+}
+
 /// Claims in the backup of which Velero recorded no volume at all: nothing was tried.
 fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
     let Some(contents) = source.contents else { return 0 };
@@ -51,7 +60,7 @@ fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> u
                 .volumes
                 .iter()
                 .any(|v| v.pvc_namespace == *namespace && v.pvc_name == claim.name);
-            if !recorded && !source.never_bound(namespace, claim) {
+            if !recorded && source.is_selected(namespace, claim) && !source.never_bound(namespace, claim) {
                 lost += 1;
                 findings.push(Finding {
                     level: FindingLevel::RestoreIntegrity,
@@ -71,15 +80,19 @@ fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> u
 
 /// Volumes whose data the backup has, and of which it did not arrive: a bound claim says nothing about what is in it.
 fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
-    let (Some(contents), Some(outcome)) = (source.contents, source.outcome) else {
+    let Some(outcome) = source.outcome else { return 0 };
+    let Some(movers) = &outcome.movers else {
+        if judged(source).any(|(volume, _)| volume.has_data()) {
+            findings.push(unread(
+                "whether the data of volumes arrived: Velero's data movers cannot be listed",
+            ));
+        }
         return 0;
     };
     let mut lost = 0;
-    for volume in contents.volumes.iter().filter(|v| v.has_data()) {
-        let Some(sandbox) = source.mapping.get(&volume.pvc_namespace) else {
-            continue;
-        };
-        let Some(trouble) = trouble(volume, &outcome.movers, |pod| {
+    for (volume, sandbox) in judged(source).filter(|(volume, _)| volume.has_data()) {
+        let movers: Vec<&Mover> = movers.iter().filter(|m| m.namespace == sandbox).collect();
+        let Some(trouble) = trouble(volume, &movers, |pod| {
             let pod = ObjectId {
                 kind: "v1/Pod".to_owned(),
                 name: pod.to_owned(),
@@ -89,13 +102,12 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
         }) else {
             continue;
         };
-        let claim = ObjectId {
-            kind: "v1/PersistentVolumeClaim".to_owned(),
-            name: volume.pvc_name.clone(),
+        let refused = source.failure_of(&volume.pvc_namespace, &claim(volume));
+        let cause = match refused {
+            Some((cause, _)) => cause,
+            None if blame::is_out_of_reach(&trouble) => Cause::Sandbox,
+            None => Cause::RestoreEngine,
         };
-        let (cause, _) = source
-            .failure_of(&volume.pvc_namespace, &claim)
-            .unwrap_or((Cause::RestoreEngine, ""));
         lost += usize::from(cause != Cause::Sandbox);
         findings.push(Finding {
             level: FindingLevel::RestoreIntegrity,
@@ -112,7 +124,7 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
 }
 
 /// What is wrong with the mover of a volume. A pod that is not restored, such as one of a Job, has none.
-fn trouble(volume: &VolumeInfo, movers: &[Mover], pod_is_back: impl Fn(&str) -> bool) -> Option<String> {
+fn trouble(volume: &VolumeInfo, movers: &[&Mover], pod_is_back: impl Fn(&str) -> bool) -> Option<String> {
     let info = volume
         .pvb_info
         .as_ref()
@@ -157,6 +169,7 @@ mod tests {
 
     fn mover(phase: &str, bytes_done: i64) -> Mover {
         Mover {
+            namespace: "sb".into(),
             fills: Fills::PodVolume("db-0".into(), "files".into()),
             phase: phase.into(),
             message: "no space".into(),
@@ -168,14 +181,14 @@ mod tests {
     #[test]
     fn data_has_arrived_when_its_mover_is_done_and_carried_something() {
         let back = |_: &str| true;
-        assert_eq!(trouble(&volume(), &[mover("Completed", 40)], back), None);
+        assert_eq!(trouble(&volume(), &[&mover("Completed", 40)], back), None);
         assert!(
-            trouble(&volume(), &[mover("Completed", 0)], back)
+            trouble(&volume(), &[&mover("Completed", 0)], back)
                 .unwrap()
                 .contains("40 bytes")
         );
         assert!(
-            trouble(&volume(), &[mover("Failed", 10)], back)
+            trouble(&volume(), &[&mover("Failed", 10)], back)
                 .unwrap()
                 .contains("no space")
         );

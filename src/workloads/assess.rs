@@ -13,7 +13,7 @@ use kymaros_crds::Cause;
 use super::{
     Trouble, Workload, WorkloadState,
     controllers::{Controller, controllers},
-    pods::{PodState, judge, missing_object, outlives, restarts},
+    pods::{PodState, awaits_data, judge, missing_object, outlives, restarts},
 };
 
 /// The objects of one sandbox, as its watches see them.
@@ -40,28 +40,22 @@ pub struct SandboxObjects {
 /// Lists the workloads of a sandbox and where each stands.
 #[must_use]
 pub fn assess(source: &str, objects: &SandboxObjects) -> Vec<Workload> {
-    let mut workloads = Vec::new();
-    for set in controllers(objects) {
-        workloads.push(set.assess(source, objects));
-    }
+    let controllers = controllers(objects);
     let owned = |pod: &Pod| {
         let has_controller = pod.owner_references().iter().any(|o| o.controller == Some(true));
-        has_controller || controllers(objects).iter().any(|c| c.selects(pod))
+        has_controller || controllers.iter().any(|c| c.selects(pod))
     };
-    for pod in objects.pods.iter().filter(|p| !owned(p)) {
-        workloads.push(bare(source, pod, objects));
-    }
-    settle_crash_loops(&mut workloads, objects);
+    let sets = controllers.iter().map(|set| set.assess(source, objects));
+    let pods = objects.pods.iter().filter(|p| !owned(p));
+    let mut workloads: Vec<_> = sets.chain(pods.map(|pod| bare(source, pod, objects))).collect();
     workloads.sort_by(|a, b| a.object.cmp(&b.object));
     workloads
 }
 
-impl Controller<'_> {
+impl Controller {
     fn assess(&self, source: &str, objects: &SandboxObjects) -> Workload {
-        let own = || objects.pods.iter().filter(|p| self.selects(p));
-        let pods: Vec<PodState> = own()
-            .map(|p| judge(p, &warnings_about("Pod", &p.name_any(), objects)))
-            .collect();
+        let own: Vec<&Pod> = objects.pods.iter().filter(|p| self.selects(p)).collect();
+        let pods: Vec<PodState> = own.iter().map(|pod| judged(pod, objects)).collect();
         // The controller's word comes later than that of its pods: one that has just crashed is not ready.
         let up = pods.iter().filter(|p| matches!(p, PodState::Ready(_))).count();
         let all_up = usize::try_from(self.wanted).is_ok_and(|wanted| up >= wanted);
@@ -76,8 +70,9 @@ impl Controller<'_> {
             wanted: self.wanted,
             ready: self.ready.min(self.wanted),
             state,
-            restarts: own().map(restarts).sum(),
-            outlives: own().filter_map(outlives).max(),
+            restarts: own.iter().map(|pod| restarts(pod)).sum(),
+            outlives: own.iter().filter_map(|pod| outlives(pod)).max(),
+            awaits_data: own.iter().any(|pod| awaits_data(pod)),
         }
     }
 
@@ -101,21 +96,39 @@ impl Controller<'_> {
         if let Some(trouble) = failures.iter().find_map(|f| refused(f)) {
             return WorkloadState::Hopeless(trouble);
         }
+        // Pods that may come tell more than those that are gone.
         let waiting = pods.iter().find_map(|p| match p {
-            PodState::Waiting(t) | PodState::Crashing(t) | PodState::Gone(t) => Some(t.clone()),
+            PodState::Waiting(trouble) => Some(WorkloadState::Pending(trouble.clone())),
             _ => None,
         });
-        let trouble = waiting.or_else(|| unanswered(&failures)).unwrap_or_else(|| {
-            let message = format!("{} of {} pods are ready", self.ready, self.wanted);
-            Trouble::new(
-                Cause::Application,
-                failures
-                    .pop()
-                    .map_or(message.clone(), |f| format!("{message}: {f}")),
-            )
-        });
-        WorkloadState::Pending(trouble)
+        let crashing = || {
+            pods.iter().find_map(|p| match p {
+                PodState::Crashing(trouble, tried) => Some(WorkloadState::Crashing {
+                    trouble: trouble.clone(),
+                    tried: *tried,
+                }),
+                _ => None,
+            })
+        };
+        let gone = || {
+            pods.iter().find_map(|p| match p {
+                PodState::Gone(trouble) => Some(WorkloadState::Pending(trouble.clone())),
+                _ => None,
+            })
+        };
+        waiting.or_else(crashing).or_else(gone).unwrap_or_else(|| {
+            let trouble = unanswered(&failures).unwrap_or_else(|| {
+                let message = format!("{} of {} pods are ready", self.ready, self.wanted);
+                let last = failures.last().map(|f| format!(": {f}")).unwrap_or_default();
+                Trouble::new(Cause::Application, format!("{message}{last}"))
+            });
+            WorkloadState::Pending(trouble)
+        })
     }
+}
+
+fn judged(pod: &Pod, objects: &SandboxObjects) -> PodState {
+    judge(pod, &warnings_about("Pod", &pod.name_any(), objects))
 }
 
 fn hopeless(state: &PodState) -> Option<Trouble> {
@@ -138,11 +151,12 @@ fn newest_ready(pods: &[PodState]) -> Option<Timestamp> {
 }
 
 fn bare(source: &str, pod: &Pod, objects: &SandboxObjects) -> Workload {
-    let state = match judge(pod, &warnings_about("Pod", &pod.name_any(), objects)) {
+    let state = match judged(pod, objects) {
         PodState::Ready(since) => WorkloadState::Ready(since),
         PodState::Succeeded => WorkloadState::Ready(None),
         PodState::Hopeless(trouble) | PodState::Gone(trouble) => WorkloadState::Hopeless(trouble),
-        PodState::Waiting(trouble) | PodState::Crashing(trouble) => WorkloadState::Pending(trouble),
+        PodState::Waiting(trouble) => WorkloadState::Pending(trouble),
+        PodState::Crashing(trouble, tried) => WorkloadState::Crashing { trouble, tried },
     };
     let ready = i32::from(matches!(state, WorkloadState::Ready(_)));
     Workload {
@@ -153,6 +167,7 @@ fn bare(source: &str, pod: &Pod, objects: &SandboxObjects) -> Workload {
         state,
         restarts: restarts(pod),
         outlives: outlives(pod),
+        awaits_data: awaits_data(pod),
     }
 }
 
@@ -188,36 +203,6 @@ fn unanswered(failures: &[String]) -> Option<Trouble> {
         .find(|f| f.contains("failed calling webhook"))?;
     let message = format!("its pods cannot be made: {failure}");
     Some(Trouble::new(Cause::Sandbox, message))
-}
-
-/// A pod in a crash loop may be waiting for another that is still starting. When nothing else is, it is for good.
-fn settle_crash_loops(workloads: &mut [Workload], objects: &SandboxObjects) {
-    let states: Vec<PodState> = objects
-        .pods
-        .iter()
-        .map(|p| judge(p, &warnings_about("Pod", &p.name_any(), objects)))
-        .collect();
-    let still_starting = states.iter().any(|s| matches!(s, PodState::Waiting(_)));
-    if still_starting || objects.pods.is_empty() {
-        return;
-    }
-    let crashes: Vec<&Trouble> = states
-        .iter()
-        .filter_map(|s| {
-            if let PodState::Crashing(t) = s {
-                Some(t)
-            } else {
-                None
-            }
-        })
-        .collect();
-    for workload in workloads {
-        if let WorkloadState::Pending(trouble) = &workload.state
-            && crashes.contains(&trouble)
-        {
-            workload.state = WorkloadState::Hopeless(trouble.clone());
-        }
-    }
 }
 
 fn warnings_about(kind: &str, name: &str, objects: &SandboxObjects) -> Vec<String> {
@@ -262,7 +247,7 @@ mod tests {
         json!({ "phase": "Running", "containerStatuses": [{
             "name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 5,
             "state": { "waiting": { "reason": "CrashLoopBackOff" } },
-            "lastState": { "terminated": { "exitCode": 1 } } }] })
+            "lastState": { "terminated": { "exitCode": 1, "startedAt": "2026-01-01T00:00:09Z" } } }] })
     }
 
     fn only(objects: &SandboxObjects) -> Workload {
@@ -381,18 +366,18 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_loop_is_for_good_only_when_nothing_else_is_starting() {
+    fn pods_that_may_come_tell_more_than_those_that_are_gone() {
         let mut objects = SandboxObjects {
-            pods: vec![pod("a", &crashing())],
+            deployments: vec![deployment(2, &json!({ "observedGeneration": 1 }))],
+            pods: vec![
+                pod("web-1", &json!({ "phase": "Failed", "message": "lost" })),
+                pod("web-2", &crashing()),
+            ],
             ..Default::default()
         };
-        assert!(matches!(only(&objects).state, WorkloadState::Hopeless(_)));
-        objects.pods.push(pod("b", &json!({ "phase": "Pending" })));
-        let all = assess("shop", &objects);
-        assert!(
-            all.iter().all(|w| matches!(w.state, WorkloadState::Pending(_))),
-            "{all:?}"
-        );
+        assert!(matches!(only(&objects).state, WorkloadState::Crashing { .. }));
+        objects.pods.push(pod("web-3", &json!({ "phase": "Pending" })));
+        assert!(matches!(only(&objects).state, WorkloadState::Pending(_)));
     }
 
     #[test]

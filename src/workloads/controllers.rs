@@ -12,10 +12,10 @@ use kube::{
 use super::assess::SandboxObjects;
 
 /// What the four kinds of controllers have in common.
-pub(super) struct Controller<'a> {
+pub(super) struct Controller {
     pub kind: &'static str,
     pub name: String,
-    selector: Option<&'a LabelSelector>,
+    selector: Option<Selector>,
     pub wanted: i32,
     pub ready: i32,
     /// Whether its status speaks of its current spec, and no pod of an older one is still there: a rollout that hangs
@@ -25,7 +25,7 @@ pub(super) struct Controller<'a> {
     pub failure: Option<String>,
 }
 
-pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
+pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller> {
     let mut all = Vec::new();
     for d in &objects.deployments {
         let (spec, status) = (d.spec.as_ref(), d.status.as_ref());
@@ -37,7 +37,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
         all.push(Controller {
             kind: "Deployment",
             name: d.name_any(),
-            selector: spec.map(|s| &s.selector),
+            selector: selector(spec.map(|s| &s.selector)),
             wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
             current: is_current(d.metadata.generation, status.and_then(|s| s.observed_generation))
@@ -50,7 +50,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
         all.push(Controller {
             kind: "StatefulSet",
             name: s.name_any(),
-            selector: spec.map(|s| &s.selector),
+            selector: selector(spec.map(|s| &s.selector)),
             wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
             current: is_current(s.metadata.generation, status.and_then(|s| s.observed_generation)),
@@ -62,7 +62,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
         all.push(Controller {
             kind: "DaemonSet",
             name: d.name_any(),
-            selector: d.spec.as_ref().map(|s| &s.selector),
+            selector: selector(d.spec.as_ref().map(|s| &s.selector)),
             wanted: status.map_or(0, |s| s.desired_number_scheduled),
             ready: status.map_or(0, |s| s.number_ready),
             current: is_current(d.metadata.generation, status.and_then(|s| s.observed_generation)),
@@ -74,7 +74,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
     let deployments: Vec<Selector> = all
         .iter()
         .filter(|c| c.kind == "Deployment")
-        .filter_map(|c| selector(c.selector))
+        .filter_map(|c| c.selector.clone())
         .collect();
     for r in &objects.replica_sets {
         let has_owner = r.owner_references().iter().any(|o| o.controller == Some(true));
@@ -85,7 +85,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller<'_>> {
         all.push(Controller {
             kind: "ReplicaSet",
             name: r.name_any(),
-            selector: spec.map(|s| &s.selector),
+            selector: selector(spec.map(|s| &s.selector)),
             wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
             current: is_current(r.metadata.generation, status.and_then(|s| s.observed_generation)),
@@ -111,10 +111,10 @@ fn selector(selector: Option<&LabelSelector>) -> Option<Selector> {
     Some(parsed)
 }
 
-impl Controller<'_> {
+impl Controller {
     /// Whether a pod is one of its own.
     pub fn selects(&self, pod: &Pod) -> bool {
-        selector(self.selector).is_some_and(|s| s.matches(pod.labels()))
+        self.selector.as_ref().is_some_and(|s| s.matches(pod.labels()))
     }
 
     /// `Kind/name`.

@@ -2,6 +2,7 @@
 
 pub mod assess;
 mod controllers;
+pub mod crash_loops;
 pub mod moments;
 pub mod pods;
 pub mod references;
@@ -28,6 +29,8 @@ pub struct Workload {
     /// When those of its containers that have crashed will have lived longer than before their last crash: not before
     /// that is being ready a sign of health.
     pub outlives: Option<Timestamp>,
+    /// One of its pods does not start before Velero has filled a volume of it, which it has not yet.
+    pub awaits_data: bool,
 }
 
 /// Where a workload stands.
@@ -37,6 +40,13 @@ pub enum WorkloadState {
     Ready(Option<Timestamp>),
     /// It may still come.
     Pending(Trouble),
+    /// It crashes again and again, perhaps only because it needs another workload that is still starting.
+    Crashing {
+        /// How it crashes.
+        trouble: Trouble,
+        /// When its last try began.
+        tried: Option<Timestamp>,
+    },
     /// It cannot come any more, whatever one waits.
     Hopeless(Trouble),
 }
@@ -69,6 +79,16 @@ impl Workload {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         matches!(self.state, WorkloadState::Ready(_))
+    }
+
+    /// Why it is not ready.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Trouble> {
+        use WorkloadState::{Crashing, Hopeless, Pending, Ready};
+        match &self.state {
+            Ready(_) => None,
+            Pending(trouble) | Hopeless(trouble) | Crashing { trouble, .. } => Some(trouble),
+        }
     }
 
     /// Since when it is ready.

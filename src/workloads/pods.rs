@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kymaros_crds::Cause;
 use regex::Regex;
 
@@ -25,8 +25,8 @@ pub enum PodState {
     Waiting(Trouble),
     /// Ran to a bad end, or is on its way out: only a controller makes another.
     Gone(Trouble),
-    /// Crashes again and again: hopeless only when everything else has settled.
-    Crashing(Trouble),
+    /// Crashes again and again; when its last try began.
+    Crashing(Trouble, Option<Timestamp>),
     /// Will never be ready.
     Hopeless(Trouble),
 }
@@ -46,12 +46,7 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
         return ready;
     }
     if phase == "Failed" {
-        let message = status.and_then(|s| s.message.clone().or(s.reason.clone()));
-        let message = format!(
-            "the pod failed: {}",
-            message.unwrap_or_else(|| "no reason given".to_owned())
-        );
-        return PodState::Gone(Trouble::new(Cause::Application, message));
+        return PodState::Gone(failed(pod));
     }
     for container in containers(pod) {
         if let Some(state) = judge_container(container) {
@@ -62,6 +57,41 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
         return PodState::Hopeless(missing);
     }
     PodState::Waiting(not_ready(pod, warnings))
+}
+
+/// A pod that its node gave up was not given its chance; one that went beyond limits of its own was.
+fn failed(pod: &Pod) -> Trouble {
+    const BY_NODE: &[&str] = &[
+        "Evicted",
+        "Preempting",
+        "Terminated",
+        "NodeShutdown",
+        "Shutdown",
+        "NodeLost",
+        "NodeAffinity",
+        "UnexpectedAdmissionError",
+    ];
+    let status = pod.status.as_ref();
+    let reason = status.and_then(|s| s.reason.as_deref()).unwrap_or_default();
+    let message = status.and_then(|s| s.message.as_deref()).unwrap_or_default();
+    let own_limit = message.contains("exceeds the total limit") || message.contains("exceeds the limit");
+    let given_up = BY_NODE.contains(&reason) || reason.starts_with("OutOf") || is_disrupted(pod);
+    let cause = if given_up && !own_limit {
+        Cause::Sandbox
+    } else {
+        Cause::Application
+    };
+    let why = [message, reason, "no reason given"]
+        .into_iter()
+        .find(|text| !text.is_empty());
+    Trouble::new(cause, format!("the pod failed: {}", why.unwrap_or_default()))
+}
+
+/// The control plane's word for a pod that had to go for a reason outside of it.
+fn is_disrupted(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|c| c.type_ == "DisruptionTarget" && c.status == "True")
 }
 
 /// `Ready` for a pod that is and stays ready.
@@ -91,6 +121,16 @@ fn outlives_last(container: &ContainerStatus) -> Option<Timestamp> {
     let running = container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0;
     let life = died.duration_since(born).min(LONGEST_PROOF);
     running.checked_add(life).ok()
+}
+
+/// Whether Velero has not yet filled the volumes of this pod. Until then an init container of Velero's keeps the others
+/// from starting, and Velero keeps the Restore from ending.
+#[must_use]
+pub fn awaits_data(pod: &Pod) -> bool {
+    let is_velero = |name: &str| name == "restore-wait";
+    let init = pod.spec.as_ref().and_then(|s| s.init_containers.as_ref());
+    let has_to = init.into_iter().flatten().any(|c| is_velero(&c.name));
+    has_to && !containers(pod).any(|c| is_velero(&c.name) && c.ready)
 }
 
 fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -136,7 +176,7 @@ fn judge_container(container: &ContainerStatus) -> Option<PodState> {
                 )
             });
             Some(if container.restart_count >= CRASH_LOOP_RESTARTS {
-                PodState::Crashing(trouble)
+                PodState::Crashing(trouble, last_try(container))
             } else {
                 PodState::Waiting(trouble)
             })
@@ -219,9 +259,17 @@ fn proper_kind(lower: &str) -> &'static str {
 }
 
 /// How a container ended last, if it ever did.
-fn crashed(container: &ContainerStatus) -> Option<Trouble> {
+fn ended(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     let state = [container.state.as_ref(), container.last_state.as_ref()];
-    let ended = state.into_iter().flatten().find_map(|s| s.terminated.as_ref())?;
+    state.into_iter().flatten().find_map(|s| s.terminated.as_ref())
+}
+
+fn last_try(container: &ContainerStatus) -> Option<Timestamp> {
+    ended(container)?.started_at.as_ref().map(|t| t.0)
+}
+
+fn crashed(container: &ContainerStatus) -> Option<Trouble> {
+    let ended = ended(container)?;
     let why = match ended.reason.as_deref() {
         Some(reason) if reason != "Error" && reason != "Completed" => format!(" ({reason})"),
         _ => String::new(),
@@ -243,8 +291,7 @@ fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
         let why = condition.message.as_deref().unwrap_or("no node takes it");
         return Trouble::new(Cause::Sandbox, format!("the pod cannot be scheduled: {why}"));
     }
-    let restoring = containers(pod).any(|c| c.name == "restore-wait" && !c.ready);
-    if restoring {
+    if awaits_data(pod) {
         return Trouble::new(Cause::RestoreEngine, "its volumes are still being restored");
     }
     if let Some(crashed) = main_containers(pod).filter(|c| !c.ready).find_map(crashed) {
@@ -343,10 +390,50 @@ mod tests {
             judge(&waiting("CrashLoopBackOff", "", 1), &[]),
             PodState::Waiting(_)
         ));
-        let PodState::Crashing(trouble) = judge(&waiting("CrashLoopBackOff", "", 3), &[]) else {
+        let PodState::Crashing(trouble, _) = judge(&waiting("CrashLoopBackOff", "", 3), &[]) else {
             panic!("expected crashing")
         };
         assert!(trouble.message.contains("code 3"), "{}", trouble.message);
+    }
+
+    #[test]
+    fn a_pod_that_its_node_gave_up_is_the_sandbox_and_one_beyond_its_own_limit_is_not() {
+        let cause = |status| match judge(&pod(status), &[]) {
+            PodState::Gone(trouble) => trouble.cause,
+            other => panic!("expected gone, got {other:?}"),
+        };
+        let evicted =
+            |message: &str| serde_json::json!({ "phase": "Failed", "reason": "Evicted", "message": message });
+        assert_eq!(
+            cause(evicted("The node was low on resource: memory.")),
+            Cause::Sandbox
+        );
+        let own = "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi.";
+        assert_eq!(cause(evicted(own)), Cause::Application);
+        let preempted = serde_json::json!({ "phase": "Failed", "conditions": [
+            { "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler" }] });
+        assert_eq!(cause(preempted), Cause::Sandbox);
+        assert_eq!(
+            cause(serde_json::json!({ "phase": "Failed" })),
+            Cause::Application
+        );
+    }
+
+    #[test]
+    fn a_pod_awaits_its_data_until_veleros_own_container_is_done() {
+        let restoring = |status: serde_json::Value| -> Pod {
+            serde_json::from_value(serde_json::json!({ "metadata": { "name": "p" },
+                "spec": { "containers": [], "initContainers": [{ "name": "restore-wait" }] }, "status": status }))
+            .unwrap()
+        };
+        assert!(awaits_data(&restoring(serde_json::json!({ "phase": "Pending" }))));
+        let wait = |ready: bool| {
+            serde_json::json!({ "initContainerStatuses": [{ "name": "restore-wait", "image": "i",
+            "imageID": "", "ready": ready, "restartCount": 0 }] })
+        };
+        assert!(awaits_data(&restoring(wait(false))));
+        assert!(!awaits_data(&restoring(wait(true))));
+        assert!(!awaits_data(&pod(serde_json::json!({ "phase": "Pending" }))));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestam
             return start_over::again(decision, now);
         }
         // What is left has the names that the next try needs.
-        judging::without_evidence(decision, now);
+        judging::without_evidence(decision, Cause::Sandbox, now);
     }
     finish(left, decision, now);
 }

@@ -6,7 +6,7 @@ use kymaros_crds::{
     Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, RunResult, Severity, domain::Retention,
 };
 
-use super::{Decision, Effect, preparing, start_over, starting, timeline};
+use super::{Decision, Effect, preparing, size, start_over, starting, timeline};
 use crate::{
     run::{
         observed::{Fetched, Observed, Settings, after},
@@ -29,11 +29,18 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         preparing::look_at_sources(observed, settings, decision);
         let pending = |i: usize| observed.outcomes.get(i).is_none_or(Fetched::is_pending);
         let sources_pending = !preparing::sources_wanted(observed, settings).is_empty();
-        if observed.workloads.is_none() || sources_pending || (0..settings.test.sources.len()).any(pending) {
+        if sources_pending || (0..settings.test.sources.len()).any(pending) {
             return;
         }
+        if observed.workloads.is_none() {
+            match observed.watched_since.map(|since| after(since, starting::BLIND)) {
+                Some(enough) if now >= enough => decision.find(starting::unseen()),
+                Some(enough) => return decision.wake_at(enough),
+                None => return,
+            }
+        }
     }
-    if let Some(why) = start_over::disturbance(observed) {
+    if let Some(why) = start_over::disturbance(observed, &decision.status) {
         return start_over::begin(decision, why, now);
     }
     if !collect_logs(observed, settings, decision) {
@@ -46,6 +53,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         decision.find(finding);
     }
     decision.status.message = Some(verdict::sentence(&decision.status));
+    size::fit(decision);
     finish(decision, Some(settings), now);
 }
 
@@ -89,15 +97,16 @@ fn needs_outcomes(observed: &Observed) -> bool {
 }
 
 /// Ends a run that nothing can be said about.
-pub(super) fn inconclusive(decision: &mut Decision, now: Timestamp) {
-    without_evidence(decision, now);
+pub(super) fn inconclusive(decision: &mut Decision, cause: Cause, now: Timestamp) {
+    without_evidence(decision, cause, now);
     finish(decision, None, now);
 }
 
 /// The verdict of a run that nothing can be said about.
-pub(super) fn without_evidence(decision: &mut Decision, now: Timestamp) {
+pub(super) fn without_evidence(decision: &mut Decision, cause: Cause, now: Timestamp) {
     decision.status.score = Some(0);
     decision.status.result = Some(RunResult::Inconclusive);
+    decision.status.cause = Some(cause);
     decision.status.message = Some(verdict::sentence(&decision.status));
     decision.status.completed_at = Some(Time(now));
 }

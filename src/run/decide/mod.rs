@@ -10,6 +10,7 @@ mod judging;
 mod preparing;
 mod queued;
 mod restoring;
+mod size;
 pub mod start_over;
 mod starting;
 mod timeline;
@@ -173,7 +174,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
             return decision;
         }
     };
-    if let Some(expired) = Limit::passed(observed, settings, decision.phase(), now) {
+    if let Some(expired) = Limit::passed(observed, settings, &decision, now) {
         expired.end(observed, &mut decision, now);
     }
     if let (Some(obstacle), RunPhase::Preparing | RunPhase::Restoring) =
@@ -182,9 +183,12 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         let finding = run_error(Cause::Sandbox, None, obstacle.message.clone());
         decision.end(obstacle.reason, finding, now);
     }
-    if let (Some(name), RunPhase::Starting | RunPhase::Checking) =
-        (restoring::vanished(observed), decision.phase())
-    {
+    let needs_restores = match decision.phase() {
+        RunPhase::Starting | RunPhase::Checking => true,
+        RunPhase::Judging => decision.status.reason.is_none(),
+        _ => false,
+    };
+    if let Some(name) = restoring::vanished(observed).filter(|_| needs_restores) {
         restoring::deleted(&mut decision, &name, now);
     }
     match decision.phase() {
@@ -197,7 +201,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         RunPhase::CleaningUp => cleaning_up::decide(observed, &mut decision, now),
         RunPhase::Completed => completed::decide(observed, settings, &mut decision, now),
     }
-    if let Some(limit) = Limit::next(observed, settings, decision.phase()) {
+    if let Some(limit) = Limit::next(observed, settings, &decision) {
         decision.wake_at(limit);
     }
     decision
@@ -215,7 +219,7 @@ fn unreadable(observed: &Observed, decision: &mut Decision, reason: &str, now: T
                 None,
                 format!("the spec cannot be read: {reason}"),
             ));
-            judging::inconclusive(decision, now);
+            judging::inconclusive(decision, Cause::Unknown, now);
         }
     }
 }
@@ -236,13 +240,17 @@ impl Limit {
         ])
     }
 
-    fn applies(phase: RunPhase) -> bool {
-        use RunPhase::{Checking, Preparing, Restoring, Starting};
-        matches!(phase, Preparing | Restoring | Starting | Checking)
+    fn applies(decision: &Decision) -> bool {
+        use RunPhase::{Checking, CleaningUp, Preparing, Restoring, Starting};
+        match decision.phase() {
+            Preparing | Restoring | Starting | Checking => true,
+            CleaningUp => start_over::is_pending(decision),
+            _ => false,
+        }
     }
 
-    fn passed(observed: &Observed, settings: &Settings, phase: RunPhase, now: Timestamp) -> Option<Self> {
-        let times = Self::applies(phase)
+    fn passed(observed: &Observed, settings: &Settings, decision: &Decision, now: Timestamp) -> Option<Self> {
+        let times = Self::applies(decision)
             .then(|| Self::times(observed, settings))
             .flatten()?;
         times
@@ -251,8 +259,8 @@ impl Limit {
             .map(|(limit, _)| limit)
     }
 
-    fn next(observed: &Observed, settings: &Settings, phase: RunPhase) -> Option<Timestamp> {
-        let times = Self::applies(phase)
+    fn next(observed: &Observed, settings: &Settings, decision: &Decision) -> Option<Timestamp> {
+        let times = Self::applies(decision)
             .then(|| Self::times(observed, settings))
             .flatten()?;
         times.into_iter().map(|(_, at)| at).min()
@@ -266,13 +274,14 @@ impl Limit {
             .flatten()
             .all(|r| r.phase == RestorePhase::New);
         let cause = match phase {
-            RunPhase::Preparing => Cause::Sandbox,
+            RunPhase::Preparing | RunPhase::CleaningUp => Cause::Sandbox,
             RunPhase::Restoring if untouched => Cause::Sandbox,
             RunPhase::Restoring => Cause::RestoreEngine,
             _ => Cause::Application,
         };
         let doing = match phase {
             RunPhase::Preparing => "the sandboxes were being prepared",
+            RunPhase::CleaningUp => "a disturbed try was being removed",
             RunPhase::Restoring if untouched => "Velero had not taken up the restore",
             RunPhase::Restoring => "Velero was still restoring",
             RunPhase::Starting => "workloads were still starting",
@@ -282,10 +291,14 @@ impl Limit {
             Self::TimedOut => ("TimedOut", "the timeout of the run passed"),
             Self::SandboxExpired => ("SandboxExpired", "the TTL of the sandbox passed"),
         };
-        decision.end(
-            reason,
-            run_error(cause, None, format!("{what} while {doing}")),
-            now,
-        );
+        let finding = run_error(cause, None, format!("{what} while {doing}"));
+        if phase == RunPhase::CleaningUp {
+            // Cleanup goes on; there is just no other try after it.
+            decision.status.reason = Some(reason.to_owned());
+            decision.find(finding);
+            judging::without_evidence(decision, cause, now);
+        } else {
+            decision.end(reason, finding, now);
+        }
     }
 }

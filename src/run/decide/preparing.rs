@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{
-    Cause, Finding, FindingLevel, ResolvedBackup, RunPhase, SandboxStatus, Severity,
+    Cause, Finding, ResolvedBackup, RunPhase, SandboxStatus,
     domain::{self, CompletenessBasis},
 };
 
@@ -35,7 +35,10 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         match observed.contents.get(index).unwrap_or(&Fetched::Pending) {
             Fetched::Pending => {
                 waiting = true;
-                decision.effects.push(Effect::FetchContents { source: index, backup: backup.name.clone() });
+                decision.effects.push(Effect::FetchContents {
+                    source: index,
+                    backup: backup.name.clone(),
+                });
             }
             Fetched::Here(contents) => {
                 add_to_plan(settings, index, contents, decision);
@@ -43,13 +46,8 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                     return decision.end(refusal.0, refusal.1, now);
                 }
             }
-            Fetched::Unavailable(reason) => decision.find(Finding {
-                level: FindingLevel::Completeness,
-                severity: Severity::Warning,
-                cause: Cause::Sandbox,
-                object: Some(format!("Backup/{}", backup.name)),
-                message: format!("the list of what the backup holds cannot be read, the restore's own counts are used: {reason}"),
-            }),
+            // The verdict says so, and counts without it.
+            Fetched::Unavailable(_) => {}
         }
     }
     look_at_sources(observed, settings, decision);
@@ -129,6 +127,7 @@ fn resolved_backup(chosen: &Chosen, now: Timestamp) -> ResolvedBackup {
         size: None,
         started: chosen.started.map(Time),
         phase: Some(chosen.phase.clone()),
+        without_volumes: chosen.omits_volumes.then_some(true),
     }
 }
 
@@ -155,7 +154,8 @@ fn refusal(
     backup: &str,
     contents: &BackupContents,
 ) -> Option<(&'static str, Finding)> {
-    let namespaces = &settings.test.sources.get(index)?.namespaces;
+    let source = settings.test.sources.get(index)?;
+    let namespaces = &source.namespaces;
     if let Some(missing) = namespaces
         .iter()
         .find(|n| !contents.holds_namespace(n.name.as_str()))
@@ -174,11 +174,15 @@ fn refusal(
          production volume; back up its data, or set the policy to Delete",
         shared.pv_name
     );
+    // Labels are not in the list of a backup: whether the selector takes the volume is only known when it is too late.
+    let (cause, message) = if source.label_selector.is_empty() {
+        (Cause::Backup, message)
+    } else {
+        let unknown = "whether labelSelector takes it cannot be told beforehand";
+        (Cause::Sandbox, format!("{message}; {unknown}"))
+    };
     let object = format!("PersistentVolumeClaim/{}", shared.pvc_name);
-    Some((
-        "ProductionVolume",
-        run_error(Cause::Backup, Some(object), message),
-    ))
+    Some(("ProductionVolume", run_error(cause, Some(object), message)))
 }
 
 /// Effects run before the status is written, so `Ready` is only ever read back when the fences stand.

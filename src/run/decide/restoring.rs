@@ -59,7 +59,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         .clone()
         .any(|r| matches!(r.phase, RestorePhase::Failed | RestorePhase::FailedValidation))
     {
-        if let Some(why) = start_over::disturbance(observed) {
+        if let Some(why) = start_over::disturbance(observed, &decision.status) {
             return start_over::begin(decision, why, now);
         }
         return decision.enter(RunPhase::Judging, now);
@@ -101,6 +101,9 @@ fn look_for_a_stuck_pod(
     seen: &RestoreSeen,
     now: Timestamp,
 ) {
+    if seen.phase != RestorePhase::InProgress {
+        return;
+    }
     // Most of what stands in the way of a pod ends the Restore by itself.
     let looks_at = seen.started.map(|started| after(started, STUCK));
     if let Some(at) = looks_at.filter(|at| now < *at) {
@@ -111,7 +114,8 @@ fn look_for_a_stuck_pod(
         return;
     };
     let patience = after(started, settings.test.health.timeout);
-    let stuck = came.workloads.iter().find_map(|w| match &w.state {
+    let waited_for = came.workloads.iter().filter(|w| w.awaits_data);
+    let stuck = waited_for.clone().find_map(|w| match &w.state {
         WorkloadState::Hopeless(trouble) => Some((w, trouble)),
         WorkloadState::Pending(trouble) if trouble.cause == Cause::Sandbox && now >= patience => {
             Some((w, trouble))
@@ -127,7 +131,7 @@ fn look_for_a_stuck_pod(
         let finding = run_error(cause, Some(workload.object.clone()), message);
         return decision.end("CannotStart", finding, now);
     }
-    if patience > now {
+    if patience > now && waited_for.count() > 0 {
         decision.wake_at(patience);
     }
 }

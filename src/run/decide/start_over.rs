@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kymaros_crds::{Cause, Finding, FindingLevel, RunPhase, Severity, TimelineEntry};
+use kymaros_crds::{Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, Severity, TimelineEntry};
 
 use super::{Decision, timeline};
 use crate::{
@@ -14,10 +14,11 @@ use crate::{
 /// Tries in all. After the last one the verdict is made of what is there, and is inconclusive.
 pub(super) const MAX_ATTEMPTS: i32 = 3;
 
-/// What disturbed the restores of this try, when another one may help.
-pub(super) fn disturbance(observed: &Observed) -> Option<&'static str> {
-    let ended_early = observed.status.reason.is_some();
-    if ended_early || attempt(observed.status.attempt) >= MAX_ATTEMPTS {
+/// What disturbed the restores of this try, when another one may help. `status` is the one being written: a run that
+/// was just ended is not begun again.
+pub(super) fn disturbance(observed: &Observed, status: &RestoreReportStatus) -> Option<&'static str> {
+    let ended_early = status.reason.is_some();
+    if ended_early || attempt(status.attempt) >= MAX_ATTEMPTS {
         return None;
     }
     let restarted = observed.restores.iter().flatten().any(|r| {
@@ -59,7 +60,6 @@ pub(super) fn begin(decision: &mut Decision, why: &str, now: Timestamp) {
         object: None,
         message: format!("try {this} of the restore was disturbed and is made again: {why}"),
     });
-    decision.status.attempt = Some(this + 1);
     decision.enter(RunPhase::CleaningUp, now);
 }
 
@@ -68,10 +68,15 @@ pub(super) fn is_pending(decision: &Decision) -> bool {
     decision.status.result.is_none()
 }
 
-/// Back to the queue, with nothing of the disturbed try but its time.
+/// Back to the queue, with nothing of the disturbed try but its time. Its sandboxes are gone, so the next ones have a
+/// TTL of their own.
 pub(super) fn again(decision: &mut Decision, now: Timestamp) {
     let status = &mut decision.status;
-    let disturbed = format!("try {}", attempt(status.attempt) - 1);
+    let this = attempt(status.attempt);
+    let disturbed = format!("try {this}");
+    status.attempt = Some(this + 1);
+    status.started_at = None;
+    status.plan.clear();
     let (mut tries, phases): (Vec<_>, Vec<_>) = std::mem::take(&mut status.timeline)
         .into_iter()
         .partition(|e| e.name.starts_with("try "));

@@ -1,5 +1,7 @@
 //! Starting: until every workload is ready or known never to be, or the time for it is up.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kymaros_crds::{Cause, Finding, RunPhase};
 
@@ -11,7 +13,7 @@ use crate::run::{
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     watch_and_fetch(observed, settings, decision);
-    if let Some(why) = start_over::disturbance(observed) {
+    if let Some(why) = start_over::disturbance(observed, &decision.status) {
         return start_over::begin(decision, why, now);
     }
     if let Some(finding) = escape(observed, settings) {
@@ -19,6 +21,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     let deadline = deadline(observed, settings, now);
     let Some(came) = &observed.workloads else {
+        if now >= deadline {
+            return decision.end("SandboxNotSeen", unseen(), now);
+        }
         return decision.wake_at(deadline);
     };
     // Watches and the Restore's own status come by different ways: a workload that Velero restored may not have
@@ -35,6 +40,15 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     decision.enter(RunPhase::Checking, now);
     super::checking::decide(observed, settings, decision, now);
+}
+
+/// Watches over a sandbox are complete within moments. After this long nothing more is expected of them.
+pub(super) const BLIND: Duration = Duration::from_mins(1);
+
+/// Without watches nothing is known of what came up.
+pub(super) fn unseen() -> Finding {
+    let message = "the sandboxes could not be watched, so it is not known what came up in them";
+    run_error(Cause::Sandbox, None, message)
 }
 
 /// What came back is held against the plan. Cleanup, which follows at once, begins with the workloads.

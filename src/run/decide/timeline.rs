@@ -60,7 +60,7 @@ pub(super) fn steps(status: &mut RestoreReportStatus, observed: &Observed) {
     let begun = observed.restores.iter().flatten().filter_map(|r| r.started).min();
     let moves = || {
         let outcomes = observed.outcomes.iter().filter_map(Fetched::get);
-        outcomes.flat_map(|o| &o.movers).map(|m| m.times)
+        outcomes.flat_map(|o| o.movers.iter().flatten()).map(|m| m.times)
     };
     let (data_from, data_to) = (
         moves().filter_map(|t| t.0).min(),

@@ -178,6 +178,63 @@ fn a_restore_that_is_always_disturbed_is_inconclusive() {
 }
 
 #[test]
+fn a_sandbox_that_cannot_be_watched_says_nothing_of_the_backup() {
+    let blind = Script {
+        watches_work: false,
+        ..Script::healthy()
+    };
+    let mut world = World::new(blind, &spec());
+    until_with(&mut world, RunPhase::Completed, 10);
+    assert_eq!(
+        (world.status.result, world.status.reason.as_deref()),
+        (Some(RunResult::Inconclusive), Some("SandboxNotSeen"))
+    );
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_restore_that_goes_before_the_verdict_says_nothing() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Checking);
+    world.crash();
+    // Everything that judging needs is asked for again, and meanwhile the Restore goes.
+    until(&mut world, RunPhase::Judging);
+    world.restore = None;
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(
+        (world.status.result, world.status.reason.as_deref()),
+        (Some(RunResult::Inconclusive), Some("RestoreDeleted"))
+    );
+}
+
+#[test]
+fn a_disturbed_try_that_cannot_be_removed_does_not_outlast_the_run() {
+    let mut world = World::new(
+        Script {
+            disturbed: 1,
+            ..Script::healthy()
+        },
+        &spec(),
+    );
+    until(&mut world, RunPhase::CleaningUp);
+    assert_eq!(world.status.result, None);
+    world.sandboxes_stay = true;
+    world.pass(1800);
+    world.reconcile(None);
+    assert_eq!(
+        (world.status.result, world.status.reason.as_deref(), world.phase()),
+        (
+            Some(RunResult::Inconclusive),
+            Some("SandboxExpired"),
+            RunPhase::CleaningUp
+        )
+    );
+    world.sandboxes_stay = false;
+    until(&mut world, RunPhase::Completed);
+    assert!(world.is_clean());
+}
+
+#[test]
 fn without_room_for_another_try_nothing_is_said() {
     let mut world = World::new(
         Script {
@@ -199,14 +256,13 @@ fn without_artifacts_the_counts_judge_and_a_finding_says_so() {
         has_artifacts: false,
         ..Script::healthy()
     });
-    assert_eq!(world.status.result, Some(RunResult::Pass));
-    assert!(
-        world
-            .status
-            .findings
-            .iter()
-            .any(|f| f.message.contains("own counts are used"))
+    assert_eq!(
+        (world.status.result, world.status.cause),
+        (Some(RunResult::Partial), Some(Cause::Sandbox)),
+        "what is not known is not proven"
     );
+    let told = |f: &Finding| f.message.contains("own counts are used");
+    assert!(world.status.findings.iter().any(told));
 }
 
 #[test]

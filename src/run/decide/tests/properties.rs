@@ -40,14 +40,16 @@ fn script() -> impl Strategy<Value = Script> {
     ];
     let chance = || prop::bool::weighted(0.8);
     let disturbed = prop_oneof![3 => Just(0), 1 => 1_u8..4];
-    (ends, chance(), chance(), chance(), chance(), chance(), disturbed).prop_map(
-        |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, velero_works, disturbed)| Script {
+    let works = (chance(), chance());
+    (ends, chance(), chance(), chance(), chance(), works, disturbed).prop_map(
+        |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, works, disturbed)| Script {
             restore_ends,
             comes_up,
             check_passes,
             has_backup,
             has_artifacts,
-            velero_works,
+            velero_works: works.0,
+            watches_work: works.1,
             disturbed,
         },
     )
@@ -129,11 +131,12 @@ proptest! {
         let mut world = World::new(script.clone(), &spec());
         finish(&mut world);
         let whole = script.restore_ends == RestorePhase::Completed && script.comes_up && script.check_passes
-            && script.has_backup && script.velero_works && script.disturbed < 3;
-        if !whole {
-            prop_assert_ne!(world.status.result, Some(RunResult::Pass));
-        } else if script.has_artifacts {
+            && script.has_backup && script.has_artifacts && script.velero_works && script.watches_work
+            && script.disturbed < 3;
+        if whole {
             prop_assert_eq!((world.status.result, world.status.score), (Some(RunResult::Pass), Some(100)));
+        } else {
+            prop_assert_ne!(world.status.result, Some(RunResult::Pass));
         }
     }
 }

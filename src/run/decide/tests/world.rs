@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use kymaros_crds::{Cause, RestoreReportStatus, RestoreTestSpec, RunPhase, domain::Test};
 
-use super::super::{Decision, Effect, decide};
+use super::super::{Decision, Effect, decide, start_over};
 use crate::{
     checks::Outcome,
     run::{
@@ -39,6 +39,8 @@ pub(super) struct Script {
     pub has_artifacts: bool,
     /// Velero takes Restores up at all.
     pub velero_works: bool,
+    /// Watches over sandboxes deliver.
+    pub watches_work: bool,
     /// So many Restores are disturbed before one comes to its own end.
     pub disturbed: u8,
 }
@@ -52,6 +54,7 @@ impl Script {
             has_backup: true,
             has_artifacts: true,
             velero_works: true,
+            watches_work: true,
             disturbed: 0,
         }
     }
@@ -69,6 +72,8 @@ pub(super) struct World {
     pub foreign: bool,
     /// Velero cannot delete a Restore while its storage location is down.
     pub storage_is_down: bool,
+    /// A finalizer of somebody else holds the sandboxes.
+    pub sandboxes_stay: bool,
     pub sandboxes: BTreeMap<String, bool>,
     pub restore: Option<RestoreSeen>,
     /// How many Restores were made before this one.
@@ -81,7 +86,7 @@ pub(super) struct World {
 #[derive(Clone, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Memory {
-    watching: bool,
+    watching: Option<Timestamp>,
     asked_contents: bool,
     contents: bool,
     looks: bool,
@@ -100,6 +105,7 @@ pub(super) fn identity() -> RunIdentity {
         uid: "uid-1".into(),
         test: "shop".into(),
         namespace: "ops".into(),
+        attempt: 1,
     }
 }
 
@@ -135,6 +141,7 @@ impl World {
             released: false,
             foreign: false,
             storage_is_down: false,
+            sandboxes_stay: false,
             sandboxes: BTreeMap::new(),
             restore: None,
             restores_before: 0,
@@ -192,7 +199,9 @@ impl World {
 
     /// The world takes one step: Velero, kubelets, controllers, fetches and checks get on with what they have.
     pub(super) fn advance(&mut self) {
-        self.sandboxes.retain(|_, going| !*going);
+        if !self.sandboxes_stay {
+            self.sandboxes.retain(|_, going| !*going);
+        }
         let is_disturbed = self.is_disturbed();
         if let Some(restore) = self.restore.as_mut().filter(|_| self.script.velero_works) {
             restore.phase = match restore.phase {
@@ -238,7 +247,9 @@ impl World {
                     reason: None,
                 });
             }
-            Effect::Watch(_) => self.memory.watching = true,
+            Effect::Watch(_) => {
+                self.memory.watching.get_or_insert(self.now);
+            }
             Effect::FetchContents { .. } => self.memory.asked_contents = true,
             Effect::FetchSource { .. } => self.memory.looks = true,
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
@@ -260,6 +271,7 @@ impl World {
             schedule: None,
             phase: "Completed".into(),
             started: Some(self.now - Duration::from_mins(1)),
+            omits_volumes: false,
         };
         let place = match (self.foreign, self.phase()) {
             (true, RunPhase::Queued | RunPhase::Preparing) => QueuePlace::Waiting {
@@ -270,7 +282,10 @@ impl World {
         };
         let looks = self.deleting || self.phase() == RunPhase::CleaningUp;
         Observed {
-            identity: identity(),
+            identity: RunIdentity {
+                attempt: start_over::attempt(self.status.attempt),
+                ..identity()
+            },
             status: self.status.clone(),
             deleting: self.deleting,
             has_finalizer: !self.released,
@@ -289,7 +304,12 @@ impl World {
             }],
             restores: vec![self.restore.clone()],
             outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
-            workloads: self.memory.watching.then(|| self.came()),
+            workloads: self
+                .memory
+                .watching
+                .filter(|_| self.script.watches_work)
+                .map(|_| self.came()),
+            watched_since: self.memory.watching,
             outcomes_of_checks: self.checks(),
             obstacle: None,
             logs: Fetched::Pending,
@@ -315,6 +335,7 @@ impl World {
             restored: RestoredObjects {
                 objects: [(sandbox.clone(), present)].into(),
             },
+            movers: Some(vec![]),
             ..Default::default()
         };
         if self.is_disturbed() {
@@ -340,6 +361,7 @@ impl World {
             state,
             restarts: 0,
             outlives: None,
+            awaits_data: false,
         };
         Came {
             workloads: if there { vec![web] } else { vec![] },

@@ -1,0 +1,129 @@
+//! Volume claims and their data.
+
+use super::*;
+use crate::velero::{
+    movers::{Fills, Mover},
+    results::PvbInfo,
+};
+
+#[test]
+fn lost_volume_data_fails_whatever_the_score() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes[0].skipped = true;
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Fail, Some(Cause::Backup))
+    );
+    seen.contents.volumes.clear();
+    seen.backup.without_volumes = Some(true);
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Fail,
+        "a claim of which no volume was recorded"
+    );
+}
+
+#[test]
+fn a_claim_that_never_got_its_volume_has_no_data_to_lose() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes.clear();
+    let claim = |has_data| {
+        let claim = SourceObject {
+            id: object("v1/PersistentVolumeClaim", "d"),
+            labels: BTreeMap::new(),
+            has_data,
+            created: "2025-12-31T00:00:00Z".parse().unwrap(),
+        };
+        let objects = [("shop".to_owned(), vec![claim])].into();
+        Fetched::Here(Arc::new(SourceObjects { objects }))
+    };
+    seen.source = claim(false);
+    assert_eq!(seen.judge().result, RunResult::Pass);
+    seen.source = claim(true);
+    assert_eq!(seen.judge().result, RunResult::Fail);
+}
+
+#[test]
+fn without_the_source_a_backup_that_records_volumes_tells_whether_a_claim_had_one() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes.clear();
+    seen.source = Fetched::Unavailable("gone".into());
+    seen.backup.without_volumes = None;
+    let lost = |seen: &Seen| seen.judge().cause == Some(Cause::Backup);
+    assert!(
+        !lost(&seen),
+        "Velero records every volume that such a backup takes in"
+    );
+    seen.backup.without_volumes = Some(true);
+    assert!(lost(&seen), "nothing is recorded of volumes that are left out");
+}
+
+#[test]
+fn claims_that_the_test_does_not_select_are_not_judged() {
+    let mut seen = Seen::healthy();
+    seen.selector = BTreeMap::from([("app".to_owned(), "web".to_owned())]);
+    seen.contents.volumes[0].skipped = true;
+    assert_eq!(seen.judge().result, RunResult::Fail, "it came along");
+    let claim = object("v1/PersistentVolumeClaim", "d");
+    seen.outcome
+        .restored
+        .objects
+        .get_mut("sb")
+        .unwrap()
+        .remove(&claim);
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Pass,
+        "{:?}",
+        seen.judge().findings
+    );
+}
+
+#[test]
+fn a_claim_that_velero_skips_is_lost_and_other_things_are_not() {
+    let mut seen = Seen::healthy();
+    seen.lose(ItemAction::Skipped);
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Pass,
+        "{:?}",
+        seen.judge().findings
+    );
+    let claim = object("v1/PersistentVolumeClaim", "d");
+    let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+    restored.insert(claim, ItemAction::Skipped);
+    assert_eq!(seen.judge().result, RunResult::Fail);
+}
+
+#[test]
+fn a_mover_of_another_sandbox_carries_nothing_into_this_one() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes[0].pvb_info = Some(PvbInfo {
+        size: 40,
+        pod_name: "db-0".into(),
+        volume_name: "files".into(),
+        ..PvbInfo::default()
+    });
+    let pod = object("v1/Pod", "db-0");
+    let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+    restored.insert(pod, ItemAction::Present);
+    let mover = |namespace: &str, message: &str| Mover {
+        namespace: namespace.into(),
+        fills: Fills::PodVolume("db-0".into(), "files".into()),
+        phase: if message.is_empty() { "Completed" } else { "Failed" }.into(),
+        message: message.into(),
+        bytes_done: 40,
+        times: (None, None),
+    };
+    seen.outcome.movers = Some(vec![mover("other", "")]);
+    assert_eq!(seen.judge().cause, Some(Cause::RestoreEngine));
+    seen.outcome.movers = Some(vec![mover("other", "broken"), mover("sb", "")]);
+    assert_eq!(seen.judge().cause, None, "{:?}", seen.judge().findings);
+    seen.outcome.movers = Some(vec![mover("sb", "Get \"https://s3\": dial tcp: i/o timeout")]);
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Inconclusive,
+        "storage that is away"
+    );
+}

@@ -1,0 +1,40 @@
+//! What could not be read: without it a run proves less than it should, and says so.
+
+use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
+
+use super::Evidence;
+
+/// Start of every finding of this kind; the result is capped by it.
+const UNKNOWN: &str = "it is not known";
+
+/// A finding that something could not be told.
+pub(super) fn unread(what: &str) -> Finding {
+    Finding {
+        level: FindingLevel::Run,
+        severity: Severity::Warning,
+        cause: Cause::Sandbox,
+        object: None,
+        message: format!("{UNKNOWN} {what}"),
+    }
+}
+
+/// Whether a finding is of this kind.
+pub(super) fn is_unread(finding: &Finding) -> bool {
+    finding.message.starts_with(UNKNOWN)
+}
+
+/// Lists of Velero that could not be had: its own counts are used in their place.
+pub(super) fn lists(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+    for source in &evidence.sources {
+        let backup = source.backup.map_or("", |b| b.name.as_str());
+        let unread_list = |what: &str, reason: &str| {
+            let instead = "so Velero's own counts are used";
+            unread(&format!(
+                "{what} backup {backup}, object by object, {instead}: {reason}"
+            ))
+        };
+        let [contents, outcome] = source.unavailable;
+        findings.extend(contents.map(|reason| unread_list("what is in", reason)));
+        findings.extend(outcome.map(|reason| unread_list("what came back of", reason)));
+    }
+}
