@@ -8,17 +8,13 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, api::DeleteParams};
 use kymaros_crds::{Cause, RestoreReport, RestoreReportStatus, RunPhase, RunResult};
-use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use kymaros_testbed::scene::{Scene, delete_backup};
 use serde_json::json;
-use story::{SMALL, create_test, finished, gone, leftovers, phase, report_when, spec};
+use story::{create_test, finished, gone, leftovers, phase, report_when, small, spec};
 
 /// A run of a small application that goes on checking until something happens to it.
 async fn checking(scene: &mut Scene, stem: &str) -> Result<(String, String, RestoreReport)> {
-    let namespace = scene.namespace(stem).await?;
-    apply(&scene.client, &namespace, SMALL).await?;
-    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
-    let name = unique(stem);
-    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    let (namespace, name) = small(scene, stem).await?;
     let long = json!({ "healthChecks": { "settle": "3m", "timeout": "4m" } });
     create_test(&scene.client, &namespace, stem, spec(&[&namespace], &name, long)).await?;
     let report = report_when(&scene.client, &namespace, stem, "checks", |r| {
@@ -37,11 +33,7 @@ async fn ended(client: &Client, namespace: &str, test: &str) -> Result<RestoreRe
 #[tokio::test]
 async fn a_ttl_that_passes_ends_the_run_and_its_sandbox() -> Result<()> {
     let mut scene = Scene::new().await?;
-    let namespace = scene.namespace("ttl").await?;
-    apply(&scene.client, &namespace, SMALL).await?;
-    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
-    let name = unique("ttl");
-    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    let (namespace, name) = small(&mut scene, "ttl").await?;
     let short = json!({ "sandbox": { "ttl": "20s" }, "timeout": "20s", "healthChecks": { "settle": "3m" } });
     create_test(
         &scene.client,

@@ -10,19 +10,9 @@ use kube::{
     runtime::wait::await_condition,
 };
 use kymaros_crds::{Cause, RestoreReport, RestoreTest, RestoreTestPhase, RunPhase, RunResult, names};
-use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use kymaros_testbed::scene::{Backup, Scene, backup, delete_backup, unique};
 use serde_json::json;
-use story::{SMALL, create_test, finished, gone, leftovers, phase, report_when, run, spec};
-
-/// A small application with a backup of it.
-async fn small(scene: &mut Scene, stem: &str) -> Result<(String, String)> {
-    let namespace = scene.namespace(stem).await?;
-    apply(&scene.client, &namespace, SMALL).await?;
-    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
-    let name = unique(stem);
-    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
-    Ok((namespace, name))
-}
+use story::{create_test, finished, gone, leftovers, phase, report_when, run, small, spec};
 
 fn web_check() -> serde_json::Value {
     json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",

@@ -14,17 +14,7 @@ use kymaros_crds::{
 };
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::{Value, json};
-use story::{SMALL, create_test, gone, run, spec};
-
-/// A small application with a backup of it.
-async fn small(scene: &mut Scene, stem: &str) -> Result<(String, String)> {
-    let namespace = scene.namespace(stem).await?;
-    apply(&scene.client, &namespace, SMALL).await?;
-    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
-    let name = unique(stem);
-    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
-    Ok((namespace, name))
-}
+use story::{SMALL, create_test, gone, run, small, spec};
 
 fn get(path: &str) -> Value {
     json!({ "name": "page", "type": "httpGet", "timeout": "3s",

@@ -138,6 +138,9 @@ pub struct ResolvedBackup {
     /// Velero's phase of it, such as `Completed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
+    /// The storage location of Velero that it is kept in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
     /// Its filters leave out volumes, so what it says of volume claims is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_volumes: Option<bool>,

@@ -18,7 +18,8 @@ use crate::{
     velero::{
         Backup,
         artifacts::Downloader,
-        choose,
+        choose::{self, Chosen},
+        location,
         results::{BackupContents, ObjectId},
     },
 };
@@ -108,7 +109,7 @@ async fn of_source(
     backups: &[Backup],
 ) -> anyhow::Result<SourcePlan> {
     let chosen = choose::choose(backups, source, Timestamp::now())?;
-    let contents = contents(client, args, &chosen.name).await?;
+    let contents = contents(client, args, &chosen).await?;
     let names: Vec<&str> = source.namespaces.iter().map(|n| n.name.as_str()).collect();
     let owned: Vec<String> = names.iter().map(ToString::to_string).collect();
     let mut missed = Vec::new();
@@ -138,15 +139,16 @@ async fn of_source(
     })
 }
 
-async fn contents(client: &Client, args: &Args, backup: &str) -> anyhow::Result<BackupContents> {
+async fn contents(client: &Client, args: &Args, backup: &Chosen) -> anyhow::Result<BackupContents> {
+    let (velero, location) = (args.velero_namespace.clone(), backup.location.clone());
     let downloader = Downloader::new(
         client.clone(),
-        reqwest::Client::new(),
+        location::http(client.clone(), velero, location, reqwest::Client::new()).await,
         &args.velero_namespace,
         BTreeMap::new(),
         format!("kymaros-plan-{}", std::process::id()),
     );
-    let contents = downloader.contents(backup).await;
+    let contents = downloader.contents(&backup.name).await;
     contents.context(
         "what the backup holds cannot be read; is the storage location's address reachable from here?",
     )

@@ -304,6 +304,14 @@ pub(super) const VELERO: &[Rule] = &[
     },
     Rule {
         groups: VELERO_GROUP,
+        resources: &["backupstoragelocations"],
+        verbs: &["get"],
+        why: "knows which certificates a storage location is trusted by",
+        needed_by: &["src/velero/location.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: VELERO_GROUP,
         resources: &["podvolumerestores", "datadownloads"],
         verbs: &["list", "patch"],
         why: "knows whether the data of volumes arrived, and stops the data movers of a run that ends early",

@@ -23,7 +23,7 @@ use crate::{
     velero::{
         Restore,
         artifacts::{Artifact, ArtifactError, Downloader},
-        movers,
+        location, movers,
         restore::{self, RestorePlan},
         results::{RawResourceList, RestoredObjects},
     },
@@ -94,9 +94,9 @@ async fn one(
     match effect {
         Effect::MakeSandbox(plan) => apply::apply(client, &context.operator, plan).await?,
         Effect::FetchContents { source, backup } => {
-            let downloader = downloader(context, identity, *source);
-            let backup = backup.clone();
-            let work = async move { downloader.contents(&backup).await };
+            let downloader = downloader(context, identity, *source, backup.location.clone());
+            let backup = backup.name.clone();
+            let work = async move { downloader.await.contents(&backup).await };
             Fetches::start(memory, |m| &m.contents, *source, work);
         }
         Effect::FetchSource { source, namespaces } => {
@@ -105,11 +105,24 @@ async fn one(
         }
         Effect::CreateRestore(plan) => create_restore(context, identity, plan).await?,
         Effect::Watch(targets) => memory.watch(client, targets),
-        Effect::FetchOutcome { source, restore } => {
-            let downloader = downloader(context, identity, *source);
-            let movers = (client.clone(), context.velero_namespace.clone());
-            let work = outcome(downloader, movers, restore.clone());
+        Effect::FetchOutcome {
+            source,
+            restore,
+            location,
+        } => {
+            let downloader = downloader(context, identity, *source, location.clone());
+            let (movers, restore) = (
+                (client.clone(), context.velero_namespace.clone()),
+                restore.clone(),
+            );
+            let work = async move { outcome(downloader.await, movers, restore).await };
             Fetches::start(memory, |m| &m.outcomes, *source, work);
+        }
+        Effect::FetchMovers { source, restore } => {
+            let (client, velero, restore) =
+                (client.clone(), context.velero_namespace.clone(), restore.clone());
+            let work = async move { movers::of_restore(&client, &velero, &restore).await };
+            Fetches::start(memory, |m| &m.movers, *source, work);
         }
         Effect::StartChecks { checks, targets } => memory.start_checks(client, checks, targets),
         Effect::CollectLogs { sandboxes, wanted } => {
@@ -132,14 +145,16 @@ async fn one(
     Ok(())
 }
 
-fn downloader(context: &RunContext, identity: &RunIdentity, source: usize) -> Downloader {
-    Downloader::new(
-        context.client.clone(),
-        context.http.clone(),
-        &context.velero_namespace,
-        identity.labels(),
-        identity.download_prefix(source),
-    )
+fn downloader(
+    context: &RunContext,
+    identity: &RunIdentity,
+    source: usize,
+    location: Option<String>,
+) -> impl Future<Output = Downloader> + Send + 'static {
+    let (client, velero) = (context.client.clone(), context.velero_namespace.clone());
+    let (labels, prefix) = (identity.labels(), identity.download_prefix(source));
+    let http = location::http(client.clone(), velero.clone(), location, context.http.clone());
+    async move { Downloader::new(client, http.await, &velero, labels, prefix) }
 }
 
 async fn outcome(

@@ -16,7 +16,7 @@ use crate::{
     checks::{Outcome, Target},
     logs::Collected,
     source::SourceObjects,
-    velero::results::BackupContents,
+    velero::{movers::Mover, results::BackupContents},
     workloads::{
         assess::assess,
         crash_loops,
@@ -45,6 +45,8 @@ pub struct RunMemory {
     pub sources: Fetches<SourceObjects>,
     /// What each Restore did.
     pub outcomes: Fetches<RestoreOutcome>,
+    /// The data movers of each Restore that does not end in time.
+    pub movers: Fetches<Vec<Mover>>,
     /// Logs and events of all sandboxes together.
     pub logs: Fetches<Collected>,
     checks: Mutex<Checks>,
@@ -72,6 +74,7 @@ impl RunMemory {
             contents: Fetches::default(),
             sources: Fetches::default(),
             outcomes: Fetches::default(),
+            movers: Fetches::default(),
             logs: Fetches::default(),
             checks: Mutex::default(),
             obstacle: Mutex::default(),

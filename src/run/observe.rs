@@ -66,6 +66,7 @@ pub async fn observe(
         sources: (0..sources).map(|i| memory.sources.get(i)).collect(),
         restores: (0..sources).map(|i| restore(context, &identity, i)).collect(),
         outcomes: (0..sources).map(|i| memory.outcomes.get(i)).collect(),
+        movers: (0..sources).map(|i| memory.movers.get(i)).collect(),
         workloads: came(context, memory, targets.len().max(1)),
         watched_since: memory.watched_since(),
         outcomes_of_checks: memory.ended_checks(),

@@ -14,7 +14,7 @@ use kymaros_crds::{
 
 use super::{memory::Obstacle, queue::QueuePlace};
 use crate::{
-    checks::Outcome,
+    checks::{Outcome, Target},
     logs::Collected,
     sandbox::{naming::RunIdentity, remove::Leftovers},
     source::SourceObjects,
@@ -52,6 +52,8 @@ pub struct Observed {
     pub restores: Vec<Option<RestoreSeen>>,
     /// What each Restore did.
     pub outcomes: Vec<Fetched<RestoreOutcome>>,
+    /// The data movers of each Restore; asked for only when one does not end in time.
+    pub movers: Vec<Fetched<Vec<Mover>>>,
     /// What came up; `None` until the watches are complete.
     pub workloads: Option<Came>,
     /// Since when this process watches the sandboxes.
@@ -183,19 +185,29 @@ impl Came {
         let outlives = self.workloads.iter().filter_map(|w| w.outlives).max();
         stays.max(outlives)
     }
-
-    /// Whether nothing can change by waiting: each workload is ready or hopeless.
-    #[must_use]
-    pub fn is_decided(&self) -> bool {
-        use crate::workloads::WorkloadState::{Crashing, Hopeless, Pending, Ready};
-        self.workloads.iter().all(|w| match w.state {
-            Ready(_) | Hopeless(_) => true,
-            Pending(_) | Crashing { .. } => false,
-        })
-    }
 }
 
 impl Observed {
+    /// Whether nothing can change by waiting: each workload is ready, hopeless, or waits for data that Velero does not
+    /// bring any more.
+    #[must_use]
+    pub fn is_decided(&self, targets: &[Target]) -> bool {
+        use crate::workloads::WorkloadState::{Crashing, Hopeless, Pending, Ready};
+        let Some(came) = &self.workloads else { return false };
+        came.workloads.iter().all(|w| match w.state {
+            Ready(_) | Hopeless(_) => true,
+            Pending(_) | Crashing { .. } => w.awaits_data && self.gave_up(targets, &w.source),
+        })
+    }
+
+    /// Whether a data mover into the sandbox of a source ended without its data. A Restore that is over makes no other.
+    fn gave_up(&self, targets: &[Target], source: &str) -> bool {
+        let sandbox = targets.iter().find(|t| t.source == source).map(|t| &t.sandbox);
+        let outcomes = self.outcomes.iter().filter_map(Fetched::get);
+        let mut movers = outcomes.flat_map(|o| o.movers.iter().flatten());
+        movers.any(|m| Some(&m.namespace) == sandbox && !m.is_done())
+    }
+
     /// Workloads that Velero says it restored and that are not in their sandbox: not there yet, or deleted since.
     #[must_use]
     pub fn absent_workloads(&self, mapping: &BTreeMap<String, String>) -> Vec<(String, String)> {

@@ -25,6 +25,8 @@ pub struct Chosen {
     pub started: Option<Timestamp>,
     /// Its filters leave out `PersistentVolumes`.
     pub omits_volumes: bool,
+    /// The `BackupStorageLocation` it is kept in.
+    pub location: Option<String>,
 }
 
 impl Chosen {
@@ -129,6 +131,7 @@ pub fn choose<'a>(
         phase: phase(chosen).to_owned(),
         started,
         omits_volumes: omits_volumes(&chosen.spec),
+        location: chosen.spec.storage_location.clone(),
     })
 }
 

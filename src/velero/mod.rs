@@ -4,6 +4,7 @@ pub mod artifacts;
 pub mod choose;
 mod filters;
 pub mod kinds;
+pub mod location;
 pub mod movers;
 pub mod restore;
 pub mod results;

@@ -28,6 +28,9 @@ pub const POD_VOLUME_TIMEOUT_ANNOTATION: &str = "velero.io/pod-volume-timeout";
 #[kube(status = "BackupStatus", derive = "PartialEq")]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupSpec {
+    /// The `BackupStorageLocation` it is kept in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_location: Option<String>,
     /// Source namespaces; empty or `*` means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub included_namespaces: Option<Vec<String>>,

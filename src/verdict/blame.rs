@@ -57,6 +57,17 @@ impl SourceEvidence<'_> {
         )
     }
 
+    /// Who is to blame when an object that the backup lists did not come back: an archive that is broken brings back what
+    /// comes before the break.
+    pub(super) fn of_absence(&self) -> Cause {
+        let mut errors = self.outcome.into_iter().flat_map(|o| o.results.errors.all());
+        if errors.any(|message| of_error(message) == Cause::Backup) {
+            Cause::Backup
+        } else {
+            Cause::RestoreEngine
+        }
+    }
+
     /// Whether an object is one that the test restores. Without labels it is all of them; with some it is what came, for
     /// the list of a backup does not tell labels.
     pub(super) fn is_selected(&self, namespace: &str, object: &ObjectId) -> bool {
@@ -134,6 +145,32 @@ pub(super) fn is_out_of_reach(message: &str) -> bool {
     WORDS.iter().any(|word| message.contains(word))
 }
 
+/// Why the data of a volume did not arrive, in the words of Velero and of the repository that it keeps data in.
+pub(super) fn of_data_movement(message: &str) -> Cause {
+    const GONE: &[&str] = &[
+        "repository not initialized",
+        "repository not found",
+        "blob not found",
+        "content not found",
+        "object not found",
+        "snapshot not found",
+        "unable to load snapshot",
+        "unable to open object",
+        "nosuchkey",
+        "invalid checksum",
+        "corrupt",
+        "unable to decrypt",
+    ];
+    let lower = message.to_ascii_lowercase();
+    if is_out_of_reach(message) {
+        Cause::Sandbox
+    } else if GONE.iter().any(|words| lower.contains(words)) {
+        Cause::Backup
+    } else {
+        Cause::RestoreEngine
+    }
+}
+
 /// One error of a restore.
 pub(super) fn of_error(message: &str) -> Cause {
     let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
@@ -160,6 +197,8 @@ pub(super) fn of_error(message: &str) -> Cause {
         "error downloading backup",
     ]) {
         Cause::Backup
+    } else if says(&["pod volume restore failed", "data path"]) {
+        of_data_movement(message)
     } else {
         Cause::RestoreEngine
     }
@@ -186,6 +225,18 @@ mod tests {
             of_error("error restoring secrets/sb/s: odd"),
             Cause::RestoreEngine
         );
+    }
+
+    #[test]
+    fn data_that_is_gone_from_the_repository_is_told_from_a_mover_that_failed() {
+        let gone = "data path restore failed: error to connect to repository: repository not initialized in the \
+                    provided storage";
+        assert_eq!(of_data_movement(gone), Cause::Backup);
+        let away = "error to connect backup repo: Get \"http://s3\": dial tcp: connect: connection refused";
+        assert_eq!(of_data_movement(away), Cause::Sandbox);
+        assert_eq!(of_data_movement("no space left on device"), Cause::RestoreEngine);
+        let dropped = "pod volume restore failed: data path restore failed: unable to open object: da0ce6: BLOB not found";
+        assert_eq!(of_error(dropped), Cause::Backup);
     }
 
     #[test]

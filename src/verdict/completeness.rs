@@ -95,7 +95,7 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                         tally.count(object, false);
                         findings.push(absent(
                             object,
-                            Cause::RestoreEngine,
+                            source.of_absence(),
                             "it is in the backup and did not come back",
                         ));
                     }

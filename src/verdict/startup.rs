@@ -2,7 +2,7 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level};
+use super::{Evidence, Level, blame};
 use crate::workloads::{Trouble, Workload};
 
 const MAX: u32 = 20;
@@ -81,6 +81,9 @@ fn not_started(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) 
 
 /// Who is to blame for a workload that does not start, and why.
 pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) -> (Cause, String) {
+    if let Some(gave_up) = gave_up(evidence, workload) {
+        return gave_up;
+    }
     match &trouble.missing {
         None => (trouble.cause, trouble.message.clone()),
         Some((kind, name)) => {
@@ -88,6 +91,20 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
             (cause, format!("{kind} {name} is missing, {why}"))
         }
     }
+}
+
+/// A workload that waits for data which Velero does not bring any more.
+fn gave_up(evidence: &Evidence<'_>, workload: &Workload) -> Option<(Cause, String)> {
+    let mut sources = evidence.sources.iter().filter(|_| workload.awaits_data);
+    let (sandbox, outcome) = sources.find_map(|s| Some((s.mapping.get(&workload.source)?, s.outcome?)))?;
+    let mut movers = outcome
+        .movers
+        .iter()
+        .flatten()
+        .filter(|m| m.namespace == *sandbox);
+    let failed = movers.find(|m| !m.is_done())?;
+    let why = format!("Velero gave up filling its volumes: {}", failed.message);
+    Some((blame::of_data_movement(&failed.message), why))
 }
 
 fn who_lost(evidence: &Evidence<'_>, namespace: &str, kind: &str, name: &str) -> (Cause, &'static str) {

@@ -105,8 +105,7 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
         let refused = source.failure_of(&volume.pvc_namespace, &claim(volume));
         let cause = match refused {
             Some((cause, _)) => cause,
-            None if blame::is_out_of_reach(&trouble) => Cause::Sandbox,
-            None => Cause::RestoreEngine,
+            None => blame::of_data_movement(&trouble),
         };
         lost += usize::from(cause != Cause::Sandbox);
         findings.push(Finding {

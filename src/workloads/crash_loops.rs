@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{Workload, WorkloadState};
 use crate::run::observed::after;
 
-/// What a workload needs can be reached this long after it is ready: Services and names in DNS follow pods.
-const REACHABLE: Duration = Duration::from_secs(3);
+/// What a workload needs can be reached this long after it is ready at the latest: DNS may remember for half a minute that
+/// a name did not exist.
+const REACHABLE: Duration = Duration::from_secs(30);
 
 /// A workload in a crash loop may only need another of the run, in whatever sandbox, that is still starting. It is for
 /// good when nothing else is starting, and it has tried again since the last of the others became ready.
@@ -75,8 +76,8 @@ mod tests {
     fn it_gets_another_try_once_the_others_are_ready() {
         let ready = || workload(WorkloadState::Ready("2026-01-01T00:00:20Z".parse().ok()));
         assert!(!is_hopeless(vec![crashing("2026-01-01T00:00:10Z"), ready()]));
-        assert!(!is_hopeless(vec![crashing("2026-01-01T00:00:22Z"), ready()]));
-        assert!(is_hopeless(vec![crashing("2026-01-01T00:00:40Z"), ready()]));
+        assert!(!is_hopeless(vec![crashing("2026-01-01T00:00:45Z"), ready()]));
+        assert!(is_hopeless(vec![crashing("2026-01-01T00:01:00Z"), ready()]));
         assert!(!is_hopeless(vec![crashing("unknown"), ready()]));
     }
 }

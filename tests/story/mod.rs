@@ -13,11 +13,21 @@ use kube::{
     runtime::wait::await_condition,
 };
 use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, names};
-use kymaros_testbed::scene::Scene;
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, unique, wait_ready};
 use serde_json::{Value, json};
 
 /// A front end without a database: one Deployment, one Service, one `ConfigMap` it needs.
 pub const SMALL: &str = include_str!("small.yaml");
+
+/// A namespace with the small application, and a backup of it.
+pub async fn small(scene: &mut Scene, stem: &str) -> Result<(String, String)> {
+    let namespace = scene.namespace(stem).await?;
+    apply(&scene.client, &namespace, SMALL).await?;
+    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let name = unique(stem);
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    Ok((namespace, name))
+}
 
 /// Longest time a run may take before a story gives up.
 const PATIENCE: Duration = Duration::from_mins(4);

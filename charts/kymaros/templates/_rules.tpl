@@ -140,6 +140,10 @@
 - apiGroups: [velero.io]
   resources: [downloadrequests]
   verbs: [list, watch, create, delete]
+# knows which certificates a storage location is trusted by
+- apiGroups: [velero.io]
+  resources: [backupstoragelocations]
+  verbs: [get]
 # knows whether the data of volumes arrived, and stops the data movers of a run that ends early
 - apiGroups: [velero.io]
   resources: [podvolumerestores, datadownloads]

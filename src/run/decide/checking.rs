@@ -26,18 +26,18 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         .collect();
     let deadline = starting::deadline(observed, settings, now);
     let is_over = now >= deadline;
+    let targets = plan::targets(&observed.identity, &settings.test);
     if !missing.is_empty() && !is_over {
-        let targets = plan::targets(&observed.identity, &settings.test);
         decision.effects.push(Effect::StartChecks {
             checks: missing.clone(),
-            targets,
+            targets: targets.clone(),
         });
     }
     let settled_at = observed.workloads.as_ref().and_then(|came| {
         if came.all_ready() {
             Some(came.settles_at(settings.test.health.settle).unwrap_or(now))
         } else {
-            came.is_decided().then_some(now)
+            observed.is_decided(&targets).then_some(now)
         }
     });
     let is_settled = settled_at.is_some_and(|at| now >= at);

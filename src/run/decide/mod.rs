@@ -7,6 +7,7 @@ mod checking;
 mod cleaning_up;
 mod completed;
 mod judging;
+mod limit;
 mod preparing;
 mod queued;
 mod restoring;
@@ -18,17 +19,20 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kymaros_crds::{
-    Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, Severity,
+    Cause, Finding, FindingLevel, ResolvedBackup, RestoreReportStatus, RunPhase, Severity,
     domain::{Check, LogCollection},
 };
 
-use super::observed::{Observed, Settings, after};
+use self::limit::Limit;
+use super::observed::{Observed, after};
 use crate::{
     checks::Target,
     sandbox::{objects::SandboxPlan, remove::Leftovers},
-    velero::{restore::RestorePhase, restore::RestorePlan},
+    velero::restore::RestorePlan,
 };
 
 /// Most findings that a report keeps: it stays below 256 KiB with everything else in it.
@@ -46,7 +50,7 @@ pub enum Effect {
         /// Which backup source.
         source: usize,
         /// The backup.
-        backup: String,
+        backup: ResolvedBackup,
     },
     /// List what the source namespaces of a backup hold, in the background.
     FetchSource {
@@ -61,6 +65,15 @@ pub enum Effect {
     Watch(Vec<Target>),
     /// Fetch what a Restore did, in the background.
     FetchOutcome {
+        /// Which backup source.
+        source: usize,
+        /// The Restore.
+        restore: String,
+        /// The storage location of its backup.
+        location: Option<String>,
+    },
+    /// List the data movers of a Restore, in the background.
+    FetchMovers {
         /// Which backup source.
         source: usize,
         /// The Restore.
@@ -202,7 +215,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         RunPhase::Completed => completed::decide(observed, settings, &mut decision, now),
     }
     if let Some(limit) = Limit::next(observed, settings, &decision) {
-        decision.wake_at(limit);
+        // One that has passed waits for what is being asked; that wakes the run by itself.
+        decision.wake_at(limit.max(after(now, Duration::from_secs(1))));
     }
     decision
 }
@@ -220,85 +234,6 @@ fn unreadable(observed: &Observed, decision: &mut Decision, reason: &str, now: T
                 format!("the spec cannot be read: {reason}"),
             ));
             judging::inconclusive(decision, Cause::Unknown, now);
-        }
-    }
-}
-
-/// The two limits on the life of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit {
-    TimedOut,
-    SandboxExpired,
-}
-
-impl Limit {
-    fn times(observed: &Observed, settings: &Settings) -> Option<[(Self, Timestamp); 2]> {
-        let started = observed.status.started_at.as_ref()?.0;
-        Some([
-            (Self::SandboxExpired, after(started, settings.test.sandbox.ttl)),
-            (Self::TimedOut, after(started, settings.test.timeout)),
-        ])
-    }
-
-    fn applies(decision: &Decision) -> bool {
-        use RunPhase::{Checking, CleaningUp, Preparing, Restoring, Starting};
-        match decision.phase() {
-            Preparing | Restoring | Starting | Checking => true,
-            CleaningUp => start_over::is_pending(decision),
-            _ => false,
-        }
-    }
-
-    fn passed(observed: &Observed, settings: &Settings, decision: &Decision, now: Timestamp) -> Option<Self> {
-        let times = Self::applies(decision)
-            .then(|| Self::times(observed, settings))
-            .flatten()?;
-        times
-            .into_iter()
-            .find(|(_, at)| now >= *at)
-            .map(|(limit, _)| limit)
-    }
-
-    fn next(observed: &Observed, settings: &Settings, decision: &Decision) -> Option<Timestamp> {
-        let times = Self::applies(decision)
-            .then(|| Self::times(observed, settings))
-            .flatten()?;
-        times.into_iter().map(|(_, at)| at).min()
-    }
-
-    fn end(self, observed: &Observed, decision: &mut Decision, now: Timestamp) {
-        let phase = decision.phase();
-        let untouched = observed
-            .restores
-            .iter()
-            .flatten()
-            .all(|r| r.phase == RestorePhase::New);
-        let cause = match phase {
-            RunPhase::Preparing | RunPhase::CleaningUp => Cause::Sandbox,
-            RunPhase::Restoring if untouched => Cause::Sandbox,
-            RunPhase::Restoring => Cause::RestoreEngine,
-            _ => Cause::Application,
-        };
-        let doing = match phase {
-            RunPhase::Preparing => "the sandboxes were being prepared",
-            RunPhase::CleaningUp => "a disturbed try was being removed",
-            RunPhase::Restoring if untouched => "Velero had not taken up the restore",
-            RunPhase::Restoring => "Velero was still restoring",
-            RunPhase::Starting => "workloads were still starting",
-            _ => "checks were still being made",
-        };
-        let (reason, what) = match self {
-            Self::TimedOut => ("TimedOut", "the timeout of the run passed"),
-            Self::SandboxExpired => ("SandboxExpired", "the TTL of the sandbox passed"),
-        };
-        let finding = run_error(cause, None, format!("{what} while {doing}"));
-        if phase == RunPhase::CleaningUp {
-            // Cleanup goes on; there is just no other try after it.
-            decision.status.reason = Some(reason.to_owned());
-            decision.find(finding);
-            judging::without_evidence(decision, cause, now);
-        } else {
-            decision.end(reason, finding, now);
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                 waiting = true;
                 decision.effects.push(Effect::FetchContents {
                     source: index,
-                    backup: backup.name.clone(),
+                    backup: backup.clone(),
                 });
             }
             Fetched::Here(contents) => {
@@ -127,6 +127,7 @@ fn resolved_backup(chosen: &Chosen, now: Timestamp) -> ResolvedBackup {
         size: None,
         started: chosen.started.map(Time),
         phase: Some(chosen.phase.clone()),
+        location: chosen.location.clone(),
         without_volumes: chosen.omits_volumes.then_some(true),
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     // Watches and the Restore's own status come by different ways: a workload that Velero restored may not have
     // been seen yet.
     let known = observed.outcomes.iter().all(|o| !o.is_pending());
-    let decided = known && came.is_decided() && absent(observed, settings).is_empty();
+    let targets = plan::targets(&observed.identity, &settings.test);
+    let decided = known && observed.is_decided(&targets) && absent(observed, settings).is_empty();
     if !decided && now < deadline {
         return decision.wake_at(deadline);
     }
@@ -88,17 +89,18 @@ pub(super) fn watch_and_fetch(observed: &Observed, settings: &Settings, decision
 /// Asks for what a Restore did, and for what its backup holds when a restart forgot it.
 pub(super) fn fetch(observed: &Observed, decision: &mut Decision, index: usize) {
     if observed.outcomes.get(index).is_none_or(Fetched::is_pending) {
-        let restore = observed.identity.restore(index);
+        let backup = observed.status.sources.get(index);
         decision.effects.push(Effect::FetchOutcome {
             source: index,
-            restore,
+            restore: observed.identity.restore(index),
+            location: backup.and_then(|b| b.location.clone()),
         });
     }
     let forgotten = observed.contents.get(index).is_none_or(Fetched::is_pending);
     if let (true, Some(backup)) = (forgotten, observed.status.sources.get(index)) {
         decision.effects.push(Effect::FetchContents {
             source: index,
-            backup: backup.name.clone(),
+            backup: backup.clone(),
         });
     }
 }

@@ -25,6 +25,8 @@ pub const DNS_ADDRESS: &str = "10.96.0.10";
 pub const API_PORT: u16 = 6443;
 /// The port of the S3 server on the node's address.
 pub const S3_PORT: u16 = 7070;
+/// The port on the node's address where the S3 server answers over TLS, with a certificate of the cluster's authority.
+pub const S3_TLS_PORT: u16 = 7071;
 /// The port on the host's loopback address that leads to the API server, unless told otherwise.
 pub const GATEWAY_PORT: u16 = 16443;
 

@@ -193,6 +193,42 @@ fn a_sandbox_that_cannot_be_watched_says_nothing_of_the_backup() {
 }
 
 #[test]
+fn only_a_pod_that_velero_waits_for_ends_a_restore_early() {
+    let crashes = Script {
+        comes_up: false,
+        ..Script::healthy()
+    };
+    let mut world = World::new(crashes, &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.reconcile(None);
+    world.advance();
+    assert_eq!(world.restore.as_ref().unwrap().phase, RestorePhase::InProgress);
+    world.pass(30);
+    let ended = |awaits_data: bool, phase: RestorePhase| {
+        let mut observed = world.observe();
+        let mut came = world.came_up();
+        came.workloads[0].awaits_data = awaits_data;
+        observed.workloads = Some(came);
+        observed.restores[0].as_mut().unwrap().phase = phase;
+        decide(&observed, world.now).status.reason
+    };
+    assert_eq!(
+        ended(true, RestorePhase::InProgress).as_deref(),
+        Some("CannotStart")
+    );
+    assert_eq!(
+        ended(false, RestorePhase::InProgress),
+        None,
+        "it does not hold Velero up"
+    );
+    assert_eq!(
+        ended(true, RestorePhase::Finishing),
+        None,
+        "nor does what data movers fill"
+    );
+}
+
+#[test]
 fn a_restore_that_goes_before_the_verdict_says_nothing() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::Checking);

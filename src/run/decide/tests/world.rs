@@ -20,7 +20,7 @@ use crate::{
         restore::RestorePhase,
         results::{BackupContents, ItemAction, ObjectId, RestoredObjects, VolumeInfo},
     },
-    workloads::{Trouble, Workload, WorkloadState, moments::Moments},
+    workloads::{Trouble, Workload, WorkloadState},
 };
 
 /// How the world behaves in one test.
@@ -92,6 +92,7 @@ struct Memory {
     looks: bool,
     looked: bool,
     asked_outcome: bool,
+    asked_movers: bool,
     outcome: bool,
     checking: bool,
     checked: bool,
@@ -253,6 +254,7 @@ impl World {
             Effect::FetchContents { .. } => self.memory.asked_contents = true,
             Effect::FetchSource { .. } => self.memory.looks = true,
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
+            Effect::FetchMovers { .. } => self.memory.asked_movers = true,
             Effect::StartChecks { .. } => self.memory.checking = true,
             Effect::RemoveSandbox(name) => {
                 if let Some(going) = self.sandboxes.get_mut(name) {
@@ -272,6 +274,7 @@ impl World {
             phase: "Completed".into(),
             started: Some(self.now - Duration::from_mins(1)),
             omits_volumes: false,
+            location: Some("default".into()),
         };
         let place = match (self.foreign, self.phase()) {
             (true, RunPhase::Queued | RunPhase::Preparing) => QueuePlace::Waiting {
@@ -304,6 +307,11 @@ impl World {
             }],
             restores: vec![self.restore.clone()],
             outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
+            movers: vec![if self.memory.asked_movers {
+                Fetched::Here(Arc::new(vec![]))
+            } else {
+                Fetched::Pending
+            }],
             workloads: self
                 .memory
                 .watching
@@ -348,6 +356,11 @@ impl World {
     fn came(&self) -> Came {
         let restored = self.restore.as_ref().is_some_and(|r| r.phase.is_terminal());
         let there = restored && self.sandboxes.values().any(|going| !going);
+        if there { self.came_up() } else { Came::default() }
+    }
+
+    /// What is in the sandbox once it was restored.
+    pub(super) fn came_up(&self) -> Came {
         let state = if self.script.comes_up {
             WorkloadState::Ready(self.restore.as_ref().and_then(|r| r.completed))
         } else {
@@ -364,9 +377,8 @@ impl World {
             awaits_data: false,
         };
         Came {
-            workloads: if there { vec![web] } else { vec![] },
-            moments: Moments::default(),
-            references: vec![],
+            workloads: vec![web],
+            ..Came::default()
         }
     }
 

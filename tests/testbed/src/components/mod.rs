@@ -82,6 +82,7 @@ pub fn all() -> Vec<Component> {
         kube_proxy::component(),
         netpol::component(),
         s3::component(),
+        s3::tls_component(),
         provisioner::component(),
     ]
 }

@@ -61,6 +61,7 @@ pub fn write_all(port: u16) -> Result<()> {
     let node = format!("system:node:{NODE_NAME}");
     let kubelet = authority.issue(&node, Some("system:nodes"), &[NODE_ADDRESS, NODE_NAME])?;
     kubelet.write("kubelet")?;
+    authority.issue("s3", None, &[NODE_ADDRESS])?.write("s3")?;
 
     let service_accounts = KeyPair::generate()?;
     fs::write(folder.join("sa.pub"), service_accounts.public_key_pem())?;

@@ -59,7 +59,7 @@ impl Backup {
 /// Takes a backup and waits for it; its phase.
 ///
 /// # Errors
-/// When Velero refuses it or does not end it within three minutes.
+/// When Velero refuses it or does not end it within five minutes.
 pub async fn backup(client: &Client, name: &str, what: &Backup) -> Result<String> {
     let api = api(client);
     let mut object = DynamicObject::new(name, &resource()).within(VELERO);
@@ -76,8 +76,8 @@ pub async fn backup(client: &Client, name: &str, what: &Backup) -> Result<String
             "Completed" | "PartiallyFailed" | "Failed" | "FailedValidation"
         )
     });
-    let Ok(ended) = tokio::time::timeout(Duration::from_mins(3), ended).await else {
-        bail!("backup {name} did not end within three minutes; `velero backup logs {name}` may say why");
+    let Ok(ended) = tokio::time::timeout(Duration::from_mins(5), ended).await else {
+        bail!("backup {name} did not end within five minutes; `velero backup logs {name}` may say why");
     };
     let phase = ended?.and_then(|b| b.data["status"]["phase"].as_str().map(str::to_owned));
     Ok(phase.unwrap_or_default())

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: admission against a handler that does nothing; the time the operator adds to a run, by a stopwatch
-//! outside of it; many tests at once; and its memory.
+//! outside of it; many tests at once; a fleet with its history; and its memory.
 
 mod crowd;
+mod fleet;
 
 use std::{
     collections::BTreeMap,
@@ -42,11 +43,19 @@ pub struct Args {
     /// Tests that are due at the same moment
     #[arg(long, default_value_t = 20)]
     crowd: usize,
+    /// Tests of a fleet, each with ten old reports
+    #[arg(long, default_value_t = 200)]
+    fleet: usize,
+    /// Without the figures of admission
+    #[arg(long)]
+    skip_admission: bool,
 }
 
 /// Measures and prints.
 pub async fn run(args: Args) -> Result<()> {
-    cargo(["bench", "--quiet", "--bench", "admission"])?;
+    if !args.skip_admission {
+        cargo(["bench", "--quiet", "--bench", "admission"])?;
+    }
     let terminal = Terminal::new();
     let cluster = cluster::up(None, &terminal).await?;
     let client = cluster.client().await?;
@@ -68,6 +77,7 @@ pub async fn run(args: Args) -> Result<()> {
     backup(&client, &name, &Backup::of(&[&small])).await?;
     crowd::measure(&client, &small, &name, args.crowd).await?;
     println!("memory, after {} more: {}", args.crowd, memory());
+    fleet::measure(&client, &small, &name, (args.fleet, 10, args.runs)).await?;
     delete_backup(&client, &name).await?;
     Ok(())
 }
@@ -80,7 +90,7 @@ async fn measure(client: &Client, namespace: &str, what: &str, runs: usize) -> R
         "metadata": { "name": "bench", "namespace": namespace },
         "spec": {
             "backupSource": { "provider": "velero", "backupName": name, "namespaces": [{ "name": namespace }] },
-            "schedule": { "cron": "0 3 1 1 *" }, "suspend": true, "sandbox": { "ttl": "10m" },
+            "schedule": { "cron": "0 3 1 1 *" }, "suspend": true, "sandbox": { "ttl": "10m" }, "historyLimit": 50,
             "healthChecks": { "settle": "0s" },
         },
     }))?;

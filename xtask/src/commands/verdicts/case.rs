@@ -28,6 +28,9 @@ pub struct Case {
     /// Merged into the Backup's spec.
     #[serde(default)]
     pub backup: Value,
+    /// What happens to the backup in its storage.
+    #[serde(default)]
+    pub damage: Option<Damage>,
     /// What `kubectl` is asked after the backup.
     #[serde(default)]
     pub after: Vec<Vec<String>>,
@@ -43,6 +46,16 @@ pub struct Case {
     /// The application's manifests.
     #[serde(skip)]
     pub manifests: String,
+}
+
+/// What happens to files of a backup in the bucket. A name may end in `*`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Damage {
+    /// They go, as by a rule for the life of objects.
+    Remove(String),
+    /// They lose their second half.
+    Cut(String),
 }
 
 /// What the operator has to say of a fault.

@@ -3,6 +3,7 @@
 
 mod case;
 mod play;
+mod storage;
 mod table;
 
 use std::{sync::Arc, time::Instant};

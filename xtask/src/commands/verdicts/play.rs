@@ -10,7 +10,10 @@ use kymaros_crds::{
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique};
 use serde_json::{Value, json};
 
-use super::case::{Case, Fault};
+use super::{
+    case::{Case, Fault},
+    storage,
+};
 
 /// Longest time a run may take.
 const PATIENCE: Duration = Duration::from_mins(6);
@@ -137,6 +140,9 @@ async fn story(case: &Case, scene: &Scene, names: &Names, tested: &mut Option<In
     next_second().await;
     let what = Backup::of(&[&names.namespace]).with(&names.fill_value(&case.backup));
     backup(&client, &names.backup, &what).await?;
+    if let Some(damage) = &case.damage {
+        storage::damage(damage, |text| names.fill(text))?;
+    }
     kubectl(scene, names, &case.after).context("after the backup")?;
     *tested = Some(Instant::now());
     let status = run(&client, names, &case.test).await?;

@@ -1,0 +1,112 @@
+//! The two limits on the life of a run: its timeout, and the TTL of its sandboxes.
+
+use jiff::Timestamp;
+use kymaros_crds::{Cause, RunPhase};
+
+use super::{Decision, Effect, judging, run_error, start_over};
+use crate::{
+    run::observed::{Fetched, Observed, Settings, after},
+    velero::restore::RestorePhase,
+};
+
+/// The two limits on the life of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    TimedOut,
+    SandboxExpired,
+}
+
+impl Limit {
+    fn times(observed: &Observed, settings: &Settings) -> Option<[(Self, Timestamp); 2]> {
+        let started = observed.status.started_at.as_ref()?.0;
+        Some([
+            (Self::SandboxExpired, after(started, settings.test.sandbox.ttl)),
+            (Self::TimedOut, after(started, settings.test.timeout)),
+        ])
+    }
+
+    fn applies(decision: &Decision) -> bool {
+        use RunPhase::{Checking, CleaningUp, Preparing, Restoring, Starting};
+        match decision.phase() {
+            Preparing | Restoring | Starting | Checking => true,
+            CleaningUp => start_over::is_pending(decision),
+            _ => false,
+        }
+    }
+
+    pub(super) fn passed(
+        observed: &Observed,
+        settings: &Settings,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let times = Self::applies(decision)
+            .then(|| Self::times(observed, settings))
+            .flatten()?;
+        times
+            .into_iter()
+            .find(|(_, at)| now >= *at)
+            .map(|(limit, _)| limit)
+    }
+
+    pub(super) fn next(observed: &Observed, settings: &Settings, decision: &Decision) -> Option<Timestamp> {
+        let times = Self::applies(decision)
+            .then(|| Self::times(observed, settings))
+            .flatten()?;
+        times.into_iter().map(|(_, at)| at).min()
+    }
+
+    pub(super) fn end(self, observed: &Observed, decision: &mut Decision, now: Timestamp) {
+        let phase = decision.phase();
+        let (cause, doing) = match phase {
+            RunPhase::Preparing => (Cause::Sandbox, "the sandboxes were being prepared"),
+            RunPhase::CleaningUp => (Cause::Sandbox, "a disturbed try was being removed"),
+            RunPhase::Restoring => match held_up(observed) {
+                Some(held_up) => held_up,
+                None => return ask_for_movers(observed, decision),
+            },
+            RunPhase::Starting => (Cause::Application, "workloads were still starting"),
+            _ => (Cause::Application, "checks were still being made"),
+        };
+        let (reason, what) = match self {
+            Self::TimedOut => ("TimedOut", "the timeout of the run passed"),
+            Self::SandboxExpired => ("SandboxExpired", "the TTL of the sandbox passed"),
+        };
+        let finding = run_error(cause, None, format!("{what} while {doing}"));
+        if phase == RunPhase::CleaningUp {
+            // Cleanup goes on; there is just no other try after it.
+            decision.status.reason = Some(reason.to_owned());
+            decision.find(finding);
+            judging::without_evidence(decision, cause, now);
+        } else {
+            decision.end(reason, finding, now);
+        }
+    }
+}
+
+/// What a Restore was held up by; `None` until that is known.
+fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
+    let mut restores = observed.restores.iter().flatten();
+    if restores.all(|r| r.phase == RestorePhase::New) {
+        return Some((Cause::Sandbox, "Velero had not taken up the restore"));
+    }
+    if observed.movers.iter().any(Fetched::is_pending) {
+        return None;
+    }
+    let mut movers = observed.movers.iter().filter_map(Fetched::get).flatten();
+    let waits = movers.any(|m| !m.is_done() && m.times.0.is_none());
+    Some(if waits {
+        let why = "no node agent of Velero had taken up the data of its volumes";
+        (Cause::Sandbox, why)
+    } else {
+        (Cause::RestoreEngine, "Velero was still restoring")
+    })
+}
+
+/// Data movers tell a Velero that is slow from one whose node agents are away.
+fn ask_for_movers(observed: &Observed, decision: &mut Decision) {
+    for source in 0..observed.restores.len() {
+        let restore = observed.identity.restore(source);
+        decision.effects.push(Effect::FetchMovers { source, restore });
+    }
+}

@@ -1,0 +1,93 @@
+//! Where backups are kept: what a storage location needs to be read.
+
+mod story;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::ByteString;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, PostParams},
+    core::{ApiResource, GroupVersionKind},
+    runtime::wait::await_condition,
+};
+use kymaros_crds::RunResult;
+use kymaros_testbed::{
+    places::{self, NODE_ADDRESS, S3_TLS_PORT},
+    scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready},
+};
+use serde_json::{Value, json};
+use story::{SMALL, run, spec};
+
+const VELERO: &str = "velero";
+
+fn locations(client: &Client) -> (Api<DynamicObject>, ApiResource) {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", "BackupStorageLocation"));
+    let api = Api::namespaced_with(client.clone(), VELERO, &resource);
+    (api, resource)
+}
+
+/// A location behind TLS, as soon as Velero trusts it.
+async fn location(client: &Client, name: &str, trust: &Value) -> Result<()> {
+    let (api, resource) = locations(client);
+    let mut location = DynamicObject::new(name, &resource).within(VELERO);
+    location.data = json!({ "spec": {
+        "provider": "aws",
+        "objectStorage": { "bucket": "velero", "prefix": name },
+        "config": { "region": "us-east-1", "s3ForcePathStyle": "true",
+                    "s3Url": format!("https://{NODE_ADDRESS}:{S3_TLS_PORT}") },
+    }});
+    for (part, values) in trust.as_object().into_iter().flatten() {
+        for (key, value) in values.as_object().into_iter().flatten() {
+            location.data["spec"][part][key] = value.clone();
+        }
+    }
+    api.create(&PostParams::default(), &location).await?;
+    let available = await_condition(api, name, |location: Option<&DynamicObject>| {
+        location.is_some_and(|l| l.data["status"]["phase"] == "Available")
+    });
+    tokio::time::timeout(Duration::from_mins(1), available)
+        .await
+        .context("Velero does not take the location")??;
+    Ok(())
+}
+
+/// A run of a backup in a location that is trusted like this reads both lists: nothing is only counted.
+async fn reads_everything(stem: &str, trust: &Value) -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace(stem).await?;
+    let (name, place) = (unique(stem), unique(stem));
+    location(&scene.client, &place, trust).await?;
+    apply(&scene.client, &namespace, SMALL).await?;
+    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let there = Backup::of(&[&namespace]).with(&json!({ "storageLocation": place }));
+    assert_eq!(backup(&scene.client, &name, &there).await?, "Completed");
+    let checked = json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",
+        "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
+    let report = run(&scene, &namespace, stem, spec(&[&namespace], &name, checked)).await?;
+    let status = report.status.context("no status")?;
+    assert_eq!(
+        (status.result, status.score),
+        (Some(RunResult::Pass), Some(100)),
+        "{:?}",
+        status.findings
+    );
+    assert_eq!(status.source.and_then(|s| s.location), Some(place.clone()));
+    delete_backup(&scene.client, &name).await?;
+    let (api, _) = locations(&scene.client);
+    api.delete(&place, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_authority_of_its_own_is_trusted() -> Result<()> {
+    let authority = ByteString(std::fs::read(places::state("pki/ca.crt"))?);
+    reads_everything("private", &json!({ "objectStorage": { "caCert": authority } })).await
+}
+
+#[tokio::test]
+async fn a_location_that_velero_was_told_not_to_verify_is_not_verified() -> Result<()> {
+    let unverified = json!({ "config": { "insecureSkipTLSVerify": "true" } });
+    reads_everything("unverified", &unverified).await
+}

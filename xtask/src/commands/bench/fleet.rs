@@ -1,0 +1,224 @@
+//! A fleet: many tests with many old reports, of which one runs now and then. What the operator needs for it when nothing
+//! happens, and how soon it acts when something does.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+    core::{ApiResource, GroupVersionKind},
+    runtime::{WatchStreamExt, wait::await_condition, watcher},
+};
+use kymaros_crds::{RestoreReport, RestoreReportSpec, RestoreTest, names};
+use kymaros_testbed::{
+    places,
+    scene::{NAMESPACE, RELEASE, VELERO, unique},
+};
+use serde_json::{Value, json};
+
+use super::{completed, memory, spread};
+
+/// Requests under way at once.
+const AT_ONCE: usize = 16;
+/// How long nothing happens.
+const IDLE: Duration = Duration::from_mins(1);
+
+/// Measures a fleet of `tests` with `reports` old reports each. `namespace` has the backup's application.
+pub async fn measure(
+    client: &Client,
+    namespace: &str,
+    backup: &str,
+    (tests, reports, runs): (usize, usize, usize),
+) -> Result<()> {
+    let namespaces: Vec<String> = (0..tests).map(|_| unique("fleet")).collect();
+    let measured = with(client, &namespaces, (namespace, backup), (reports, runs)).await;
+    let api = Api::<Namespace>::all(client.clone());
+    for name in &namespaces {
+        // Some may not have been made.
+        let _ = api.delete(name, &DeleteParams::background()).await;
+    }
+    measured
+}
+
+async fn with(
+    client: &Client,
+    namespaces: &[String],
+    (namespace, backup): (&str, &str),
+    (reports, runs): (usize, usize),
+) -> Result<()> {
+    let old = a_report(client, namespace).await?;
+    each(namespaces, |home| make_test(client, home, namespace, backup)).await?;
+    // An operator would take a report without a status for a new run.
+    let replicas = scale(client, 0).await?;
+    let made = each(namespaces, |home| make_reports(client, home, &old, reports)).await;
+    scale(client, replicas).await?;
+    made?;
+    let count = namespaces.len();
+    println!(
+        "{count} tests, {} old reports: memory {}",
+        count * reports,
+        memory()
+    );
+    let before = fs::read_to_string(places::audit_log())?.len();
+    tokio::time::sleep(IDLE).await;
+    let asked = asked_since(before)?;
+    println!("requests in a minute when nothing happens: {}", listed(&asked));
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        times.push(trigger(client, namespace).await?);
+    }
+    println!("from the trigger to the Restore: {}", spread(&mut times));
+    println!("memory, after {runs} runs: {}", memory());
+    Ok(())
+}
+
+async fn each<'a, F>(namespaces: &'a [String], make: impl Fn(&'a str) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    stream::iter(namespaces)
+        .map(|home| make(home))
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// A finished report, as large as reports are.
+async fn a_report(client: &Client, namespace: &str) -> Result<RestoreReport> {
+    let api = Api::<RestoreReport>::namespaced(client.clone(), namespace);
+    let found = api.list(&ListParams::default()).await?.items.into_iter().next();
+    found.context("there is no report yet")
+}
+
+async fn make_test(client: &Client, home: &str, namespace: &str, backup: &str) -> Result<()> {
+    let named = Namespace {
+        metadata: ObjectMeta {
+            name: Some(home.to_owned()),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    Api::<Namespace>::all(client.clone())
+        .create(&PostParams::default(), &named)
+        .await?;
+    let test: RestoreTest = serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": "fleet", "namespace": home },
+        "spec": {
+            "backupSource": { "provider": "velero", "backupName": backup, "namespaces": [{ "name": namespace }] },
+            "schedule": { "cron": "0 3 1 1 *" }, "suspend": true, "sandbox": {}, "historyLimit": 50,
+        },
+    }))?;
+    let api = Api::<RestoreTest>::namespaced(client.clone(), home);
+    api.create(&PostParams::default(), &test).await?;
+    Ok(())
+}
+
+async fn make_reports(client: &Client, home: &str, like: &RestoreReport, count: usize) -> Result<()> {
+    let api = Api::<RestoreReport>::namespaced(client.clone(), home);
+    for at in 0..count {
+        let spec = RestoreReportSpec {
+            test_ref: "fleet".to_owned(),
+            ..like.spec.clone()
+        };
+        let mut report = RestoreReport::new(&format!("fleet-{at}"), spec);
+        report.metadata.labels = Some(like.labels().clone());
+        let made = api.create(&PostParams::default(), &report).await?;
+        let status = json!({ "status": like.status });
+        let name = made.name_any();
+        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Scales the operator; how many replicas there were.
+async fn scale(client: &Client, replicas: i32) -> Result<i32> {
+    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let before = api.get(RELEASE).await?.spec.and_then(|s| s.replicas).unwrap_or(1);
+    let patch = json!({ "spec": { "replicas": replicas } });
+    api.patch(RELEASE, &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
+    let there = await_condition(api, RELEASE, move |deployment: Option<&Deployment>| {
+        let status = deployment.and_then(|d| d.status.as_ref());
+        status
+            .is_some_and(|s| s.replicas.unwrap_or(0) == replicas && s.ready_replicas.unwrap_or(0) == replicas)
+    });
+    tokio::time::timeout(Duration::from_mins(2), there)
+        .await
+        .context("the operator does not scale")??;
+    Ok(before)
+}
+
+/// What the operator asked of the API server since the record had `before` bytes: how often what.
+fn asked_since(before: usize) -> Result<BTreeMap<String, usize>> {
+    let log = fs::read_to_string(places::audit_log())?;
+    let operator = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}");
+    let mut asked = BTreeMap::new();
+    for line in log.get(before..).unwrap_or_default().lines() {
+        let request: Value = serde_json::from_str(line)?;
+        if request["user"]["username"] == operator.as_str() {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let what = format!(
+                "{} {}",
+                text(&request["verb"]),
+                text(&request["objectRef"]["resource"])
+            );
+            *asked.entry(what).or_default() += 1;
+        }
+    }
+    Ok(asked)
+}
+
+fn listed(asked: &BTreeMap<String, usize>) -> String {
+    let all: Vec<String> = asked
+        .iter()
+        .map(|(what, count)| format!("{count} {what}"))
+        .collect();
+    if all.is_empty() {
+        "none".to_owned()
+    } else {
+        all.join(", ")
+    }
+}
+
+/// From the annotation to the Restore, as seen from outside.
+async fn trigger(client: &Client, namespace: &str) -> Result<Duration> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", "Restore"));
+    let restores = Api::<DynamicObject>::namespaced_with(client.clone(), VELERO, &resource);
+    let reports = Api::<RestoreReport>::namespaced(client.clone(), namespace);
+    let count = reports.list(&ListParams::default()).await?.items.len();
+    let newest = watcher::Config::default().any_semantic();
+    let mut events = watcher(restores, newest)
+        .default_backoff()
+        .applied_objects()
+        .boxed();
+    let begun = jiff::Timestamp::now();
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    let annotation = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "true" } } });
+    let clock = Instant::now();
+    tests
+        .patch("bench", &PatchParams::default(), &Patch::Merge(&annotation))
+        .await?;
+    let made = async {
+        while let Some(restore) = events.try_next().await? {
+            let created = restore.creation_timestamp().map(|t| t.0.as_second());
+            if created >= Some(begun.as_second()) {
+                return Ok(clock.elapsed());
+            }
+        }
+        bail!("the watch ended")
+    };
+    let took = tokio::time::timeout(Duration::from_mins(1), made)
+        .await
+        .context("no Restore came")??;
+    completed(client, namespace, count + 1).await?;
+    Ok(took)
+}
