@@ -5,9 +5,12 @@ mod story;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, api::DeleteParams};
-use kymaros_crds::{Cause, RestoreReport, RestoreReportStatus, RunPhase, RunResult};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use kymaros_crds::{Cause, Finding, RestoreReport, RestoreReportStatus, RunPhase, RunResult};
 use kymaros_testbed::scene::{Scene, delete_backup};
 use serde_json::json;
 use story::{create_test, finished, gone, leftovers, phase, report_when, small, spec};
@@ -82,7 +85,14 @@ async fn a_sandbox_that_somebody_deletes_is_no_failed_backup() -> Result<()> {
 #[tokio::test]
 async fn a_backup_that_is_deleted_in_the_middle_is_no_failed_backup() -> Result<()> {
     let mut scene = Scene::new().await?;
-    let (namespace, name, _) = checking(&mut scene, "nobackup").await?;
+    let (namespace, name, report) = checking(&mut scene, "nobackup").await?;
+    // And some other product takes the copy for its own.
+    let sandboxes = report.status.context("no status")?.sandboxes;
+    let sandbox = &sandboxes.first().context("no sandbox")?.name;
+    let held = json!({ "metadata": { "finalizers": ["example.com/cloud"] } });
+    Api::<ConfigMap>::namespaced(scene.client.clone(), sandbox)
+        .patch("page", &PatchParams::default(), &Patch::Merge(&held))
+        .await?;
     delete_backup(&scene.client, &name).await?;
     let status = ended(&scene.client, &namespace, "nobackup").await?;
     assert_eq!(
@@ -91,6 +101,8 @@ async fn a_backup_that_is_deleted_in_the_middle_is_no_failed_backup() -> Result<
         "{:?}",
         status.findings
     );
+    let named = |f: &Finding| f.message.contains("ConfigMap/page (example.com/cloud)");
+    assert!(status.findings.iter().any(named), "{:?}", status.findings);
     Ok(())
 }
 

@@ -8,56 +8,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
     admissionregistration::v1::ValidatingWebhookConfiguration,
-    apps::v1::Deployment,
-    core::v1::{ConfigMap, Namespace, Pod},
+    core::v1::{ConfigMap, Namespace},
 };
 use kube::{
-    Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    Api, Client,
+    api::{DeleteParams, DynamicObject, ListParams, PostParams},
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
 use kymaros_crds::{RestoreReport, RestoreTest};
-use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, scale, unique, wait_ready};
 use serde_json::json;
 use story::{SMALL, gone, run, spec};
 
-const NAMESPACE: &str = "kymaros-system";
 /// The configuration of the validating webhooks.
 const WEBHOOKS: &str = "kymaros";
-
-/// Sets the number of replicas and waits until it is so.
-async fn scale(client: &Client, replicas: i32) -> Result<()> {
-    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
-    api.patch("kymaros", &PatchParams::default(), &patch).await?;
-    let so = await_condition(api, "kymaros", move |d: Option<&Deployment>| {
-        let status = d.and_then(|d| d.status.clone()).unwrap_or_default();
-        status.ready_replicas.unwrap_or_default() == replicas
-            && status.replicas.unwrap_or_default() == replicas
-    });
-    tokio::time::timeout(Duration::from_mins(2), so)
-        .await
-        .with_context(|| format!("the operator never had {replicas} replicas"))??;
-    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
-    for pod in pods.list(&ListParams::default()).await?.items {
-        if pod.metadata.deletion_timestamp.is_some() {
-            gone(pods.clone(), &pod.name_any()).await?;
-        }
-    }
-    Ok(())
-}
-
-/// How many replicas the operator has when it is not away.
-async fn usual(client: &Client) -> Result<i32> {
-    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    Ok(api
-        .get("kymaros")
-        .await?
-        .spec
-        .and_then(|s| s.replicas)
-        .unwrap_or(1))
-}
 
 #[tokio::test]
 async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
@@ -79,8 +44,7 @@ async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
         .and_then(|s| s.sandboxes.first().cloned())
         .context("no sandbox")?
         .name;
-    let replicas = usual(&client).await?;
-    scale(&client, 0).await?;
+    let replicas = scale(&client, 0).await?;
     let seen = while_away(&mut scene, &namespace, &sandbox, &name, kept).await;
     let wrong = unvalidated(&client, &namespace).await;
     scale(&client, replicas).await?;

@@ -15,7 +15,7 @@ use kube::{
 use kymaros_crds::{Cause, RestoreReportStatus, RunPhase, RunResult};
 use kymaros_testbed::{
     places,
-    scene::{Backup, Scene, VELERO, apply, backup, delete_backup, unique, wait_ready},
+    scene::{Backup, Scene, VELERO, apply, backup, delete_backup, scale, unique, wait_ready},
 };
 use serde_json::json;
 use story::{create_test, finished, leftovers, phase, report_when, small, spec};
@@ -187,6 +187,38 @@ async fn a_node_agent_that_is_gone_is_no_failed_backup() -> Result<()> {
     );
     assert!(
         status.findings.iter().any(|f| f.message.contains("node agent")),
+        "{:?}",
+        status.findings
+    );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+#[ignore = "there is no operator meanwhile"]
+async fn a_ttl_that_passes_while_the_operator_is_away_ends_the_run_when_it_is_back() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "away").await?;
+    let short = json!({ "sandbox": { "ttl": "40s" }, "timeout": "40s", "healthChecks": { "settle": "3m", "timeout": "4m" } });
+    create_test(
+        &scene.client,
+        &namespace,
+        "away",
+        spec(&[&namespace], &name, short),
+    )
+    .await?;
+    let report = report_when(&scene.client, &namespace, "away", "checks", |r| {
+        phase(r) >= Some(RunPhase::Checking)
+    })
+    .await?;
+    let started = report.status.and_then(|s| s.started_at).context("no start")?.0;
+    let replicas = scale(&scene.client, 0).await?;
+    let left = (started + Duration::from_secs(41)).duration_since(jiff::Timestamp::now());
+    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+    scale(&scene.client, replicas).await?;
+    let status = ended(&scene.client, &namespace, "away").await?;
+    assert_eq!(
+        (status.result, status.reason.as_deref()),
+        (Some(RunResult::Fail), Some("SandboxExpired")),
         "{:?}",
         status.findings
     );

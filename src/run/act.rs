@@ -135,7 +135,7 @@ async fn one(
         Effect::RemoveSandbox(name) => {
             memory.stop_watching();
             if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
-                owned.remove(client).await?;
+                memory.note_freed(owned.remove(client).await?);
             }
         }
         Effect::RemoveOutside(left) => {

@@ -2,7 +2,7 @@
 //! again after a restart.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -51,6 +51,7 @@ pub struct RunMemory {
     pub logs: Fetches<Collected>,
     checks: Mutex<Checks>,
     obstacle: Mutex<Option<Obstacle>>,
+    freed: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -78,6 +79,7 @@ impl RunMemory {
             logs: Fetches::default(),
             checks: Mutex::default(),
             obstacle: Mutex::default(),
+            freed: Mutex::default(),
         }
     }
 
@@ -161,6 +163,17 @@ impl RunMemory {
     #[must_use]
     pub fn ended_checks(&self) -> Vec<Outcome> {
         lock(&self.checks).ended.clone()
+    }
+
+    /// Remembers what was freed of finalizers of other products.
+    pub fn note_freed(&self, freed: Vec<String>) {
+        lock(&self.freed).extend(freed);
+    }
+
+    /// What was freed of finalizers of other products.
+    #[must_use]
+    pub fn freed(&self) -> Vec<String> {
+        lock(&self.freed).iter().cloned().collect()
     }
 
     /// Remembers what the cluster refused for good.

@@ -72,6 +72,7 @@ pub async fn observe(
         outcomes_of_checks: memory.ended_checks(),
         obstacle: memory.obstacle(),
         logs: memory.logs.get(0),
+        freed: memory.freed(),
         leftovers: None,
         identity,
         status,

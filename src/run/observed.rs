@@ -64,6 +64,8 @@ pub struct Observed {
     pub obstacle: Option<Obstacle>,
     /// Logs and events, where the test asks for them.
     pub logs: Fetched<Collected>,
+    /// Objects of the sandboxes that finalizers of other products held, until they were taken off.
+    pub freed: Vec<String>,
     /// What still carries the run's labels; only looked at while cleaning up.
     pub leftovers: Option<Leftovers>,
 }

@@ -88,7 +88,7 @@ async fn remove_one(
     let deadline = Instant::now() + UNTIL_KNOWN;
     loop {
         match owned.remove(client).await {
-            Ok(()) => return Ok(()),
+            Ok(_) => return Ok(()),
             Err(kube::Error::Api(status)) if status.is_forbidden() && Instant::now() < deadline => {
                 tokio::time::sleep(AGAIN).await;
             }

@@ -23,7 +23,8 @@ impl Trust {
         Self {
             authority: serde_json::from_value::<ByteString>(authority)
                 .ok()
-                .map(|bytes| bytes.0),
+                .map(|bytes| bytes.0)
+                .filter(|pem| !pem.is_empty()),
             unverified: spec["config"]["insecureSkipTLSVerify"].as_str() == Some("true"),
         }
     }

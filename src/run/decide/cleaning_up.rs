@@ -17,6 +17,8 @@ const REMOVED: &str = "Removed";
 /// Volumes and finalizers are looked at again this often; Velero's and the cluster's own controllers remove them,
 /// and no watch of ours covers them.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Objects named that were freed of finalizers.
+const MOST_FREED: usize = 10;
 /// In the timeline: when the last sandbox was seen to be gone.
 const SANDBOXES_GONE: &str = "sandboxes gone";
 /// How long a Restore and volumes may stay after the sandboxes. Deleting a Restore needs the storage location: one
@@ -66,6 +68,14 @@ pub(super) fn sweep(
     begun: Timestamp,
     now: Timestamp,
 ) -> bool {
+    for freed in observed.freed.iter().take(MOST_FREED) {
+        let message =
+            format!("a finalizer of another product was taken off {freed}: it would have kept the sandbox");
+        decision.find(Finding {
+            severity: Severity::Info,
+            ..leftover(None, message)
+        });
+    }
     if left.count() == 0 {
         return true;
     }

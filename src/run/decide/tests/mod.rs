@@ -379,6 +379,17 @@ fn a_restore_that_cannot_go_is_reported_and_not_waited_for() {
 }
 
 #[test]
+fn what_held_a_sandbox_is_named_and_lowers_nothing() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.freed = vec!["ConfigMap/guarded (example.com/cloud)".to_owned()];
+    until(&mut world, RunPhase::Completed);
+    let named = |f: &&Finding| f.message.contains("ConfigMap/guarded (example.com/cloud)");
+    assert_eq!(world.status.findings.iter().filter(named).count(), 1);
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+}
+
+#[test]
 fn an_operator_that_was_away_during_cleanup_has_not_waited_yet() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);

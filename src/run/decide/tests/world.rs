@@ -74,6 +74,8 @@ pub(super) struct World {
     pub storage_is_down: bool,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
+    /// What carried finalizers of somebody else.
+    pub freed: Vec<String>,
     pub sandboxes: BTreeMap<String, bool>,
     pub restore: Option<RestoreSeen>,
     /// How many Restores were made before this one.
@@ -143,6 +145,7 @@ impl World {
             foreign: false,
             storage_is_down: false,
             sandboxes_stay: false,
+            freed: vec![],
             sandboxes: BTreeMap::new(),
             restore: None,
             restores_before: 0,
@@ -321,6 +324,7 @@ impl World {
             outcomes_of_checks: self.checks(),
             obstacle: None,
             logs: Fetched::Pending,
+            freed: self.freed.clone(),
             leftovers: looks.then(|| self.leftovers()),
         }
     }

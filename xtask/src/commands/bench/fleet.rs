@@ -9,17 +9,17 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind},
-    runtime::{WatchStreamExt, wait::await_condition, watcher},
+    runtime::{WatchStreamExt, watcher},
 };
 use kymaros_crds::{RestoreReport, RestoreReportSpec, RestoreTest, names};
 use kymaros_testbed::{
     places,
-    scene::{NAMESPACE, RELEASE, VELERO, unique},
+    scene::{NAMESPACE, RELEASE, VELERO, scale, unique},
 };
 use serde_json::{Value, json};
 
@@ -137,24 +137,6 @@ async fn make_reports(client: &Client, home: &str, like: &RestoreReport, count: 
             .await?;
     }
     Ok(())
-}
-
-/// Scales the operator; how many replicas there were.
-async fn scale(client: &Client, replicas: i32) -> Result<i32> {
-    let api = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    let before = api.get(RELEASE).await?.spec.and_then(|s| s.replicas).unwrap_or(1);
-    let patch = json!({ "spec": { "replicas": replicas } });
-    api.patch(RELEASE, &PatchParams::default(), &Patch::Merge(&patch))
-        .await?;
-    let there = await_condition(api, RELEASE, move |deployment: Option<&Deployment>| {
-        let status = deployment.and_then(|d| d.status.as_ref());
-        status
-            .is_some_and(|s| s.replicas.unwrap_or(0) == replicas && s.ready_replicas.unwrap_or(0) == replicas)
-    });
-    tokio::time::timeout(Duration::from_mins(2), there)
-        .await
-        .context("the operator does not scale")??;
-    Ok(before)
 }
 
 /// What the operator asked of the API server since the record had `before` bytes: how often what.
