@@ -1,4 +1,4 @@
-//! Where backups are kept: what a storage location needs to be read.
+//! Where backups are kept: what a storage location needs to be read, and what becomes of it there.
 
 mod story;
 
@@ -12,13 +12,13 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
-use kymaros_crds::RunResult;
+use kymaros_crds::{Cause, RunResult};
 use kymaros_testbed::{
     places::{self, NODE_ADDRESS, S3_TLS_PORT},
     scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::{Value, json};
-use story::{SMALL, run, spec};
+use story::{SMALL, run, small, spec};
 
 const VELERO: &str = "velero";
 
@@ -90,4 +90,24 @@ async fn an_authority_of_its_own_is_trusted() -> Result<()> {
 async fn a_location_that_velero_was_told_not_to_verify_is_not_verified() -> Result<()> {
     let unverified = json!({ "config": { "insecureSkipTLSVerify": "true" } });
     reads_everything("unverified", &unverified).await
+}
+
+#[tokio::test]
+async fn an_archive_that_is_cut_off_fails_with_the_backup_to_blame() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "cut").await?;
+    // The S3 server keeps objects as files.
+    let archive = places::state(&format!("s3/velero/backups/{name}/{name}.tar.gz"));
+    let whole = std::fs::read(&archive).with_context(|| format!("reading {}", archive.display()))?;
+    std::fs::write(&archive, &whole[..whole.len() / 2])?;
+    let report = run(&scene, &namespace, "cut", spec(&[&namespace], &name, json!({}))).await?;
+    let status = report.status.context("no status")?;
+    assert_eq!(
+        (status.result, status.cause),
+        (Some(RunResult::Fail), Some(Cause::Backup)),
+        "{:?}",
+        status.findings
+    );
+    assert!(status.score.context("no score")? < 70);
+    delete_backup(&scene.client, &name).await
 }

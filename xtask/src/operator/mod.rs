@@ -18,9 +18,10 @@ pub fn root() -> PathBuf {
 ///
 /// # Errors
 /// When it fails.
-pub fn cargo<const N: usize>(args: [&str; N]) -> Result<()> {
+pub fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let args: Vec<&str> = args.into_iter().collect();
     let status = Command::new("cargo")
-        .args(args)
+        .args(&args)
         .current_dir(root())
         .status()
         .context("starting cargo")?;

@@ -47,6 +47,14 @@ pub struct Cluster {
     pub bin_dir: PathBuf,
 }
 
+impl Cluster {
+    /// Whether it is the test cluster, and not one that the user has.
+    #[must_use]
+    pub fn is_test_cluster(&self) -> bool {
+        self.kubeconfig == places::kubeconfig()
+    }
+}
+
 /// The running cluster, or the user's own when one was chosen. Starts nothing.
 ///
 /// # Errors
