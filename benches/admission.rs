@@ -177,7 +177,7 @@ fn requests() -> Vec<(&'static str, Value)> {
                 OPERATOR,
                 ("", "events"),
                 "ops",
-                json!({ "metadata": { "name": "x" } }),
+                json!({ "apiVersion": "v1", "kind": "Event", "metadata": { "name": "x" } }),
             ),
         ),
         ("contain", asked("sre", ("", "pods"), "ops", pod.clone())),

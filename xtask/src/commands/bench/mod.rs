@@ -46,15 +46,31 @@ pub struct Args {
     /// Tests of a fleet, each with ten old reports
     #[arg(long, default_value_t = 200)]
     fleet: usize,
-    /// Without the figures of admission
-    #[arg(long)]
-    skip_admission: bool,
+    /// Only these parts
+    only: Vec<Part>,
+}
+
+/// What is measured.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// An answer of admission, against a handler that does nothing
+    Admission,
+    /// What the operator adds to a run
+    Runs,
+    /// Many tests due at the same moment
+    Crowd,
+    /// Many tests with their history
+    Fleet,
 }
 
 /// Measures and prints.
 pub async fn run(args: Args) -> Result<()> {
-    if !args.skip_admission {
+    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
+    if wanted(Part::Admission) {
         cargo(["bench", "--quiet", "--bench", "admission"])?;
+    }
+    if args.only == [Part::Admission] {
+        return Ok(());
     }
     let terminal = Terminal::new();
     let cluster = cluster::up(None, &terminal).await?;
@@ -66,18 +82,23 @@ pub async fn run(args: Args) -> Result<()> {
     let small = scene.namespace("bench-small").await?;
     apply(&client, &small, SMALL).await?;
     wait_ready(&client, &small, "app=small", 1).await?;
-    measure(&client, &small, "without a volume", args.runs).await?;
+    if wanted(Part::Runs) {
+        measure(&client, &small, "without a volume", args.runs).await?;
+        let shop = scene.namespace("bench-shop").await?;
+        deploy_shop(&client, &shop).await?;
+        measure(&client, &shop, "with a volume", args.runs).await?;
+        println!("memory, after {} runs: {}", args.runs * 2, memory());
+    }
 
-    let shop = scene.namespace("bench-shop").await?;
-    deploy_shop(&client, &shop).await?;
-    measure(&client, &shop, "with a volume", args.runs).await?;
-    println!("memory, after {} runs: {}", args.runs * 2, memory());
-
-    let name = unique("crowd");
+    let name = unique("bench");
     backup(&client, &name, &Backup::of(&[&small])).await?;
-    crowd::measure(&client, &small, &name, args.crowd).await?;
-    println!("memory, after {} more: {}", args.crowd, memory());
-    fleet::measure(&client, &small, &name, (args.fleet, 10, args.runs)).await?;
+    if wanted(Part::Crowd) {
+        crowd::measure(&client, &small, &name, args.crowd).await?;
+        println!("memory, after {} at once: {}", args.crowd, memory());
+    }
+    if wanted(Part::Fleet) {
+        fleet::measure(&client, &small, &name, (args.fleet, 10, args.runs)).await?;
+    }
     delete_backup(&client, &name).await?;
     Ok(())
 }
