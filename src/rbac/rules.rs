@@ -278,7 +278,7 @@ pub(super) const VELERO: &[Rule] = &[
         resources: &["backups"],
         verbs: &["list", "watch"],
         why: "chooses a backup",
-        needed_by: &["src/commands/operator/watched.rs"],
+        needed_by: &["src/commands/operator/watched.rs", "src/run/observe.rs"],
         ..ANY
     },
     Rule {

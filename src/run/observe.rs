@@ -1,9 +1,10 @@
-//! Taking the snapshot: from stores and the run's memory. Only cleanup asks the API server itself.
+//! Taking the snapshot: from stores and the run's memory. Only cleanup, and a run that finds no backup, ask the API
+//! server itself.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use kube::{Api, ResourceExt, api::ListParams, runtime::reflector::ObjectRef};
 use kymaros_crds::{RestoreReport, RunPhase, domain, domain::Test, names};
 
 use super::{
@@ -18,7 +19,8 @@ use crate::{
     admission::AdmissionState,
     sandbox::{naming::RunIdentity, remove},
     velero::{
-        Restore, choose,
+        Backup, Restore,
+        choose::{self, Chosen, NoBackup},
         restore::{RestorePhase, timestamp},
     },
     workloads::references::Form,
@@ -78,6 +80,9 @@ pub async fn observe(
         status,
         settings,
     };
+    if lacks_backup(&observed) {
+        observed.chosen = chosen_from_the_cluster(context, &observed, now).await?;
+    }
     if observed.deleting || observed.status.phase == Some(RunPhase::CleaningUp) {
         let mut sandboxes: Vec<String> = observed.status.sandboxes.iter().map(|s| s.name.clone()).collect();
         sandboxes.extend(targets.into_iter().map(|t| t.sandbox));
@@ -88,6 +93,27 @@ pub async fn observe(
         observed.leftovers = Some(left);
     }
     Ok(observed)
+}
+
+/// Whether a run is about to end because there is no backup for it.
+fn lacks_backup(observed: &Observed) -> bool {
+    observed.status.phase == Some(RunPhase::Preparing)
+        && observed.status.sources.is_empty()
+        && observed.chosen.iter().any(Result::is_err)
+}
+
+/// A store may be behind, and a backup that it does not have yet is no lost one: the API server knows.
+async fn chosen_from_the_cluster(
+    context: &RunContext,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<Vec<Result<Chosen, NoBackup>>, kube::Error> {
+    let backups = Api::<Backup>::namespaced(context.client.clone(), &context.velero_namespace);
+    let backups = backups.list(&ListParams::default()).await?.items;
+    let sources = observed.settings.iter().flat_map(|s| &s.test.sources);
+    Ok(sources
+        .map(|source| choose::choose(&backups, source, now))
+        .collect())
 }
 
 /// What came up. A short name is a Service only if there is a namespace of that name.

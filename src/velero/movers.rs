@@ -15,6 +15,9 @@ const KINDS: [(&str, &str, &str); 2] = [
     ("velero.io", "v2alpha1", "DataDownload"),
 ];
 
+/// What is said of data that nobody began to move.
+pub const NO_AGENT: &str = "no node agent of Velero took it up";
+
 /// One data mover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mover {
@@ -62,6 +65,22 @@ impl Mover {
                 timestamp(status["startTimestamp"].as_str()),
                 timestamp(status["completionTimestamp"].as_str()),
             ),
+        }
+    }
+
+    /// Whether no node agent of Velero took it up.
+    #[must_use]
+    pub fn never_began(&self) -> bool {
+        self.times.0.is_none() && matches!(self.phase.as_str(), "" | "New" | "Accepted" | "Prepared")
+    }
+
+    /// Why nothing more comes of it.
+    #[must_use]
+    pub fn trouble(&self) -> String {
+        if self.never_began() {
+            NO_AGENT.to_owned()
+        } else {
+            format!("Velero's data mover is {}: {}", self.phase, self.message)
         }
     }
 
@@ -142,6 +161,9 @@ mod tests {
         let download = read(json!({ "spec": { "targetVolume": target },
             "status": { "phase": "Failed", "message": "no space" } }));
         assert_eq!(download.fills, Fills::Claim("data-db-0".into()));
+        assert!(!download.never_began() && download.trouble().contains("no space"));
+        let waits = read(json!({ "spec": { "targetVolume": {} }, "status": { "phase": "Accepted" } }));
+        assert!(waits.never_began() && waits.trouble() == NO_AGENT);
         assert!(!download.is_done() && download.message == "no space" && download.namespace == "sb");
     }
 }

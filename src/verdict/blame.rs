@@ -5,7 +5,7 @@ use kymaros_crds::Cause;
 use super::SourceEvidence;
 use crate::{
     run::observed::Fetched,
-    velero::{kinds, results::ObjectId},
+    velero::{kinds, movers::NO_AGENT, results::ObjectId},
     workloads::pods::missing_object,
 };
 
@@ -140,6 +140,7 @@ pub(super) fn is_out_of_reach(message: &str) -> bool {
         "invalidaccesskeyid",
         "signaturedoesnotmatch",
         "expiredtoken",
+        "node-agent pod is not running",
     ];
     let message = message.to_ascii_lowercase();
     WORDS.iter().any(|word| message.contains(word))
@@ -162,7 +163,7 @@ pub(super) fn of_data_movement(message: &str) -> Cause {
         "unable to decrypt",
     ];
     let lower = message.to_ascii_lowercase();
-    if is_out_of_reach(message) {
+    if is_out_of_reach(message) || message == NO_AGENT {
         Cause::Sandbox
     } else if GONE.iter().any(|words| lower.contains(words)) {
         Cause::Backup
@@ -217,6 +218,9 @@ mod tests {
         );
         let busy = "error restoring secrets/sb/s: etcdserver: request timed out";
         assert_eq!(of_error(busy), Cause::Sandbox);
+        let alone =
+            "node-agent pod is not running in node n: daemonset pod not found in running state in node n";
+        assert_eq!(of_error(alone), Cause::Sandbox);
         let cut = "error downloading backup: gzip: invalid header";
         assert_eq!((of_error(cut), of_failure(cut)), (Cause::Backup, Cause::Backup));
         let gone = "error downloading backup: NoSuchKey: the specified key does not exist";
@@ -235,6 +239,7 @@ mod tests {
         let away = "error to connect backup repo: Get \"http://s3\": dial tcp: connect: connection refused";
         assert_eq!(of_data_movement(away), Cause::Sandbox);
         assert_eq!(of_data_movement("no space left on device"), Cause::RestoreEngine);
+        assert_eq!(of_data_movement(NO_AGENT), Cause::Sandbox);
         let dropped = "pod volume restore failed: data path restore failed: unable to open object: da0ce6: BLOB not found";
         assert_eq!(of_error(dropped), Cause::Backup);
     }

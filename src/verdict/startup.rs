@@ -103,8 +103,9 @@ fn gave_up(evidence: &Evidence<'_>, workload: &Workload) -> Option<(Cause, Strin
         .flatten()
         .filter(|m| m.namespace == *sandbox);
     let failed = movers.find(|m| !m.is_done())?;
-    let why = format!("Velero gave up filling its volumes: {}", failed.message);
-    Some((blame::of_data_movement(&failed.message), why))
+    let trouble = failed.trouble();
+    let cause = blame::of_data_movement(&trouble);
+    Some((cause, format!("Velero gave up filling its volumes: {trouble}")))
 }
 
 fn who_lost(evidence: &Evidence<'_>, namespace: &str, kind: &str, name: &str) -> (Cause, &'static str) {

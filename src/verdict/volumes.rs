@@ -135,10 +135,7 @@ fn trouble(volume: &VolumeInfo, movers: &[&Mover], pod_is_back: impl Fn(&str) ->
     });
     let size = info.map_or(0, |i| i.size);
     match mover {
-        Some(mover) if !mover.is_done() => Some(format!(
-            "Velero's data mover is {}: {}",
-            mover.phase, mover.message
-        )),
+        Some(mover) if !mover.is_done() => Some(mover.trouble()),
         Some(mover) if size > 0 && mover.bytes_done == 0 => Some(format!("none of its {size} bytes came")),
         None if info.is_some_and(|i| !i.pod_name.is_empty() && pod_is_back(&i.pod_name)) => {
             Some("Velero made no data mover for it".to_owned())

@@ -74,7 +74,7 @@ pub async fn report_when(
     what: &str,
     good: impl Fn(&RestoreReport) -> bool,
 ) -> Result<RestoreReport> {
-    use futures::TryStreamExt;
+    use futures::StreamExt;
     use kube::runtime::{WatchStreamExt, watcher};
     let api = Api::<RestoreReport>::namespaced(client.clone(), namespace);
     let reports = watcher(api, watcher::Config::default())
@@ -82,7 +82,9 @@ pub async fn report_when(
         .applied_objects();
     let mut reports = std::pin::pin!(reports);
     let found = async {
-        while let Some(report) = reports.try_next().await? {
+        while let Some(report) = reports.next().await {
+            // A watch that was cut begins again; the deadline ends what does not come.
+            let Ok(report) = report else { continue };
             if report.spec.test_ref == test && good(&report) {
                 return Ok(report);
             }

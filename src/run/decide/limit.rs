@@ -6,7 +6,7 @@ use kymaros_crds::{Cause, RunPhase};
 use super::{Decision, Effect, judging, run_error, start_over};
 use crate::{
     run::observed::{Fetched, Observed, Settings, after},
-    velero::restore::RestorePhase,
+    velero::{movers::Mover, restore::RestorePhase},
 };
 
 /// The two limits on the life of a run.
@@ -94,7 +94,7 @@ fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
         return None;
     }
     let mut movers = observed.movers.iter().filter_map(Fetched::get).flatten();
-    let waits = movers.any(|m| !m.is_done() && m.times.0.is_none());
+    let waits = movers.any(Mover::never_began);
     Some(if waits {
         let why = "no node agent of Velero had taken up the data of its volumes";
         (Cause::Sandbox, why)
