@@ -12,11 +12,12 @@ use k8s_openapi::api::{
     rbac::v1::ClusterRoleBinding,
 };
 use kube::{
-    Api, Client, Config,
+    Api, Client, Config, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     discovery::{ApiResource, Discovery, Scope, verbs},
 };
+use kymaros_crds::names;
 use kymaros_testbed::scene::{Scene, unique};
 use serde_json::json;
 
@@ -42,6 +43,10 @@ fn outcome<T>(result: Result<T, kube::Error>) -> Outcome {
         }
         Err(_) => Outcome::NotPossible,
     }
+}
+
+fn is_going(object: &DynamicObject) -> bool {
+    object.metadata.deletion_timestamp.is_some()
 }
 
 /// A client with the operator's own token.
@@ -106,15 +111,16 @@ impl Attempt {
         }
     }
 
-    /// The operator's own Lease and certificate, which it may write.
+    /// What the operator may write: its own Lease and certificate, and what it made for the run of another test.
     fn is_own(&self, object: &DynamicObject) -> bool {
         let own = ["kymaros-leader", "kymaros-webhook-certificate"];
-        self.namespace.as_deref() == Some(NAMESPACE)
-            && object
-                .metadata
-                .name
-                .as_deref()
-                .is_some_and(|name| own.contains(&name))
+        let is_named = object
+            .metadata
+            .name
+            .as_deref()
+            .is_some_and(|name| own.contains(&name));
+        let is_labelled = object.labels().contains_key(names::RUN_UID_LABEL);
+        is_labelled || (is_named && self.namespace.as_deref() == Some(NAMESPACE))
     }
 
     fn describe(&self, verb: &str) -> String {
@@ -130,8 +136,7 @@ impl Attempt {
         let api = self.api(operator);
         // The API server deletes nothing twice, and does not ask about what is going already.
         let existing = self.api(admin).list(&ListParams::default()).await;
-        let stays =
-            |object: &DynamicObject| object.metadata.deletion_timestamp.is_none() && !self.is_own(object);
+        let stays = |object: &DynamicObject| !is_going(object) && !self.is_own(object);
         let existing = existing.ok().and_then(|list| list.items.into_iter().find(stays));
         let mut tried = Vec::new();
         let create = PostParams {
@@ -158,20 +163,47 @@ impl Attempt {
             let change =
                 Patch::Merge(json!({ "metadata": { "annotations": { "kymaros.test/tried": "true" } } }));
             tried.push((
-                self.describe("patch"),
+                self.describe(&format!("patch \"{name}\"")),
                 outcome(api.patch(&name, &patch, &change).await),
             ));
             let delete = DeleteParams {
                 dry_run: true,
                 ..DeleteParams::default()
             };
-            tried.push((self.describe("delete"), outcome(api.delete(&name, &delete).await)));
-            let all = api
-                .delete_collection(&delete, &ListParams::default().limit(1))
-                .await;
-            tried.push((self.describe("delete all"), outcome(all)));
+            tried.push((
+                self.describe(&format!("delete \"{name}\"")),
+                outcome(api.delete(&name, &delete).await),
+            ));
+            let this = ListParams::default().fields(&format!("metadata.name={name}"));
+            let all = api.delete_collection(&delete, &this).await;
+            // Of a collection it lists what there is and asks about each; maybe there was nothing left to ask about.
+            let listed = all.as_ref().ok().and_then(|all| all.as_ref().left());
+            let nobody_was_asked = listed.is_some_and(|list| list.items.iter().all(is_going));
+            tried.push((
+                self.describe(&format!("delete all (\"{name}\")")),
+                if nobody_was_asked {
+                    Outcome::NotPossible
+                } else {
+                    outcome(all)
+                },
+            ));
         }
         tried
+    }
+
+    /// What another test removes in this very moment may go through unasked: a hole in a fence is there a second time.
+    async fn try_twice(&self, admin: &Client, operator: &Client) -> Vec<(String, Outcome)> {
+        let tried = self.try_all(admin, operator).await;
+        let landed: Vec<&str> = tried
+            .iter()
+            .filter(|t| lands_outside(t))
+            .map(|(w, _)| w.as_str())
+            .collect();
+        if landed.is_empty() {
+            return tried;
+        }
+        println!("landed, and tried again: {}", landed.join(", "));
+        self.try_all(admin, operator).await
     }
 
     /// An object of this kind that the API server would take, as far as one can know: a copy of an existing one.
@@ -242,6 +274,10 @@ fn is_its_business(what: &str) -> bool {
         || what.contains(".authentication.k8s.io ")
 }
 
+fn lands_outside((what, outcome): &(String, Outcome)) -> bool {
+    *outcome == Outcome::Landed && !is_its_business(what)
+}
+
 #[tokio::test]
 async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result<()> {
     let mut scene = Scene::new().await?;
@@ -274,7 +310,7 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
         .collect();
     let (admin, client) = (&scene.client, &operator);
     let tried: Vec<(String, Outcome)> = stream::iter(&attempts)
-        .map(|attempt| attempt.try_all(admin, client))
+        .map(|attempt| attempt.try_twice(admin, client))
         .buffer_unordered(8)
         .flat_map(stream::iter)
         .collect()
@@ -294,7 +330,7 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
     );
     let landed: Vec<&str> = all
         .iter()
-        .filter(|(what, outcome)| *outcome == Outcome::Landed && !is_its_business(what))
+        .filter(|tried| lands_outside(tried))
         .map(|(what, _)| what.as_str())
         .collect();
     assert_eq!(landed, Vec::<&str>::new(), "these writes would have landed");
