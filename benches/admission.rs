@@ -42,7 +42,7 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let app = server::router(Arc::new(facts())).merge(nothing());
+    let app = server::router(Arc::new(facts()), Arc::new(())).merge(nothing());
     let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?;
     tokio::spawn(server.serve(app.into_make_service()));
     let client = reqwest::Client::builder()

@@ -10,6 +10,7 @@ pub mod condition;
 pub mod leader;
 pub mod license;
 pub mod logs;
+pub mod metrics;
 pub mod plan;
 pub mod rbac;
 pub mod report;

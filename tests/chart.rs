@@ -48,6 +48,30 @@ fn changes() -> Vec<Change> {
         ("securityContext", json!({ "runAsUser": 1 }), &[]),
         ("podDisruptionBudget.enabled", json!(false), &[]),
         ("podDisruptionBudget.maxUnavailable", json!("50%"), &[]),
+        ("metrics.enabled", json!(false), &[]),
+        ("metrics.port", json!(9090), &[]),
+        ("metrics.secure", json!(false), &[]),
+        ("metrics.serviceMonitor.enabled", json!(true), &[]),
+        (
+            "metrics.serviceMonitor.additionalLabels",
+            json!({ "release": "prometheus" }),
+            &["metrics.serviceMonitor.enabled=true"],
+        ),
+        (
+            "metrics.serviceMonitor.interval",
+            json!("1m"),
+            &["metrics.serviceMonitor.enabled=true"],
+        ),
+        (
+            "metrics.serviceMonitor.scrapeTimeout",
+            json!("5s"),
+            &["metrics.serviceMonitor.enabled=true"],
+        ),
+        (
+            "metrics.serviceMonitor.insecureSkipVerify",
+            json!(false),
+            &["metrics.serviceMonitor.enabled=true"],
+        ),
         ("networkPolicy.enabled", json!(true), &[]),
         (
             "serviceAccount.create",
@@ -187,7 +211,8 @@ fn mistakes_are_refused_and_named() {
         ("velero.namespace=", "namespace"),
         ("leaderElection.enabled=false", "work against each other"),
         ("serviceAccount.create=false", "serviceAccount.name is required"),
-        ("metrics.enabled=true", "metrics"),
+        ("metrics.port=0", "port"),
+        ("metrics.serviceMonitor.interval=often", "interval"),
     ] {
         let refused = template(&["--set", mistake]).err().map(|error| error.to_string());
         let refused = refused.unwrap_or_default();
@@ -214,6 +239,8 @@ fn the_operator_understands_what_the_chart_tells_it() -> Result<()> {
             "webhooks.certManager.enabled=true,sandbox.networkIsolation=group",
         ],
         &["--set", "replicas=1,leaderElection.enabled=false,log.format=text"],
+        &["--set", "metrics.enabled=false"],
+        &["--set", "metrics.secure=false,metrics.port=9090"],
     ] {
         let objects = rendered(settings)?;
         let pod = &object(&objects, "Deployment", "kymaros")?["spec"]["template"]["spec"];

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use helm::{NAMESPACE, pipe, template};
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
 use kube::Api;
 use kymaros_testbed::{lone::ApiServer, scene::unique};
 
@@ -31,6 +31,10 @@ struct Operator {
 
 impl Operator {
     fn start(server: &ApiServer) -> Result<Self> {
+        Self::start_with(server, &["--metrics-bind-address=0"])
+    }
+
+    fn start_with(server: &ApiServer, args: &[&str]) -> Result<Self> {
         let [health, webhooks] = free_addresses()?;
         let log = std::env::temp_dir().join(unique("kymaros-process"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_kymaros"));
@@ -38,6 +42,7 @@ impl Operator {
             .arg("operator")
             .arg(format!("--health-probe-bind-address={health}"))
             .arg(format!("--webhook-bind-address={webhooks}"))
+            .args(args)
             .args(["--namespace", NAMESPACE, "--webhook-service", "kymaros-webhooks"])
             .env("KUBECONFIG", server.cluster().kubeconfig)
             .env("POD_NAME", unique("kymaros"))
@@ -207,11 +212,85 @@ async fn it_is_not_ready_while_the_api_server_cannot_call_it() -> Result<()> {
     Ok(())
 }
 
+/// Asks for metrics; what is answered, and with which code.
+async fn metrics(client: &reqwest::Client, address: &str, token: Option<&str>) -> Result<(u16, String)> {
+    let mut request = client.get(format!("{address}/metrics"));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let answer = request.send().await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
+}
+
+#[tokio::test]
+async fn metrics_are_for_those_who_may_read_them() -> Result<()> {
+    let server = ApiServer::start().await?;
+    install(&server)?;
+    let [there] = free_addresses()?;
+    let at = format!("--metrics-bind-address={there}");
+    let mut operator = Operator::start_with(&server, &[&at])?;
+    operator.ready().await?;
+
+    let cluster = server.cluster();
+    let token = |account: &str| -> Result<String> {
+        cluster.kubectl(&["create", "serviceaccount", account, "-n", NAMESPACE])?;
+        let token = cluster.kubectl(&["create", "token", account, "-n", NAMESPACE])?;
+        Ok(token.trim().to_owned())
+    };
+    let (reader, nobody) = (token("reader")?, token("nobody")?);
+    let account = format!("--serviceaccount={NAMESPACE}:reader");
+    let role = "--clusterrole=kymaros-metrics-reader";
+    cluster.kubectl(&["create", "clusterrolebinding", "reader", role, &account])?;
+
+    // As Prometheus does when it is told to verify.
+    let secrets = Api::<Secret>::namespaced(server.client().await?, NAMESPACE);
+    let secret = secrets.get("kymaros-webhook-certificate").await?;
+    let authority = secret.data.and_then(|mut data| data.remove("ca.crt"));
+    let authority = authority.context("no authority in the Secret")?;
+    let host = format!("kymaros-webhooks.{NAMESPACE}.svc");
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&authority.0)?])
+        .resolve(&host, there)
+        .build()?;
+    let address = format!("https://{host}:{}", there.port());
+
+    assert_eq!(metrics(&client, &address, None).await?.0, 401);
+    assert_eq!(metrics(&client, &address, Some("made-up")).await?.0, 401);
+    let (code, said) = metrics(&client, &address, Some(&nobody)).await?;
+    assert_eq!(code, 403);
+    assert!(said.contains("nonResourceURLs"), "{said}");
+    let (code, said) = metrics(&client, &address, Some(&reader)).await?;
+    assert_eq!(code, 200);
+    for expected in [
+        "kymaros_certificate_expiry_timestamp_seconds{certificate=\"served\"} ",
+        "kymaros_leader ",
+        "kymaros_build_info{version=",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in\n{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn metrics_are_for_everybody_when_told_so() -> Result<()> {
+    let server = ApiServer::start().await?;
+    install(&server)?;
+    let [there] = free_addresses()?;
+    let at = format!("--metrics-bind-address={there}");
+    let mut operator = Operator::start_with(&server, &[&at, "--metrics-secure=false"])?;
+    operator.ready().await?;
+    let client = reqwest::Client::new();
+    let (code, said) = metrics(&client, &format!("http://{there}"), None).await?;
+    assert_eq!(code, 200, "{said}");
+    assert!(said.ends_with("# EOF\n"), "{said}");
+    Ok(())
+}
+
 /// What it says when it cannot start.
 fn complaint(args: &[&str], kubeconfig: &str) -> Result<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_kymaros"))
         .args(["operator", "--health-probe-bind-address=127.0.0.1:0"])
-        .args(["--webhook-bind-address=127.0.0.1:0"])
+        .args(["--webhook-bind-address=127.0.0.1:0", "--metrics-bind-address=0"])
         .args(args)
         .env("KUBECONFIG", kubeconfig)
         .stdout(Stdio::null())

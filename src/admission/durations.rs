@@ -45,23 +45,16 @@ impl Durations {
     }
 }
 
-fn test(report: &RestoreReport) -> TestName {
-    TestName {
-        namespace: report.namespace().unwrap_or_default(),
-        name: report.spec.test_ref.clone(),
-    }
-}
-
 fn put(runs: &mut ByTest, report: &RestoreReport) {
     if let Some(took) = took(report) {
-        runs.entry(test(report))
+        runs.entry(report.into())
             .or_default()
             .insert(report.name_any(), took);
     }
 }
 
 fn forget(runs: &mut ByTest, report: &RestoreReport) {
-    let test = test(report);
+    let test = TestName::from(report);
     if let Some(of_test) = runs.get_mut(&test) {
         of_test.remove(&report.name_any());
         if of_test.is_empty() {

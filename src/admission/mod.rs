@@ -15,7 +15,7 @@ pub use uses::Uses;
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use axum_server::{Handle, tls_rustls::RustlsConfig};
-use kymaros_webhooks::{Facts, server};
+use kymaros_webhooks::{Facts, observe::Observe, server};
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,7 @@ pub async fn serve(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     facts: Arc<dyn Facts>,
+    observer: Arc<dyn Observe>,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let handle = Handle::new();
@@ -52,6 +53,6 @@ pub async fn serve(
     });
     axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?
         .handle(handle)
-        .serve(server::router(facts).into_make_service())
+        .serve(server::router(facts, observer).into_make_service())
         .await
 }

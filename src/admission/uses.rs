@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use kube::{ResourceExt, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 use kymaros_crds::RestoreTest;
 use kymaros_webhooks::validate::{TestName, Usage, used};
 
@@ -37,7 +37,7 @@ impl Uses {
             Event::InitApply(test) => state.coming.put(test),
             Event::InitDone => state.known = std::mem::take(&mut state.coming),
             Event::Apply(test) => state.known.put(test),
-            Event::Delete(test) => state.known.forget(&name(test)),
+            Event::Delete(test) => state.known.forget(&test.into()),
         }
     }
 
@@ -66,7 +66,7 @@ impl Index {
     }
 
     fn put(&mut self, test: &RestoreTest) {
-        let name = name(test);
+        let name = TestName::from(test);
         self.forget(&name);
         let of = |usage| used(&test.spec, usage).map(move |namespace| (usage, namespace.to_owned()));
         let all: Vec<_> = of(Usage::Source).chain(of(Usage::Sandbox)).collect();
@@ -87,13 +87,6 @@ impl Index {
                 }
             }
         }
-    }
-}
-
-fn name(test: &RestoreTest) -> TestName {
-    TestName {
-        namespace: test.namespace().unwrap_or_default(),
-        name: test.name_any(),
     }
 }
 

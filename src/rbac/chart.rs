@@ -79,6 +79,7 @@ const fn condition(setting: Setting) -> &'static str {
         Setting::Exec => ".Values.rbac.allowExec",
         Setting::LeaderElection => ".Values.leaderElection.enabled",
         Setting::CompareSecrets => ".Values.completeness.secrets",
+        Setting::SecureMetrics => "and .Values.metrics.enabled .Values.metrics.secure",
         Setting::OwnCertificate => "not .Values.webhooks.certManager.enabled",
     }
 }

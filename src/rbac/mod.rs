@@ -76,6 +76,8 @@ pub enum Setting {
     OwnCertificate,
     /// Secrets of a source are held against its backup.
     CompareSecrets,
+    /// Metrics are for those who may read them.
+    SecureMetrics,
 }
 
 impl Place {

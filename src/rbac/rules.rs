@@ -3,7 +3,7 @@
 use super::{
     ObjectName::{CertificateSecret, Deployment, Lease, LicenseSecret, SandboxRole, WebhookConfiguration},
     Rule,
-    Setting::{CompareSecrets, Exec, LeaderElection, OwnCertificate},
+    Setting::{CompareSecrets, Exec, LeaderElection, OwnCertificate, SecureMetrics},
 };
 
 /// What most rules leave open.
@@ -140,6 +140,26 @@ pub(super) const CLUSTER: &[Rule] = &[
         why: "tells the story of a run",
         needed_by: &["src/run/controller.rs", "src/schedule/controller.rs"],
         rarely: &[("patch", "counts an event that happens again")],
+        ..ANY
+    },
+    Rule {
+        groups: &["authentication.k8s.io"],
+        resources: &["tokenreviews"],
+        verbs: &["create"],
+        when: Some(SecureMetrics),
+        why: "knows who asks for metrics",
+        needed_by: &["src/metrics/access.rs"],
+        rarely: &[("create", "somebody reads metrics")],
+        ..ANY
+    },
+    Rule {
+        groups: &["authorization.k8s.io"],
+        resources: &["subjectaccessreviews"],
+        verbs: &["create"],
+        when: Some(SecureMetrics),
+        why: "knows whether they may",
+        needed_by: &["src/metrics/access.rs"],
+        rarely: &[("create", "somebody reads metrics")],
         ..ANY
     },
     Rule {

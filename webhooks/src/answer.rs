@@ -50,7 +50,7 @@ pub struct Denial {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DenialKind {
+pub(crate) enum DenialKind {
     /// The object is wrong: 422, as the API server says it of its own kinds.
     Invalid,
     /// The caller may not do this: 403.
@@ -81,6 +81,10 @@ impl Denial {
             message: format!("{what}; {remedy}"),
             causes: Vec::new(),
         }
+    }
+
+    pub(crate) fn kind(&self) -> DenialKind {
+        self.kind
     }
 
     /// The words.

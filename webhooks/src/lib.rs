@@ -12,6 +12,7 @@ pub mod facts;
 pub mod fence;
 pub mod guard;
 pub mod neutralise;
+pub mod observe;
 pub mod request;
 #[cfg(test)]
 mod sample;

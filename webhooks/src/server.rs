@@ -21,6 +21,7 @@ use crate::{
     fence::fence,
     guard::guard,
     neutralise::neutralise,
+    observe::{Observe, Outcome, Webhook},
     request::Request,
     validate::{Kind, validate},
 };
@@ -64,55 +65,49 @@ fn defaulted(request: &Request, facts: &dyn Facts) -> Answer {
 /// One decision.
 type Decide = fn(&Request, &dyn Facts) -> Answer;
 
-/// All webhooks.
-pub fn router(facts: Arc<dyn Facts>) -> Router {
-    let route = |decide: Decide| post(move |state, headers, body| answer(decide, state, headers, body));
-    Router::new()
-        .route("/default", route(defaulted))
-        .route("/validate", route(validated))
-        .route("/guard", route(guard))
-        .route("/contain", route(contain))
-        .route("/fence", route(fence))
-        .route("/neutralise", route(neutralise))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(facts)
+const fn decision(webhook: Webhook) -> Decide {
+    match webhook {
+        Webhook::Default => defaulted,
+        Webhook::Validate => validated,
+        Webhook::Guard => guard,
+        Webhook::Contain => contain,
+        Webhook::Fence => fence,
+        Webhook::Neutralise => neutralise,
+    }
 }
 
-async fn answer(
-    decide: Decide,
-    State(facts): State<Arc<dyn Facts>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let json = headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.starts_with("application/json"));
-    if !json {
-        return refuse(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "an AdmissionReview comes as application/json",
-        );
-    }
-    let review: AdmissionReview<DynamicObject> = match serde_json::from_slice(&body) {
-        Ok(review) => review,
-        Err(error) => {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                &format!("not an AdmissionReview: {error}"),
-            );
-        }
+#[derive(Clone)]
+struct Served {
+    facts: Arc<dyn Facts>,
+    observer: Arc<dyn Observe>,
+}
+
+/// All webhooks; the observer is told of every answer.
+pub fn router(facts: Arc<dyn Facts>, observer: Arc<dyn Observe>) -> Router {
+    Webhook::ALL
+        .into_iter()
+        .fold(Router::new(), |router, webhook| {
+            let route =
+                move |State(served): State<Served>, headers, body| serve(webhook, served, headers, body);
+            router.route(&format!("/{}", webhook.as_str()), post(route))
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(Served { facts, observer })
+}
+
+async fn serve(webhook: Webhook, served: Served, headers: HeaderMap, body: Bytes) -> Response {
+    let begun = std::time::Instant::now();
+    let (outcome, response) = answer(decision(webhook), served.facts.as_ref(), &headers, &body).await;
+    served.observer.answered(webhook, outcome, begun.elapsed());
+    response
+}
+
+async fn answer(decide: Decide, facts: &dyn Facts, headers: &HeaderMap, body: &Bytes) -> (Outcome, Response) {
+    let request = match read(headers, body) {
+        Ok(request) => request,
+        Err(refusal) => return (Outcome::Unreadable, refusal.into_response()),
     };
-    if review.types.api_version != "admission.k8s.io/v1" || review.types.kind != "AdmissionReview" {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "only an AdmissionReview of admission.k8s.io/v1 is understood",
-        );
-    }
-    let Ok(request): Result<Request, _> = review.try_into() else {
-        return refuse(StatusCode::BAD_REQUEST, "an AdmissionReview without a request");
-    };
-    let answer = decided(decide, &request, facts.as_ref()).await;
+    let answer = decided(decide, &request, facts).await;
     if let Answer::Deny(denial) | Answer::DenyUnlessKnownSoon(denial) = &answer {
         tracing::info!(
             user = crate::request::username(&request),
@@ -124,7 +119,40 @@ async fn answer(
             "refused"
         );
     }
-    axum::Json(respond(&request, answer).into_review()).into_response()
+    let outcome = Outcome::of(&answer);
+    let review = respond(&request, answer).into_review();
+    (outcome, axum::Json(review).into_response())
+}
+
+/// The answer to what is no request of admission.
+type Unreadable = (StatusCode, String);
+
+fn read(headers: &HeaderMap, body: &Bytes) -> Result<Request, Unreadable> {
+    let json = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.starts_with("application/json"));
+    if !json {
+        return Err(refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "an AdmissionReview comes as application/json",
+        ));
+    }
+    let review: AdmissionReview<DynamicObject> = serde_json::from_slice(body).map_err(|error| {
+        refuse(
+            StatusCode::BAD_REQUEST,
+            &format!("not an AdmissionReview: {error}"),
+        )
+    })?;
+    if review.types.api_version != "admission.k8s.io/v1" || review.types.kind != "AdmissionReview" {
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "only an AdmissionReview of admission.k8s.io/v1 is understood",
+        ));
+    }
+    review
+        .try_into()
+        .map_err(|_| refuse(StatusCode::BAD_REQUEST, "an AdmissionReview without a request"))
 }
 
 /// Decides, and, as long as something is missing that a watch may bring, decides again when it changes.
@@ -143,8 +171,8 @@ async fn decided(decide: Decide, request: &Request, facts: &dyn Facts) -> Answer
     }
 }
 
-fn refuse(code: StatusCode, why: &str) -> Response {
-    (code, format!("{why}\n")).into_response()
+fn refuse(code: StatusCode, why: &str) -> Unreadable {
+    (code, format!("{why}\n"))
 }
 
 #[cfg(test)]
@@ -157,14 +185,13 @@ mod tests {
     use super::*;
     use crate::sample::{Asked, World};
 
-    const ROUTES: [&str; 6] = ["default", "validate", "guard", "contain", "fence", "neutralise"];
-
     async fn ask(route: &str, content_type: &str, body: Vec<u8>) -> (StatusCode, Value) {
         let request = HttpRequest::post(format!("/{route}"))
             .header(CONTENT_TYPE, content_type)
             .body(Body::from(body))
             .unwrap();
-        let response = router(Arc::new(World::new())).oneshot(request).await.unwrap();
+        let app = router(Arc::new(World::new()), Arc::new(()));
+        let response = app.oneshot(request).await.unwrap();
         let code = response.status();
         let body = axum::body::to_bytes(response.into_body(), MAX_BODY)
             .await
@@ -200,6 +227,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_answer_is_told_of() {
+        #[derive(Default)]
+        struct Told(std::sync::Mutex<Vec<(Webhook, Outcome)>>);
+        impl Observe for Told {
+            fn answered(&self, webhook: Webhook, outcome: Outcome, _: Duration) {
+                self.0.lock().unwrap().push((webhook, outcome));
+            }
+        }
+        let told = Arc::new(Told::default());
+        let app = router(Arc::new(World::new()), told.clone());
+        let refused = Asked::by_operator("UPDATE", "nodes").named("n").json();
+        let fine = Asked::new("sre", "CREATE", "pods").json();
+        let unknown = Asked::by_operator("CREATE", "pods").within("rp-nobody").json();
+        for (route, body) in [
+            ("guard", review(&refused)),
+            ("contain", review(&fine)),
+            ("guard", review(&unknown)),
+            ("validate", b"{".to_vec()),
+        ] {
+            let request = HttpRequest::post(format!("/{route}")).header(CONTENT_TYPE, "application/json");
+            app.clone()
+                .oneshot(request.body(Body::from(body)).unwrap())
+                .await
+                .unwrap();
+        }
+        let expected = [
+            (Webhook::Guard, Outcome::Forbidden),
+            (Webhook::Contain, Outcome::Allowed),
+            (Webhook::Guard, Outcome::Unknown),
+            (Webhook::Validate, Outcome::Unreadable),
+        ];
+        assert_eq!(*told.0.lock().unwrap(), expected);
+    }
+
+    #[tokio::test]
     async fn what_is_not_a_review_gets_a_proper_answer() {
         let asked = Asked::by_operator("UPDATE", "nodes").json();
         let old =
@@ -230,7 +292,7 @@ mod tests {
                 StatusCode::PAYLOAD_TOO_LARGE,
             ),
         ] {
-            for route in ROUTES {
+            for route in Webhook::ALL.map(Webhook::as_str) {
                 let (got, text) = ask(route, content_type, body.clone()).await;
                 assert_eq!(got, code, "{route}: {text}");
             }
@@ -353,7 +415,7 @@ mod tests {
         ]), operation in prop::sample::select(vec!["CREATE", "UPDATE", "DELETE", "CONNECT"])) {
             let asked = Asked::by_operator(operation, resource).within("rp-live").object(object).old(old).json();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-            for route in ROUTES {
+            for route in Webhook::ALL.map(Webhook::as_str) {
                 let (code, body) = runtime.block_on(ask(route, "application/json", review(&asked)));
                 if code == StatusCode::OK {
                     prop_assert!(body["response"]["allowed"].is_boolean());

@@ -79,9 +79,27 @@ podDisruptionBudget:
   # -- A number or a percentage.
   maxUnavailable: 1
 
+metrics:
+  # -- Serve /metrics, and a Service for it.
+  enabled: true
+  port: 8443
+  # -- Serve it over TLS, and only to those whom the cluster lets "get" the path /metrics: bind their account to the
+  # ClusterRole <release's full name>-metrics-reader. Without it, as plain text to everybody who reaches the port.
+  secure: true
+  # For the Prometheus operator.
+  serviceMonitor:
+    enabled: false
+    # -- Labels by which a Prometheus finds it.
+    additionalLabels: {}
+    interval: 30s
+    scrapeTimeout: 10s
+    # -- Trust any certificate. Without it the certificate is verified with the authority in the operator's Secret,
+    # which Prometheus must be able to read.
+    insecureSkipVerify: true
+
 networkPolicy:
-  # -- Let nothing in but the API server's calls to the webhooks, and probes. API servers have no labels to select
-  # by, so the port of the webhooks is open to all addresses.
+  # -- Let nothing in but the API server's calls to the webhooks, probes, and readers of metrics. API servers have no
+  # labels to select by, so the port of the webhooks is open to all addresses.
   enabled: false
 
 serviceAccount:

@@ -26,6 +26,9 @@
 {{- define "kymaros.webhookService" -}}
 {{ include "kymaros.fullname" . }}-webhooks
 {{- end }}
+{{- define "kymaros.metricsService" -}}
+{{ include "kymaros.fullname" . }}-metrics
+{{- end }}
 
 {{- define "kymaros.webhookConfiguration" -}}
 {{ include "kymaros.fullname" . }}

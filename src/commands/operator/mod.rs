@@ -3,6 +3,7 @@
 mod certificates;
 mod controllers;
 mod leadership;
+mod metrics;
 mod settings;
 mod warnings;
 mod watched;
@@ -39,6 +40,7 @@ use self::{
 use crate::{
     admission::{self, AdmissionState, ClusterFacts, Stores},
     license::{self, License, SigningSecret},
+    metrics::{Answers, Process, Runs, registry},
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
@@ -60,6 +62,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     tokio::spawn(stop_on_signal(stop.clone()));
     let health_listener = listen(args.health_probe_bind_address, "health probes")?;
     let webhook_listener = listen(args.webhooks.webhook_bind_address, "webhooks")?;
+    let metrics_listener = metrics::listener(&args.metrics)?;
     let client = Client::try_default()
         .await
         .context("no cluster: neither a service account nor a kubeconfig works")?;
@@ -105,7 +108,18 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         leading: leading.clone(),
         stop: &stop,
     };
-    let (facts, controllers) = wiring.wire()?;
+    let (facts, runs, controllers) = wiring.wire()?;
+    let answers = Answers::default();
+    let process = Process {
+        expiry: certificates.expiry(),
+        leading: leading.clone(),
+    };
+    let metrics = metrics::serve(
+        metrics_listener,
+        registry(&answers, process, runs),
+        metrics::served(&args.metrics, &certificates, &client),
+        stop.clone(),
+    );
     tokio::spawn(stop.clone().run_until_cancelled_owned(follow_license));
     tokio::spawn(stop.clone().run_until_cancelled_owned(warnings.tell()));
     tokio::spawn(leadership::stop_when_lost(leading, stop.clone()));
@@ -115,13 +129,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         webhook_listener,
         certificates.server_config(),
         facts,
+        Arc::new(answers),
         stop.clone(),
     );
     // The lease is given back only when nothing acts any more.
     let acting = controllers.map(|()| give_back.cancel());
     let mut work = pin!(future::join5(
         health,
-        webhooks,
+        future::join(webhooks, metrics),
         keep_certificates,
         follow_certificates,
         future::join(acting, lead),
@@ -131,9 +146,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        (health, webhooks, ..) = &mut work => {
+        (health, (webhooks, metrics), ..) = &mut work => {
             health.context("the health server failed")?;
             webhooks.context("the webhook server failed")?;
+            metrics.context("the server of metrics failed")?;
         }
         () = drained => tracing::warn!("something did not stop in time; the next start goes on where this one ends"),
     }
@@ -171,9 +187,9 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    /// Starts every watch, and makes the facts of admission and the controllers; the future ends when all
-    /// controllers have stopped.
-    fn wire(self) -> anyhow::Result<(Arc<ClusterFacts>, impl Future<Output = ()> + use<>)> {
+    /// Starts every watch, and makes the facts of admission, what metrics tell of runs, and the controllers; the future
+    /// ends when all controllers have stopped.
+    fn wire(self) -> anyhow::Result<(Arc<ClusterFacts>, Runs, impl Future<Output = ()> + use<>)> {
         let (args, client) = (self.args, self.client);
         let recorder = recorder(client);
         let (wakes, woken) = Wakes::new();
@@ -203,6 +219,12 @@ impl Wiring<'_> {
             namespaces: namespaces.clone(),
             volumes: watched::volumes(client, first.of("volumes")),
             velero: watched::velero_deployments(client, velero, first.of("velero")),
+        };
+        let told = Runs {
+            reports: reports.clone(),
+            tests: tests.clone(),
+            seen: indexes.ended,
+            leading: self.leading.clone(),
         };
         let gate = Gate {
             synced: first.all(),
@@ -262,7 +284,7 @@ impl Wiring<'_> {
             controllers::schedules(&gate, Arc::new(schedules), test_stream, tests, woken.tests),
             controllers::sweeps(&gate, Arc::new(sweeps), sandboxes, namespaces),
         );
-        Ok((Arc::new(facts), async move {
+        Ok((Arc::new(facts), told, async move {
             controllers.await;
         }))
     }

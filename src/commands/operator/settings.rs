@@ -37,6 +37,8 @@ pub(crate) struct Args {
     )]
     pub health_probe_bind_address: SocketAddr,
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
     pub webhooks: Webhooks,
     /// Let one of several replicas act; without it, run one replica only
     #[arg(long, env = "KYMAROS_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
@@ -59,6 +61,28 @@ pub(crate) struct Args {
     /// What is logged, for example "info" or "kymaros=debug,kube=info"
     #[arg(long, env = "KYMAROS_LOG", default_value = "info")]
     pub log: String,
+}
+
+/// How metrics are served.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Metrics")]
+pub(crate) struct MetricsArgs {
+    /// Address of /metrics; 0 serves none
+    #[arg(long, env = "KYMAROS_METRICS_BIND_ADDRESS", default_value = "0.0.0.0:8443", value_parser = metrics_address)]
+    pub metrics_bind_address: MetricsAddress,
+    /// Serve them over TLS, and only to those whom the cluster lets `get` the path /metrics; without it, as plain text to
+    /// everybody
+    #[arg(long, env = "KYMAROS_METRICS_SECURE", default_value_t = true, action = clap::ArgAction::Set)]
+    pub metrics_secure: bool,
+}
+
+/// Where metrics are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MetricsAddress {
+    /// There.
+    At(SocketAddr),
+    /// Nowhere.
+    Nowhere,
 }
 
 /// How admission is served.
@@ -188,6 +212,14 @@ fn life(text: &str) -> Result<Duration, String> {
     Ok(parsed)
 }
 
+fn metrics_address(text: &str) -> Result<MetricsAddress, String> {
+    if text == "0" {
+        return Ok(MetricsAddress::Nowhere);
+    }
+    let parsed = text.parse().map(MetricsAddress::At);
+    parsed.map_err(|_| "write an address and a port, for example 0.0.0.0:8443, or 0 for none".to_owned())
+}
+
 fn isolation(text: &str) -> Result<Isolation, String> {
     match text {
         "strict" => Ok(Isolation::Strict),
@@ -217,6 +249,15 @@ mod tests {
     #[test]
     fn without_flags_the_defaults_are_the_documented_ones() {
         assert_eq!(defaults(&[]).unwrap(), Defaults::default());
+    }
+
+    #[test]
+    fn metrics_are_served_somewhere_or_nowhere() {
+        let address = |text| metrics_address(text).ok();
+        assert_eq!(address("0"), Some(MetricsAddress::Nowhere));
+        let there = SocketAddr::from(([127, 0, 0, 1], 8443));
+        assert_eq!(address("127.0.0.1:8443"), Some(MetricsAddress::At(there)));
+        assert_eq!(address("8443"), None);
     }
 
     #[test]

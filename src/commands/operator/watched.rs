@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     admission::{Durations, Namespaces, RunIndex, Uses},
+    metrics::RunsSeen,
     velero::{Backup, Restore},
     watches::{FirstList, Wakes, tolerant},
 };
@@ -38,12 +39,13 @@ impl Changes {
     }
 }
 
-/// What admission looks up, kept by the watches.
+/// What admission and metrics look up, kept by the watches.
 #[derive(Default)]
 pub(super) struct Indexes {
     pub runs: RunIndex,
     pub durations: Durations,
     pub uses: Uses,
+    pub ended: RunsSeen,
 }
 
 /// The reports as they change; every store that answers from them has them before the controller does.
@@ -56,6 +58,7 @@ pub(super) fn reports(
 ) -> impl Stream<Item = watcher::Result<RestoreReport>> + Send + use<> {
     let changes = changes.clone();
     let (runs, durations) = (indexes.runs.clone(), indexes.durations.clone());
+    let ended = indexes.ended.clone();
     tolerant(
         Api::all(client.clone()),
         watcher::Config::default(),
@@ -67,6 +70,7 @@ pub(super) fn reports(
         first.look(event);
         runs.look(event);
         durations.look(event);
+        ended.look(event);
         changes.happened();
     })
     .touched_objects()

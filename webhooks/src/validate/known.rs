@@ -2,8 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+use kube::ResourceExt;
 use kymaros_crds::{
-    RestoreTestSpec,
+    RestoreReport, RestoreTest, RestoreTestSpec,
     domain::{Source, Tier},
 };
 
@@ -87,6 +88,25 @@ pub struct TestName {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl From<&RestoreTest> for TestName {
+    fn from(test: &RestoreTest) -> Self {
+        Self {
+            namespace: test.namespace().unwrap_or_default(),
+            name: test.name_any(),
+        }
+    }
+}
+
+/// The test of a run.
+impl From<&RestoreReport> for TestName {
+    fn from(report: &RestoreReport) -> Self {
+        Self {
+            namespace: report.namespace().unwrap_or_default(),
+            name: report.spec.test_ref.clone(),
+        }
+    }
 }
 
 impl fmt::Display for TestName {

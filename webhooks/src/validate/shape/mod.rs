@@ -7,7 +7,7 @@ mod limits;
 mod schema;
 mod suggest;
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -112,10 +112,10 @@ impl Walk {
                 message,
             });
         }
-        match value {
-            Value::Object(fields) => Value::Object(self.object(schema, &fields, path)),
-            Value::Array(items) => Value::Array(self.list(schema, &items, path)),
-            scalar => scalar,
+        match &*value {
+            Value::Object(fields) => Value::Object(self.object(schema, fields, path)),
+            Value::Array(items) => Value::Array(self.list(schema, items, path)),
+            _ => value.into_owned(),
         }
     }
 
@@ -185,16 +185,16 @@ impl Walk {
 }
 
 /// The value, if it has the schema's type; a whole number may be written with a decimal point.
-fn fitting(schema: &JSONSchemaProps, value: &Value) -> Option<Value> {
+fn fitting<'a>(schema: &JSONSchemaProps, value: &'a Value) -> Option<Cow<'a, Value>> {
     let fits = match schema.type_.as_deref() {
         Some("string") => value.is_string(),
         Some("boolean") => value.is_boolean(),
         Some("array") => value.is_array(),
         Some("object") => value.is_object(),
-        Some("integer") => return limits::whole(value).map(Value::from),
+        Some("integer") => return limits::whole(value).map(|whole| Cow::Owned(Value::from(whole))),
         _ => true,
     };
-    fits.then(|| value.clone())
+    fits.then_some(Cow::Borrowed(value))
 }
 
 fn mismatch(schema: &JSONSchemaProps, value: &Value) -> String {

@@ -1,0 +1,167 @@
+use kube::runtime::{reflector, watcher::Event};
+use prometheus_client::{encoding::text::encode, registry::Registry};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn test(name: &str, source: &str) -> RestoreTest {
+    serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": name, "namespace": "ops", "uid": name }, "spec": spec(source),
+    }))
+    .unwrap()
+}
+
+fn spec(source: &str) -> Value {
+    json!({
+        "backupSource": { "provider": "velero", "backupName": "latest", "namespaces": [{ "name": source }] },
+        "schedule": { "cron": "0 3 * * *" },
+    })
+}
+
+fn report(name: &str, test: &str, status: &Value) -> RestoreReport {
+    serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreReport",
+        "metadata": { "name": name, "namespace": "ops", "uid": name },
+        "spec": { "testRef": test, "test": spec("shop") }, "status": status,
+    }))
+    .unwrap()
+}
+
+fn passed(minute: u32, score: u32) -> Value {
+    json!({
+        "phase": "Completed", "result": "pass", "score": score, "leftovers": 0,
+        "source": { "name": "b", "started": "2026-01-01T00:00:00Z" },
+        "startedAt": format!("2026-01-01T01:{minute:02}:00Z"), "completedAt": format!("2026-01-01T01:{minute:02}:30Z"),
+        "rto": { "measured": "12.5s", "withinSLA": true },
+    })
+}
+
+/// What is told of these, as Prometheus reads it.
+struct Told {
+    runs: RunsSeen,
+    leading: watch::Sender<bool>,
+    registry: Registry,
+    tests: reflector::store::Writer<RestoreTest>,
+    reports: reflector::store::Writer<RestoreReport>,
+}
+
+impl Told {
+    fn new() -> Self {
+        let (reports, reports_writer) = reflector::store();
+        let (tests, tests_writer) = reflector::store();
+        let (leading, told) = watch::channel(true);
+        let seen = RunsSeen::default();
+        let mut registry = Registry::with_prefix("kymaros");
+        registry.register_collector(Box::new(Runs {
+            reports,
+            tests,
+            seen: seen.clone(),
+            leading: told,
+        }));
+        Self {
+            runs: seen,
+            leading,
+            registry,
+            tests: tests_writer,
+            reports: reports_writer,
+        }
+    }
+
+    fn report(&mut self, event: &Event<RestoreReport>) {
+        self.reports.apply_watcher_event(event);
+        self.runs.look(event);
+    }
+
+    fn test(&mut self, event: &Event<RestoreTest>) {
+        self.tests.apply_watcher_event(event);
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        text
+    }
+
+    #[track_caller]
+    fn says(&self, line: &str) {
+        let text = self.text();
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_latest_run_of_each_test_is_told() {
+    let mut told = Told::new();
+    told.test(&Event::Apply(test("shop", "shop")));
+    told.report(&Event::Apply(report("a", "shop", &passed(10, 100))));
+    told.report(&Event::Apply(report("b", "shop", &passed(5, 70))));
+    let going_on = json!({ "phase": "Restoring", "leftovers": 2 });
+    told.report(&Event::Apply(report("c", "shop", &going_on)));
+    told.says(r#"kymaros_score{test="shop",test_namespace="ops"} 100.0"#);
+    told.says(r#"kymaros_rto_seconds{test="shop",test_namespace="ops"} 12.5"#);
+    told.says(r#"kymaros_backup_age_seconds{test="shop",test_namespace="ops"} 4200.0"#);
+    told.says(r#"kymaros_runs{phase="Restoring"} 1"#);
+    told.says(r#"kymaros_runs{phase="Queued"} 0"#);
+    told.says("kymaros_leaked_objects 2");
+}
+
+#[test]
+fn a_namespace_that_was_never_proven_is_told_too() {
+    let mut told = Told::new();
+    told.test(&Event::Apply(test("shop", "shop")));
+    told.test(&Event::Apply(test("bank", "bank")));
+    told.report(&Event::Apply(report("a", "shop", &passed(10, 100))));
+    told.says(r#"kymaros_proof_age_seconds{source_namespace="bank"} inf"#);
+    assert!(!told.text().contains(r#"{source_namespace="shop"} inf"#));
+}
+
+#[test]
+fn a_run_is_counted_once_and_only_if_it_ended_here() {
+    let mut told = Told::new();
+    told.test(&Event::Apply(test("shop", "shop")));
+    told.report(&Event::Init);
+    told.report(&Event::InitApply(report("old", "shop", &passed(1, 100))));
+    told.report(&Event::InitDone);
+    assert!(!told.text().contains("kymaros_tests_total{"));
+    for _ in 0..2 {
+        told.report(&Event::Apply(report("new", "shop", &passed(2, 100))));
+    }
+    let inconclusive = json!({ "phase": "Completed", "result": "inconclusive", "cause": "sandbox",
+        "startedAt": "2026-01-01T01:00:00Z", "completedAt": "2026-01-01T01:01:30Z" });
+    // The watch is cut, and the run ends meanwhile.
+    told.report(&Event::Init);
+    for (name, status) in [
+        ("old", passed(1, 100)),
+        ("new", passed(2, 100)),
+        ("cut", inconclusive),
+    ] {
+        told.report(&Event::InitApply(report(name, "shop", &status)));
+    }
+    told.report(&Event::InitDone);
+    told.says(r#"kymaros_tests_total{test="shop",test_namespace="ops",result="pass"} 1"#);
+    told.says(r#"kymaros_tests_total{test="shop",test_namespace="ops",result="inconclusive"} 1"#);
+    told.says(r#"kymaros_inconclusive_total{cause="sandbox"} 1"#);
+    told.says(r#"kymaros_test_duration_seconds_count{test="shop",test_namespace="ops"} 2"#);
+    told.says(r#"kymaros_test_duration_seconds_bucket{le="60.0",test="shop",test_namespace="ops"} 1"#);
+}
+
+#[test]
+fn nothing_stays_of_a_test_that_is_gone() {
+    let mut told = Told::new();
+    told.report(&Event::InitDone);
+    told.test(&Event::Apply(test("shop", "shop")));
+    told.report(&Event::Apply(report("a", "shop", &passed(1, 100))));
+    assert!(told.text().contains("shop"));
+    told.test(&Event::Delete(test("shop", "shop")));
+    assert!(!told.text().contains("shop"), "{}", told.text());
+}
+
+#[test]
+fn only_the_leader_tells_of_runs() {
+    let mut told = Told::new();
+    told.test(&Event::Apply(test("shop", "shop")));
+    told.report(&Event::Apply(report("a", "shop", &passed(1, 100))));
+    told.leading.send_replace(false);
+    assert_eq!(told.text(), "# EOF\n");
+}
