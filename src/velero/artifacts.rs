@@ -20,7 +20,12 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Velero drops requests it cannot serve without a word, so waiting needs an end.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Before what failed is asked again.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// Which artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,7 +48,7 @@ pub(super) async fn stop_when_lost(mut leading: watch::Receiver<bool>, stop: Can
 
 /// The pod, and this very process in it: a restarted container has the name of its pod again.
 fn identity() -> String {
-    let pod = super::pod_name().unwrap_or_else(|| "kymaros".to_owned());
+    let pod = super::identity::pod_name().unwrap_or_else(|| "kymaros".to_owned());
     let started = jiff::Timestamp::now().as_microsecond();
     format!("{pod}_{}_{started}", std::process::id())
 }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod controllers;
+mod identity;
 mod leadership;
 mod metrics;
 mod settings;
@@ -17,10 +18,8 @@ use std::{
 
 use anyhow::Context as _;
 use futures::{FutureExt, TryStreamExt, future};
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
-    Api, Client,
-    api::PostParams,
+    Client,
     runtime::{
         events::{Recorder, Reporter},
         reflector,
@@ -34,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     controllers::Gate,
+    identity::{pod_name, who_am_i},
     warnings::Warnings,
     watched::{Changes, Indexes},
 };
@@ -314,23 +314,6 @@ fn recorder(client: &Client) -> Recorder {
         instance: pod_name(),
     };
     Recorder::new(client.clone(), reporter)
-}
-
-/// The user name the API server knows us by.
-async fn who_am_i(client: &Client) -> anyhow::Result<String> {
-    let reviews = Api::<SelfSubjectReview>::all(client.clone());
-    let review = reviews
-        .create(&PostParams::default(), &SelfSubjectReview::default())
-        .await
-        .context("the API server does not answer")?;
-    let user = review.status.and_then(|s| s.user_info).and_then(|u| u.username);
-    user.context("the API server does not say who we are")
-}
-
-fn pod_name() -> Option<String> {
-    std::env::var("POD_NAME")
-        .or_else(|_| std::env::var("HOSTNAME"))
-        .ok()
 }
 
 fn source_kinds(secrets: bool) -> Vec<kinds::Kind> {
