@@ -3,10 +3,12 @@
 //! Data flows one way: watches fill stores, `observe` takes a snapshot, `decide` (pure) says what follows, `act` does
 //! it, and the API server tells everybody. Start reading at [`run::decide`].
 
+pub mod access;
 pub mod admission;
 pub mod checks;
 pub mod commands;
 pub mod condition;
+pub mod history;
 pub mod leader;
 pub mod license;
 pub mod logs;

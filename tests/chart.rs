@@ -431,7 +431,7 @@ fn no_webhook_stands_in_the_way_of_deleting() -> Result<()> {
             .iter()
             .any(|rule| rule["operations"].to_string().contains("UPDATE"));
         let lets_go = conditions.iter().any(|condition| condition["name"] == "stays");
-        // A namespace is released by its subresource, which no rule here is about.
+        // A namespace that is going keeps the marks it has, and nothing else is asked about.
         let about_namespaces = webhook["name"] == "fence.kymaros.io";
         assert!(
             !about_updates || lets_go || about_namespaces,

@@ -11,7 +11,7 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace},
 };
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams, PostParams},
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
@@ -44,8 +44,11 @@ async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
         .and_then(|s| s.sandboxes.first().cloned())
         .context("no sandbox")?
         .name;
+    let idle_home = scene.namespace("away-idle").await?;
+    story::create_test(&client, &idle_home, "idle", idle(&namespace, &name)).await?;
+    unheld(&client, &idle_home, "idle").await?;
     let replicas = scale(&client, 0).await?;
-    let seen = while_away(&mut scene, &namespace, &sandbox, &name, kept).await;
+    let seen = while_away(&mut scene, [&namespace, &idle_home], &sandbox, &name, kept).await;
     let wrong = unvalidated(&client, &namespace).await;
     scale(&client, replicas).await?;
     seen?;
@@ -57,6 +60,23 @@ async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
         .await?;
     gone(Api::<RestoreTest>::namespaced(client.clone(), &namespace), "away").await?;
     delete_backup(&client, &name).await
+}
+
+/// A test that does nothing by itself.
+fn idle(namespace: &str, backup: &str) -> serde_json::Value {
+    spec(&[namespace], backup, json!({ "suspend": true }))
+}
+
+/// Waits until the operator has seen a test, and holds it no more.
+async fn unheld(client: &Client, namespace: &str, name: &str) -> Result<()> {
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    let seen = await_condition(tests, name, |t: Option<&RestoreTest>| {
+        t.is_some_and(|t| t.status.is_some() && t.finalizers().is_empty())
+    });
+    tokio::time::timeout(Duration::from_secs(30), seen)
+        .await
+        .context("an idle test is held")??;
+    Ok(())
 }
 
 /// Stores a test that no webhook has seen, as there are after an outage in which somebody removed the webhooks.
@@ -131,7 +151,7 @@ async fn says_what_is_wrong(client: &Client, namespace: &str) -> Result<()> {
 
 async fn while_away(
     scene: &mut Scene,
-    namespace: &str,
+    [namespace, idle_home]: [&str; 2],
     sandbox: &str,
     name: &str,
     test: serde_json::Value,
@@ -174,13 +194,20 @@ async fn while_away(
     // Velero: a backup, and a restore by a person into a namespace of its own.
     let second = unique("away-second");
     backup(&client, &second, &Backup::of(&[namespace])).await?;
-    let target = unique("recovered");
+    // Named as people name such things: like a date, which looks like the end of a sandbox's name.
+    let target = format!("{}-20260101", unique("recovered"));
     restore_by_hand(&client, name, namespace, &target).await?;
     wait_ready(&client, &target, "app=small", 1).await?;
     let namespaces = Api::<Namespace>::all(client.clone());
     namespaces.delete(&target, &DeleteParams::default()).await?;
     gone(namespaces.clone(), &target).await?;
     delete_backup(&client, &second).await?;
+
+    // Tests that do nothing now go, and so does the namespace they are in.
+    let idle = Api::<RestoreTest>::namespaced(client.clone(), idle_home);
+    idle.delete("idle", &DeleteParams::default()).await?;
+    gone(idle, "idle").await?;
+    scene.remove(idle_home).await?;
 
     // Even a sandbox can be removed by hand.
     namespaces.delete(sandbox, &DeleteParams::default()).await?;

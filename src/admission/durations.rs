@@ -10,6 +10,8 @@ use kube::{ResourceExt, runtime::watcher::Event};
 use kymaros_crds::RestoreReport;
 use kymaros_webhooks::validate::TestName;
 
+use crate::history::Ended;
+
 /// Durations by test and report; as many as the history of a test keeps.
 #[derive(Clone, Default)]
 pub struct Durations(Arc<RwLock<State>>);
@@ -46,7 +48,7 @@ impl Durations {
 }
 
 fn put(runs: &mut ByTest, report: &RestoreReport) {
-    if let Some(took) = took(report) {
+    if let Some(took) = Ended::of(report).and_then(|ended| ended.took) {
         runs.entry(report.into())
             .or_default()
             .insert(report.name_any(), took);
@@ -63,13 +65,6 @@ fn forget(runs: &mut ByTest, report: &RestoreReport) {
     }
 }
 
-/// From leaving the queue to the verdict; nothing while it goes on.
-fn took(report: &RestoreReport) -> Option<Duration> {
-    let status = report.status.as_ref()?;
-    let (started, ended) = (status.started_at.as_ref()?.0, status.completed_at.as_ref()?.0);
-    Duration::try_from(ended.duration_since(started)).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -80,7 +75,7 @@ mod tests {
         serde_json::from_value(json!({
             "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreReport",
             "metadata": { "name": name, "namespace": "ops" }, "spec": { "testRef": "shop" },
-            "status": { "startedAt": "2026-01-01T00:00:00Z", "completedAt": ended },
+            "status": { "startedAt": "2026-01-01T00:00:00Z", "completedAt": ended, "result": "pass" },
         }))
         .unwrap()
     }

@@ -10,7 +10,6 @@ use kymaros_webhooks::{
 };
 
 use super::ClusterFacts;
-use crate::license::License;
 
 impl Known for ClusterFacts {
     fn home(&self) -> Option<Home<'_>> {
@@ -51,13 +50,6 @@ impl Known for ClusterFacts {
     }
 
     fn license(&self) -> Option<Licensed> {
-        let license = self.license.borrow();
-        Some(Licensed {
-            tier: license.tier(),
-            why: match &*license {
-                License::Valid { .. } => None,
-                License::Community(refusal) => Some(refusal.to_string()),
-            },
-        })
+        self.license.borrow().known()
     }
 }

@@ -3,19 +3,16 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
+use crate::velero::server::is_server;
+
 /// The user name of Velero's server, from the Deployment that runs `velero server`.
 #[must_use]
 pub(super) fn find<'a>(deployments: impl IntoIterator<Item = &'a Deployment>) -> Option<String> {
     deployments.into_iter().find_map(|deployment| {
         let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
-        let is_server = pod.containers.iter().any(|container| {
-            let words = container.command.iter().chain(&container.args).flatten();
-            let words: Vec<&str> = words.map(String::as_str).collect();
-            words.iter().any(|w| *w == "velero" || w.ends_with("/velero")) && words.contains(&"server")
-        });
         let account = pod.service_account_name.as_deref().unwrap_or("default");
         let namespace = deployment.namespace()?;
-        is_server.then(|| format!("system:serviceaccount:{namespace}:{account}"))
+        is_server(deployment).then(|| format!("system:serviceaccount:{namespace}:{account}"))
     })
 }
 

@@ -28,7 +28,8 @@ pub struct Candidate {
     pub timing: Timing,
 }
 
-/// How fast a Lease is renewed and lost. The defaults are those of Kubernetes' own components.
+/// How fast a Lease is renewed and lost. With the defaults a leader that was killed is
+/// followed within ten seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// How long others wait after the Lease last changed.
@@ -42,9 +43,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            duration: Duration::from_secs(15),
-            renew_deadline: Duration::from_secs(10),
-            retry: Duration::from_secs(2),
+            duration: Duration::from_secs(8),
+            renew_deadline: Duration::from_secs(5),
+            retry: Duration::from_secs(1),
         }
     }
 }

@@ -2,19 +2,17 @@
 //!
 //! - `registry`: all metrics of the process
 //! - `answers`: answers of admission; `runs`: tests and their runs; `process`: certificates and leadership
-//! - `access`: who may read them; `serve`: over which listener
+//! - `serve`: over which listener, and to whom
 //!
 //! Every replica tells of its own admission and certificate. Of tests and runs only the leader tells, so that a sum
 //! over replicas is right. Labels come from stores, or go with the test they name: nothing grows for ever.
 
-mod access;
 mod answers;
 mod process;
 mod registry;
 mod runs;
 mod serve;
 
-pub use access::Access;
 pub use answers::Answers;
 pub use process::Process;
 pub use registry::registry;

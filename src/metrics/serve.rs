@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{
         HeaderMap, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
     routing::get,
@@ -17,7 +17,7 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
-use super::access::{Access, Permission};
+use crate::access::{Access, Act, Permission, bearer};
 
 /// How Prometheus asks for it.
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -90,13 +90,12 @@ async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
 }
 
 async fn admitted(access: &Access, headers: &HeaderMap) -> Result<(), Response> {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(token) = given.and_then(|value| value.strip_prefix("Bearer ")) else {
+    let Some(token) = bearer(headers) else {
         return Err(unauthorized(
             "send the token of a service account as a bearer token\n",
         ));
     };
-    match access.of(token).await {
+    match access.may(token, &Act::Path("/metrics")).await {
         Ok(Permission::Granted) => Ok(()),
         Ok(Permission::Unknown) => Err(unauthorized("this token is not valid here\n")),
         Ok(Permission::Denied) => {

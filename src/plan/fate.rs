@@ -1,6 +1,13 @@
 //! What becomes of each kind of object on its way from a backup into a sandbox, and why.
 
-use crate::velero::{kinds, results::ObjectId};
+use std::collections::BTreeSet;
+
+use kymaros_webhooks::contain::is_infrastructure;
+
+use crate::velero::{
+    kinds,
+    results::{BackupContents, ObjectId},
+};
 
 /// What becomes of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,11 +132,24 @@ const REWRITTEN: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What a Restore leaves out, as Velero names kinds.
-pub fn excluded_resources() -> impl Iterator<Item = &'static str> {
-    EXCLUDED
+/// Why objects of some groups do not come back.
+const INFRASTRUCTURE: &str = "stands for something outside of the cluster, which its copy would take over";
+
+/// What a Restore leaves out, as Velero names kinds. Those that stand for something outside of the cluster are known by
+/// their groups only, so they are taken from the backup.
+#[must_use]
+pub fn excluded_resources(contents: Option<&BackupContents>) -> Vec<String> {
+    let known = EXCLUDED
         .iter()
-        .flat_map(|(_, resources)| resources.iter().copied())
+        .flat_map(|(_, resources)| resources.iter().copied());
+    let held = contents
+        .into_iter()
+        .flat_map(|contents| contents.objects.values().flatten());
+    let outside = held.filter(|object| is_infrastructure(object.group()));
+    // Velero finds a kind by its singular name, too.
+    let singular = |object: &ObjectId| format!("{}.{}", object.short_kind().to_lowercase(), object.group());
+    let outside: BTreeSet<String> = outside.map(singular).collect();
+    known.map(str::to_owned).chain(outside).collect()
 }
 
 /// What becomes of an object.
@@ -143,6 +163,9 @@ pub fn fate(object: &ObjectId) -> Fate {
     };
     if let Some(why) = reason(EXCLUDED) {
         return Fate::Excluded(why);
+    }
+    if is_infrastructure(object.group()) {
+        return Fate::Excluded(INFRASTRUCTURE);
     }
     reason(REWRITTEN).map_or(Fate::Kept, Fate::Rewritten)
 }
@@ -168,9 +191,27 @@ mod tests {
             "v1/ResourceQuota",
             "batch/v1/Job",
             "restore.kymaros.io/v1alpha1/RestoreTest",
+            "sql.cnrm.cloud.google.com/v1beta1/SQLInstance",
         ] {
             assert!(matches!(of(kind), Fate::Excluded(_)), "{kind}");
         }
+    }
+
+    #[test]
+    fn what_stands_for_something_outside_is_left_out_by_name() {
+        let kinds = serde_json::json!({ "sql.cnrm.cloud.google.com/v1beta1/SQLInstance": ["shop/a", "shop/b"],
+            "v1/Secret": ["shop/c"] });
+        let contents = BackupContents::new(&serde_json::from_value(kinds).unwrap(), Vec::new());
+        let all = excluded_resources(Some(&contents));
+        assert_eq!(
+            all.last().map(String::as_str),
+            Some("sqlinstance.sql.cnrm.cloud.google.com")
+        );
+        assert_eq!(
+            all.len(),
+            excluded_resources(None).len() + 1,
+            "once, and nothing else"
+        );
     }
 
     #[test]

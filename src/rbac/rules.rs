@@ -148,7 +148,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         verbs: &["create"],
         when: Some(SecureMetrics),
         why: "knows who asks for metrics",
-        needed_by: &["src/metrics/access.rs"],
+        needed_by: &["src/access/mod.rs"],
         rarely: &[("create", "somebody reads metrics")],
         ..ANY
     },
@@ -158,7 +158,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         verbs: &["create"],
         when: Some(SecureMetrics),
         why: "knows whether they may",
-        needed_by: &["src/metrics/access.rs"],
+        needed_by: &["src/access/mod.rs"],
         rarely: &[("create", "somebody reads metrics")],
         ..ANY
     },

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::channel::mpsc::UnboundedSender;
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -48,6 +49,8 @@ pub struct RunContext {
     pub restores: Store<Restore>,
     /// All Backups in Velero's namespace.
     pub backups: Store<Backup>,
+    /// Deployments in Velero's namespace.
+    pub velero: Store<Deployment>,
     /// All namespaces.
     pub namespaces: Namespaces,
     /// Whether admission fences sandboxes.

@@ -22,6 +22,7 @@ use crate::{
         Backup, Restore,
         choose::{self, Chosen, NoBackup},
         restore::{RestorePhase, timestamp},
+        server,
     },
     workloads::references::Form,
 };
@@ -68,6 +69,10 @@ pub async fn observe(
         sources: (0..sources).map(|i| memory.sources.get(i)).collect(),
         restores: (0..sources).map(|i| restore(context, &identity, i)).collect(),
         outcomes: (0..sources).map(|i| memory.outcomes.get(i)).collect(),
+        velero_is_down: context
+            .velero
+            .find(server::is_server)
+            .is_some_and(|server| server::is_down(&server)),
         movers: (0..sources).map(|i| memory.movers.get(i)).collect(),
         workloads: came(context, memory, targets.len().max(1)),
         watched_since: memory.watched_since(),

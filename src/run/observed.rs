@@ -52,6 +52,8 @@ pub struct Observed {
     pub restores: Vec<Option<RestoreSeen>>,
     /// What each Restore did.
     pub outcomes: Vec<Fetched<RestoreOutcome>>,
+    /// Velero's server has no pod that is up.
+    pub velero_is_down: bool,
     /// The data movers of each Restore; asked for only when one does not end in time.
     pub movers: Vec<Fetched<Vec<Mover>>>,
     /// What came up; `None` until the watches are complete.

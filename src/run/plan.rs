@@ -8,8 +8,9 @@ use kymaros_crds::domain::{SourceNamespace, Test};
 use super::observed::after;
 use crate::{
     checks::Target,
+    plan::excluded_resources,
     sandbox::{naming::RunIdentity, objects::SandboxPlan},
-    velero::restore::RestorePlan,
+    velero::{restore::RestorePlan, results::BackupContents},
 };
 
 /// Every sandbox of a run, in the order of its sources. `started` is when the run left the queue: its TTL counts
@@ -31,11 +32,18 @@ pub fn sandboxes(identity: &RunIdentity, test: &Test, started: Timestamp) -> Vec
 
 /// The Restore of the n-th backup source.
 #[must_use]
-pub fn restore(identity: &RunIdentity, test: &Test, index: usize, backup: &str) -> RestorePlan {
+pub fn restore(
+    identity: &RunIdentity,
+    test: &Test,
+    index: usize,
+    backup: &str,
+    contents: Option<&BackupContents>,
+) -> RestorePlan {
     RestorePlan {
         name: identity.restore(index),
         backup: backup.to_owned(),
         mapping: mapping(identity, test, index),
+        excluded: excluded_resources(contents),
         label_selector: test
             .sources
             .get(index)

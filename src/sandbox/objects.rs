@@ -150,7 +150,8 @@ impl SandboxPlan {
         }
     }
 
-    /// Defaults for containers that state nothing, since the quota refuses those.
+    /// Defaults for containers that state nothing, since the quota refuses those: a small request, and the whole quota as
+    /// the limit. A smaller limit would kill or slow down what is well in production, and forbid requests above it.
     #[must_use]
     pub fn limit_range(&self) -> LimitRange {
         let quantities = |cpu: &str, memory: &str| {
@@ -164,8 +165,8 @@ impl SandboxPlan {
             spec: Some(LimitRangeSpec {
                 limits: vec![LimitRangeItem {
                     type_: "Container".to_owned(),
-                    default: quantities("500m", "512Mi"),
-                    default_request: quantities("100m", "128Mi"),
+                    default: quantities(&self.quota.cpu, &self.quota.memory),
+                    default_request: quantities(self.quota.least_cpu(), self.quota.least_memory()),
                     ..LimitRangeItem::default()
                 }],
             }),

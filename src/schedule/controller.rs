@@ -66,16 +66,12 @@ pub async fn reconcile(
     if test.metadata.deletion_timestamp.is_some() {
         return delete(&context, &test, &reports).await;
     }
-    if !is_held(&test) {
-        act::set_finalizer(&context.client, &test, true)
-            .await
-            .map_err(ScheduleError::Metadata)?;
-    }
     // Filled in already, unless the webhook was away when the test was written.
     let spec = context.defaults.filled(&test.spec);
     let parsed = match Test::try_from(&spec) {
         Ok(parsed) => parsed,
         Err(invalid) => {
+            hold(&context, &test, holding(&reports).next().is_some()).await?;
             let readiness = Readiness::Invalid(&invalid);
             write_status(&context, &test, &reports, &readiness).await?;
             return Ok(Action::await_change());
@@ -115,6 +111,8 @@ pub async fn reconcile(
         policy: policy.as_deref(),
         previous,
     };
+    let goes_on = decision.start.is_some() || holding(&reports).next().is_some();
+    hold(&context, &test, goes_on).await?;
     carry_out(&context, &test, frozen, &decision).await?;
     let warnings = parsed.schedule.warnings();
     let readiness = Readiness::Ready {
@@ -189,23 +187,33 @@ async fn delete(
     if !is_held(test) {
         return Ok(Action::await_change());
     }
-    let holding: Vec<_> = reports
-        .iter()
-        .filter(|r| r.finalizers().iter().any(|f| f == names::FINALIZER))
-        .collect();
-    if holding.is_empty() {
-        act::set_finalizer(&context.client, test, false)
-            .await
-            .map_err(ScheduleError::Metadata)?;
+    if holding(reports).next().is_none() {
+        hold(context, test, false).await?;
         return Ok(Action::await_change());
     }
-    for report in holding.iter().filter(|r| r.metadata.deletion_timestamp.is_none()) {
+    for report in holding(reports).filter(|r| r.metadata.deletion_timestamp.is_none()) {
         let namespace = report.namespace().unwrap_or_default();
         act::delete_report(&context.client, &namespace, &report.name_any())
             .await
             .map_err(ScheduleError::Report)?;
     }
     Ok(Action::await_change())
+}
+
+/// A test is held while one of its runs has something to clean up, and no longer: whoever deletes an idle one, or its
+/// namespace, waits for nobody.
+async fn hold(context: &ScheduleContext, test: &RestoreTest, held: bool) -> Result<(), ScheduleError> {
+    if is_held(test) == held {
+        return Ok(());
+    }
+    let written = act::set_finalizer(&context.client, test, held).await;
+    written.map_err(ScheduleError::Metadata)
+}
+
+/// Runs that have something to clean up.
+fn holding(reports: &[Arc<RestoreReport>]) -> impl Iterator<Item = &Arc<RestoreReport>> {
+    let is_held = |report: &&Arc<RestoreReport>| report.finalizers().iter().any(|f| f == names::FINALIZER);
+    reports.iter().filter(is_held)
 }
 
 fn is_held(test: &RestoreTest) -> bool {

@@ -8,6 +8,7 @@ pub mod location;
 pub mod movers;
 pub mod restore;
 pub mod results;
+pub mod server;
 pub mod types;
 
 pub use types::{Backup, DownloadRequest, Restore};

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
-use crate::plan::excluded_resources;
-
 use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
 
 /// Labels that the Job controller puts on the pods of a Job.
@@ -21,6 +19,8 @@ pub struct RestorePlan {
     pub backup: String,
     /// Source namespace to sandbox; the targets are the only places this Restore may write to.
     pub mapping: BTreeMap<String, String>,
+    /// Kinds that do not come back.
+    pub excluded: Vec<String>,
     /// The test's label selector.
     pub label_selector: BTreeMap<String, String>,
     /// Labels that tie the Restore to its run.
@@ -57,7 +57,7 @@ pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
         spec: RestoreSpec {
             backup_name: Some(plan.backup.clone()),
             included_namespaces: Some(plan.mapping.keys().cloned().collect()),
-            excluded_resources: Some(excluded_resources().map(str::to_owned).collect()),
+            excluded_resources: Some(plan.excluded.clone()),
             namespace_mapping: Some(plan.mapping.clone()),
             label_selector: Some(selector),
             existing_resource_policy: Some("none".to_owned()),
@@ -141,6 +141,7 @@ mod tests {
             name: "kymaros-1".into(),
             backup: "nightly".into(),
             mapping: BTreeMap::from([("shop".into(), "rp-test-shop".into())]),
+            excluded: crate::plan::excluded_resources(None),
             label_selector: BTreeMap::new(),
             labels: BTreeMap::new(),
             pod_volume_timeout_seconds: 60,

@@ -68,6 +68,23 @@ impl SourceEvidence<'_> {
         }
     }
 
+    /// Who is to blame when nothing of a namespace came back: whoever refused it, and else the backup, which holds nothing.
+    pub(super) fn of_nothing(&self, sandbox: &str) -> Cause {
+        let errors = self
+            .outcome
+            .and_then(|o| o.results.errors.namespaces.as_ref()?.get(sandbox));
+        let causes: Vec<Cause> = errors
+            .into_iter()
+            .flatten()
+            .map(|error| of_error(error))
+            .collect();
+        if !causes.is_empty() && causes.iter().all(|cause| *cause == Cause::Sandbox) {
+            Cause::Sandbox
+        } else {
+            Cause::Backup
+        }
+    }
+
     /// Whether an object is one that the test restores. Without labels it is all of them; with some it is what came, for
     /// the list of a backup does not tell labels.
     pub(super) fn is_selected(&self, namespace: &str, object: &ObjectId) -> bool {
@@ -162,8 +179,18 @@ pub(super) fn of_data_movement(message: &str) -> Cause {
         "corrupt",
         "unable to decrypt",
     ];
+    // A node agent that restarts, or a node that does not start its pods, ends the movement that it had begun.
+    const DISTURBED: &[&str] = &[
+        "mark it as cancel",
+        "marked as cancel",
+        "pod volume restore canceled",
+        "timeout on preparing",
+        "abnormal status",
+        "is canceled",
+    ];
     let lower = message.to_ascii_lowercase();
-    if is_out_of_reach(message) || message == NO_AGENT {
+    let disturbed = DISTURBED.iter().any(|words| lower.contains(words));
+    if is_out_of_reach(message) || disturbed || message == NO_AGENT {
         Cause::Sandbox
     } else if GONE.iter().any(|words| lower.contains(words)) {
         Cause::Backup
@@ -186,6 +213,8 @@ pub(super) fn of_error(message: &str) -> Cause {
         "minimum cpu",
         "maximum cpu",
         "maximum memory",
+        // The limit range of the sandbox.
+        "must be less than or equal to",
         "provided port is already allocated",
         "may not be used when",
     ]) {
@@ -198,7 +227,11 @@ pub(super) fn of_error(message: &str) -> Cause {
         "error downloading backup",
     ]) {
         Cause::Backup
-    } else if says(&["pod volume restore failed", "data path"]) {
+    } else if says(&[
+        "pod volume restore failed",
+        "pod volume restore canceled",
+        "data path",
+    ]) {
         of_data_movement(message)
     } else {
         Cause::RestoreEngine
@@ -221,6 +254,9 @@ mod tests {
         let alone =
             "node-agent pod is not running in node n: daemonset pod not found in running state in node n";
         assert_eq!(of_error(alone), Cause::Sandbox);
+        let limited = "error restoring pods/sb/web: Pod \"web\" is invalid: spec.containers[0].resources.requests: \
+                       Invalid value: \"3\": must be less than or equal to cpu limit of 2";
+        assert_eq!(of_error(limited), Cause::Sandbox);
         let cut = "error downloading backup: gzip: invalid header";
         assert_eq!((of_error(cut), of_failure(cut)), (Cause::Backup, Cause::Backup));
         let gone = "error downloading backup: NoSuchKey: the specified key does not exist";
@@ -240,6 +276,12 @@ mod tests {
         assert_eq!(of_data_movement(away), Cause::Sandbox);
         assert_eq!(of_data_movement("no space left on device"), Cause::RestoreEngine);
         assert_eq!(of_data_movement(NO_AGENT), Cause::Sandbox);
+        let disturbed = "Resume InProgress PVR failed with error bad node, mark it as cancel";
+        assert_eq!(of_data_movement(disturbed), Cause::Sandbox);
+        assert_eq!(
+            of_error("pod volume restore canceled: found a data path"),
+            Cause::Sandbox
+        );
         let dropped = "pod volume restore failed: data path restore failed: unable to open object: da0ce6: BLOB not found";
         assert_eq!(of_error(dropped), Cause::Backup);
     }

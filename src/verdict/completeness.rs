@@ -188,7 +188,7 @@ fn nothing_restored(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) {
             findings.push(Finding {
                 level: FindingLevel::Completeness,
                 severity: Severity::Error,
-                cause: Cause::Backup,
+                cause: source.of_nothing(sandbox),
                 object: Some(format!("Namespace/{namespace}")),
                 message: format!("{NOTHING} namespace {namespace}"),
             });

@@ -52,6 +52,30 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
     level
 }
 
+/// A name in another namespace, or with its own namespace in it, which leads out of the sandbox to nothing. Whoever
+/// needs it cannot work there, and that says nothing about the backup. `of` is what names it; all that is restored when
+/// there is none. A `ConfigMap` may be anybody's.
+pub(super) fn blocked<'a>(
+    evidence: &Evidence<'a>,
+    source: Option<&str>,
+    of: Option<&str>,
+) -> Option<&'a Reference> {
+    let references = evidence.came.into_iter().flat_map(|came| &came.references);
+    let mut of_these = references.filter(|(namespace, reference)| {
+        source.is_none_or(|source| namespace == source)
+            && of.is_none_or(|of| reference.from == of || reference.from.starts_with("ConfigMap/"))
+    });
+    of_these.find_map(|(_, reference)| (reference.namespace != "kube-system").then_some(reference))
+}
+
+/// Why it does not work.
+pub(super) fn out_of_reach(reference: &Reference) -> String {
+    format!(
+        "{} names {}.{}, which a sandbox does not reach",
+        reference.from, reference.service, reference.namespace
+    )
+}
+
 /// Every cluster has these, wherever a backup is restored.
 fn belongs_to_cluster(reference: &Reference) -> bool {
     (reference.service == "kubernetes" && reference.namespace == "default")

@@ -2,7 +2,7 @@
 
 use kymaros_crds::{Cause, CheckResult, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level};
+use super::{Evidence, Level, dependencies};
 
 const MAX: u32 = 20;
 
@@ -28,17 +28,21 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
         .filter(|c| c.status == CheckResult::Pass)
         .count();
     for check in evidence.checks.iter().filter(|c| c.status != CheckResult::Pass) {
-        let cause = if check.status == CheckResult::Skip {
+        let blocked = dependencies::blocked(evidence, check.namespace.as_deref(), None);
+        let cause = if check.status == CheckResult::Skip || blocked.is_some() {
             Cause::Sandbox
         } else {
             Cause::Application
         };
+        let why = blocked.map_or_else(String::new, |name| {
+            format!("; {}", dependencies::out_of_reach(name))
+        });
         findings.push(Finding {
             level: FindingLevel::InternalHealth,
             severity: Severity::Error,
             cause,
             object: Some(format!("check {}", check.name)),
-            message: format!("check {} failed: {}", check.name, check.message),
+            message: format!("check {} failed: {}{why}", check.name, check.message),
         });
     }
     let all = evidence.expected_checks;

@@ -2,8 +2,8 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level, blame};
-use crate::workloads::{Trouble, Workload};
+use super::{Evidence, Level, blame, dependencies};
+use crate::workloads::{Trouble, Workload, WorkloadState};
 
 const MAX: u32 = 20;
 
@@ -85,6 +85,17 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
         return gave_up;
     }
     match &trouble.missing {
+        None if trouble.cause == Cause::Application
+            && !matches!(workload.state, WorkloadState::Hopeless(_)) =>
+        {
+            match dependencies::blocked(evidence, Some(&workload.source), Some(&workload.object)) {
+                None => (trouble.cause, trouble.message.clone()),
+                Some(name) => {
+                    let why = dependencies::out_of_reach(name);
+                    (Cause::Sandbox, format!("{}; {why}", trouble.message))
+                }
+            }
+        }
         None => (trouble.cause, trouble.message.clone()),
         Some((kind, name)) => {
             let (cause, why) = who_lost(evidence, &workload.source, kind, name);

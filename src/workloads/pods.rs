@@ -49,7 +49,7 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
         return PodState::Gone(failed(pod));
     }
     for container in containers(pod) {
-        if let Some(state) = judge_container(container) {
+        if let Some(state) = judge_container(pod, container) {
             return state;
         }
     }
@@ -150,7 +150,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     init.chain(main_containers(pod))
 }
 
-fn judge_container(container: &ContainerStatus) -> Option<PodState> {
+fn judge_container(pod: &Pod, container: &ContainerStatus) -> Option<PodState> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let message = waiting.message.as_deref().unwrap_or_default();
@@ -169,7 +169,7 @@ fn judge_container(container: &ContainerStatus) -> Option<PodState> {
             PodState::Hopeless,
         )),
         "CrashLoopBackOff" => {
-            let trouble = crashed(container).unwrap_or_else(|| {
+            let trouble = crashed(pod, container).unwrap_or_else(|| {
                 Trouble::new(
                     Cause::Application,
                     format!("container {name} exits again and again"),
@@ -268,8 +268,15 @@ fn last_try(container: &ContainerStatus) -> Option<Timestamp> {
     ended(container)?.started_at.as_ref().map(|t| t.0)
 }
 
-fn crashed(container: &ContainerStatus) -> Option<Trouble> {
+fn crashed(pod: &Pod, container: &ContainerStatus) -> Option<Trouble> {
     let ended = ended(container)?;
+    if ended.reason.as_deref() == Some("OOMKilled") && is_limited_by_sandbox(pod, &container.name) {
+        let message = format!(
+            "container {} states no limit and used more than the sandbox's whole memory; raise sandbox.resourceQuota.memory",
+            container.name
+        );
+        return Some(Trouble::new(Cause::Sandbox, message));
+    }
     let why = match ended.reason.as_deref() {
         Some(reason) if reason != "Error" && reason != "Completed" => format!(" ({reason})"),
         _ => String::new(),
@@ -279,6 +286,21 @@ fn crashed(container: &ContainerStatus) -> Option<Trouble> {
         container.name, ended.exit_code, container.restart_count
     );
     Some(Trouble::new(Cause::Application, message))
+}
+
+/// Whether the memory limit of a container is not its own, in the words of the API server's plugin that put it there:
+/// `LimitRanger plugin set: cpu, memory request for container a; memory limit for container b`.
+fn is_limited_by_sandbox(pod: &Pod, container: &str) -> bool {
+    let annotations = pod.metadata.annotations.as_ref();
+    let set = annotations.and_then(|all| all.get("kubernetes.io/limit-ranger"));
+    let mut parts = set.into_iter().flat_map(|set| set.split([';', ':']));
+    parts.any(|part| {
+        let limits = part
+            .trim()
+            .strip_suffix(container)
+            .and_then(|rest| rest.strip_suffix(" limit for container "));
+        limits.is_some_and(|limits| limits.split(", ").any(|limit| limit == "memory"))
+    })
 }
 
 fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
@@ -294,7 +316,10 @@ fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
     if awaits_data(pod) {
         return Trouble::new(Cause::RestoreEngine, "its volumes are still being restored");
     }
-    if let Some(crashed) = main_containers(pod).filter(|c| !c.ready).find_map(crashed) {
+    if let Some(crashed) = main_containers(pod)
+        .filter(|c| !c.ready)
+        .find_map(|c| crashed(pod, c))
+    {
         return crashed;
     }
     let last = warnings.last().map(|w| format!(": {w}")).unwrap_or_default();
@@ -319,6 +344,40 @@ mod tests {
             "state": { "waiting": { "reason": reason, "message": message } },
             "lastState": { "terminated": { "exitCode": 3 } },
         }]}))
+    }
+
+    #[test]
+    fn memory_that_the_sandbox_limits_is_not_the_applications_fault() {
+        let killed = |by: &str| {
+            let mut pod = pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{
+                "name": "app", "image": "shop:1", "imageID": "", "ready": false, "restartCount": 5,
+                "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+                "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } }] }));
+            let mark = ("kubernetes.io/limit-ranger".to_owned(), by.to_owned());
+            pod.metadata.annotations = Some([mark].into());
+            match judge(&pod, &[]) {
+                PodState::Crashing(trouble, _) => trouble.cause,
+                other => panic!("{other:?}"),
+            }
+        };
+        let set = "LimitRanger plugin set: ";
+        assert_eq!(
+            killed(&format!(
+                "{set}cpu, memory request for container app; cpu, memory limit for container app"
+            )),
+            Cause::Sandbox
+        );
+        assert_eq!(
+            killed(&format!("{set}memory limit for container app")),
+            Cause::Sandbox
+        );
+        for own in [
+            "cpu limit for container app",
+            "memory limit for container other",
+            "memory request for container app",
+        ] {
+            assert_eq!(killed(&format!("{set}{own}")), Cause::Application, "{own}");
+        }
     }
 
     fn hopeless(pod: &Pod) -> Trouble {

@@ -125,7 +125,7 @@ fn services(from: &str, text: &str) -> BTreeSet<Reference> {
         LazyLock::new(|| Regex::new(&format!(r"\b({LABEL})\.({LABEL})\.svc\b")).ok());
     static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(&format!(
-            r"(?:://(?:[^\s/@]*@)?({LABEL})\.({LABEL})(?:[:/\s]|$))|(?:(?:^|[\s=@,])({LABEL})\.({LABEL}):\d)|(?:^({LABEL})\.({LABEL})$)"
+            r#"(?:://(?:[^\s/@]*@)?({LABEL})\.({LABEL})(?:[:/\s"';,)]|\]|$))|(?:(?:^|[\s=@,"';(\[])({LABEL})\.({LABEL}):\d)|(?:^({LABEL})\.({LABEL})$)"#
         ))
         .ok()
     });
@@ -177,6 +177,9 @@ mod tests {
             "http://db.data/x",
             "http://u:p@db.data:80",
             "host=db.data:5432",
+            r#"{"url":"http://db.data"}"#,
+            r#"{"host": "db.data:5432"}"#,
+            "['db.data:9092']",
         ] {
             assert_eq!(named(text), one("db", "data", Form::Short), "{text}");
         }

@@ -36,6 +36,14 @@ pub(super) fn bytes(text: &str) -> Result<(), InvalidQuantity> {
     }
 }
 
+/// The smaller of two quantities.
+pub(super) fn least<'a>(one: &'a str, other: &'a str) -> &'a str {
+    match (value(one), value(other)) {
+        (Some(a), Some(b)) if b < a => other,
+        _ => one,
+    }
+}
+
 /// The number a quantity stands for; precise enough to compare it with a bound.
 fn value(text: &str) -> Option<f64> {
     let end = text

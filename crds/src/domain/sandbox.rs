@@ -41,6 +41,20 @@ pub struct Quota {
     pub pods: u32,
 }
 
+impl Quota {
+    /// What a container asks for that states nothing: a little, and never more than all there is.
+    #[must_use]
+    pub fn least_cpu(&self) -> &str {
+        quantity::least("100m", &self.cpu)
+    }
+
+    /// The same for memory.
+    #[must_use]
+    pub fn least_memory(&self) -> &str {
+        quantity::least("128Mi", &self.memory)
+    }
+}
+
 impl Sandbox {
     const PREFIX: &str = "rp-test";
     const TTL: Duration = Duration::from_mins(30);

@@ -8,7 +8,10 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{MetricsAddress, MetricsArgs};
-use crate::metrics::{self, Access, Served};
+use crate::{
+    access::Access,
+    metrics::{self, Served},
+};
 
 /// None: they are served nowhere.
 pub(super) fn listener(args: &MetricsArgs) -> anyhow::Result<Option<TcpListener>> {

@@ -51,6 +51,20 @@ use crate::{
 
 pub(super) use self::settings::Args;
 
+/// Whether there is a license.
+const LICENSE: &str = "license";
+/// What is to be known before the process is ready.
+const WAITS_FOR: [&str; 9] = [
+    "reports",
+    "tests",
+    "policies",
+    "restores",
+    "backups",
+    "namespaces",
+    "volumes",
+    "velero",
+    LICENSE,
+];
 /// Longest time a graceful stop may take.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -67,16 +81,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .context("no cluster: neither a service account nor a kubeconfig works")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), velero_namespace = %args.velero_namespace, "starts");
-    let readiness = Readiness::waiting_for(&[
-        "reports",
-        "tests",
-        "policies",
-        "restores",
-        "backups",
-        "namespaces",
-        "volumes",
-        "velero",
-    ]);
+    let readiness = Readiness::waiting_for(&WAITS_FOR);
     let (certificates, keep_certificates) =
         Certificates::start(client.clone(), certificates::settings(&args)?, stop.clone())
             .context("TLS cannot be served")?;
@@ -90,6 +95,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     );
     let give_back = CancellationToken::new();
     let (leading, lead) = leadership::contend(&args, give_back.clone()).await?;
+    tokio::spawn(ready_with_license(license.clone(), readiness.clone()));
     let warnings = Warnings {
         recorder: recorder(&client),
         pod: Warnings::pod(&args.namespace, pod_name()),
@@ -173,6 +179,17 @@ async fn stop_on_signal(stop: CancellationToken) {
     std::process::exit(130);
 }
 
+/// What is not known yet is not refused, but nobody should have to try twice either.
+async fn ready_with_license(mut license: watch::Receiver<License>, readiness: Readiness) {
+    if license
+        .wait_for(|license| license.known().is_some())
+        .await
+        .is_ok()
+    {
+        readiness.done(LICENSE);
+    }
+}
+
 /// Everything that the parts of the operator are made of.
 struct Wiring<'a> {
     args: &'a Args,
@@ -241,6 +258,7 @@ impl Wiring<'_> {
             reports: reports.clone(),
             restores,
             backups,
+            velero: stores.velero.clone(),
             namespaces: namespaces.clone(),
             admission: self.admission,
             operator: objects::Operator {

@@ -10,7 +10,7 @@ use kymaros_crds::{Cause, RestoreReport, RunResult};
 use kymaros_webhooks::validate::TestName;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::stored;
+use crate::history::Ended;
 
 /// Seconds: those of 0.6.9.
 const BUCKETS: [f64; 8] = [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.0, 7680.0];
@@ -83,7 +83,7 @@ impl RunsSeen {
 
 impl State {
     fn take(&mut self, report: &RestoreReport) {
-        let Some(ended) = stored::ended(report) else {
+        let Some(ended) = Ended::of(report) else {
             return;
         };
         let uid = report.uid().unwrap_or_default();

@@ -40,6 +40,10 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             }
         }
     }
+    if let Some(finding) = starting::escape(observed, settings).filter(|_| decision.status.reason.is_none()) {
+        decision.status.reason = Some(starting::ESCAPE.to_owned());
+        decision.find(finding);
+    }
     if let Some(why) = start_over::disturbance(observed, &decision.status) {
         return start_over::begin(decision, why, now);
     }
@@ -117,6 +121,7 @@ fn finish(decision: &mut Decision, settings: Option<&Settings>, now: Timestamp) 
         .zip(decision.status.started_at.as_ref())
         .map(|(settings, started)| after(started.0, settings.test.sandbox.ttl));
     let keep = settings.is_some_and(|s| keeps(s.test.sandbox.retention, &decision.status))
+        && decision.status.reason.as_deref() != Some(starting::ESCAPE)
         && expires.is_some_and(|at| at > now)
         && !decision.status.sandboxes.is_empty();
     if keep {

@@ -90,6 +90,9 @@ fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
     if restores.all(|r| r.phase == RestorePhase::New) {
         return Some((Cause::Sandbox, "Velero had not taken up the restore"));
     }
+    if observed.velero_is_down {
+        return Some((Cause::Sandbox, "Velero was restoring, and is down"));
+    }
     if observed.movers.iter().any(Fetched::is_pending) {
         return None;
     }

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{Cause, RestoreStatusSummary, RunPhase};
 
-use super::{Decision, Effect, run_error, start_over, timeline};
+use super::{Decision, Effect, run_error, start_over, starting, timeline};
 use crate::{
     run::{
-        observed::{Observed, RestoreSeen, Settings, after},
+        observed::{Fetched, Observed, RestoreSeen, Settings, after},
         plan,
     },
     velero::restore::RestorePhase,
@@ -38,11 +38,16 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                 if vanished(observed).is_some() {
                     return deleted(decision, &name, now);
                 }
+                // A restart forgets what the backup holds, and some of it must not come back.
+                if starting::forgot_contents(observed, decision, index) {
+                    return;
+                }
                 decision.effects.push(Effect::CreateRestore(plan::restore(
                     &observed.identity,
                     &settings.test,
                     index,
                     &backup,
+                    observed.contents.get(index).and_then(Fetched::get),
                 )));
                 return;
             }
@@ -71,7 +76,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         timeline::moment(&mut decision.status, "velero", from, to);
     }
     decision.enter(RunPhase::Starting, now);
-    super::starting::decide(observed, settings, decision, now);
+    starting::decide(observed, settings, decision, now);
 }
 
 /// A Restore that was there and is not any more. Velero itself deletes the Restores of a Backup that is deleted.

@@ -17,7 +17,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         return start_over::begin(decision, why, now);
     }
     if let Some(finding) = escape(observed, settings) {
-        return decision.end("Escape", finding, now);
+        return decision.end(ESCAPE, finding, now);
     }
     let deadline = deadline(observed, settings, now);
     let Some(came) = &observed.workloads else {
@@ -52,8 +52,11 @@ pub(super) fn unseen() -> Finding {
     run_error(Cause::Sandbox, None, message)
 }
 
+/// Why a run was ended whose restore went beyond its plan. Nothing of it is kept for people to look at.
+pub(super) const ESCAPE: &str = "Escape";
+
 /// What came back is held against the plan. Cleanup, which follows at once, begins with the workloads.
-fn escape(observed: &Observed, settings: &Settings) -> Option<Finding> {
+pub(super) fn escape(observed: &Observed, settings: &Settings) -> Option<Finding> {
     let escapes = observed
         .outcomes
         .iter()
@@ -96,6 +99,11 @@ pub(super) fn fetch(observed: &Observed, decision: &mut Decision, index: usize) 
             location: backup.and_then(|b| b.location.clone()),
         });
     }
+    forgot_contents(observed, decision, index);
+}
+
+/// Asks for what a backup holds when a restart forgot it.
+pub(super) fn forgot_contents(observed: &Observed, decision: &mut Decision, index: usize) -> bool {
     let forgotten = observed.contents.get(index).is_none_or(Fetched::is_pending);
     if let (true, Some(backup)) = (forgotten, observed.status.sources.get(index)) {
         decision.effects.push(Effect::FetchContents {
@@ -103,6 +111,7 @@ pub(super) fn fetch(observed: &Observed, decision: &mut Decision, index: usize) 
             backup: backup.clone(),
         });
     }
+    forgotten
 }
 
 /// Start-up and checks have `healthChecks.timeout` from the end of the last Restore.

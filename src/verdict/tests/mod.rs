@@ -1,5 +1,6 @@
 //! From what a run has seen to its verdict.
 
+mod isolation;
 mod unread;
 mod volumes;
 

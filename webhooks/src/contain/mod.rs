@@ -1,5 +1,6 @@
 //! What Velero restores for a run of ours lands in a sandbox of that run, and on no volume of production.
 
+mod infrastructure;
 mod place;
 mod volumes;
 
@@ -14,6 +15,7 @@ use crate::{
     request::{Request, described, label, name, namespace, target, username},
 };
 
+pub use infrastructure::is_infrastructure;
 pub use place::{Place, place};
 pub(crate) use volumes::{POD_SPECS, reaches_outside};
 
@@ -79,6 +81,10 @@ fn restored(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
         Some(sandbox) if sandbox.run_uid != run_uid => {
             Answer::Deny(denial(request, "the namespace is the sandbox of another run"))
         }
+        Some(_) if is_infrastructure(target(request).group) => Answer::Deny(denial(
+            request,
+            "it stands for something outside of the cluster, which its copy would take over",
+        )),
         Some(_) => match request.object.as_ref().and_then(|o| reaches_outside(&o.data)) {
             None => Answer::allow(),
             Some(volume) => Answer::Deny(denial(request, &volume)),

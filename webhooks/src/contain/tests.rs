@@ -46,6 +46,18 @@ fn a_restore_of_ours_lands_in_its_own_sandbox() {
 }
 
 #[test]
+fn what_stands_for_something_outside_of_the_cluster_is_never_copied() {
+    let why = "outside of the cluster";
+    refused(
+        restored("sqlinstances.sql.cnrm.cloud.google.com", OURS).within(LIVE),
+        why,
+    );
+    refused(restored("buckets.s3.aws.upbound.io", OURS).within(LIVE), why);
+    passes(restored("clusters.postgresql.cnpg.io", OURS).within(LIVE));
+    passes(restored("buckets.s3.aws.upbound.io", "friday").within("production"));
+}
+
+#[test]
 fn restores_of_people_are_their_own_business() {
     passes(restored("deployments.apps", "friday").within("production"));
     passes(restored("deployments.apps", "kymaros-of-a-person").within("production"));

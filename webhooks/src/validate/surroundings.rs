@@ -123,7 +123,7 @@ fn license(spec: &RestoreTestSpec, old: Option<&Value>, known: &dyn Known, verdi
         let why = license.why.map(|why| format!(" ({why})")).unwrap_or_default();
         let message = format!(
             "needs the {needed} tier, and this cluster has {}{why}; write a test for each backup source instead, or put \
-             a license into the Secret {LICENSE_SECRET}",
+             a license into its Secret ({LICENSE_SECRET}, unless the chart's value license.existingSecret names another)",
             license.tier
         );
         let sources = if wanted == 1 { "source" } else { "sources" };

@@ -11,7 +11,14 @@ use crate::{
 };
 
 /// Tests that need the inside of the test cluster: its storage, its network, its programs.
-const INSIDE: [&str; 5] = ["certificates", "network_policy", "policies", "process", "storage"];
+const INSIDE: [&str; 6] = [
+    "certificates",
+    "foreign_kinds",
+    "network_policy",
+    "policies",
+    "process",
+    "storage",
+];
 
 /// What to leave out.
 #[derive(clap::Args, Debug)]

@@ -108,6 +108,66 @@ fn a_velero_that_does_not_work_is_never_a_failed_backup() {
 }
 
 #[test]
+fn a_velero_that_goes_down_in_the_middle_is_never_a_failed_backup() {
+    let script = Script {
+        restore_ends: RestorePhase::InProgress,
+        ..Script::healthy()
+    };
+    let result = |down: bool| {
+        let mut world = World::new(script.clone(), &spec());
+        until(&mut world, RunPhase::Restoring);
+        world.advance();
+        world.reconcile(None);
+        world.velero_is_down = down;
+        world.pass(1200);
+        until(&mut world, RunPhase::Completed);
+        (world.status.result, world.status.cause)
+    };
+    assert_eq!(
+        result(true),
+        (Some(RunResult::Inconclusive), Some(Cause::Sandbox))
+    );
+    assert_eq!(result(false), (Some(RunResult::Fail), Some(Cause::RestoreEngine)));
+}
+
+#[test]
+fn a_restore_that_goes_beyond_its_plan_ends_the_run_and_nothing_of_it_is_kept() {
+    let mut retained = spec();
+    retained["sandbox"]["retention"] = "UntilTTL".into();
+    let mut world = World::new(Script::healthy(), &retained);
+    world.escapes = true;
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.reason.as_deref(), Some("Escape"));
+    assert_eq!(world.status.result, Some(RunResult::Fail));
+    let said = world
+        .status
+        .findings
+        .iter()
+        .any(|f| f.message.contains("NetworkPolicy/open"));
+    assert!(said, "{:?}", world.status.findings);
+    assert!(world.is_clean());
+}
+
+#[test]
+fn after_a_restart_nothing_is_restored_before_it_is_known_what_must_not_come_back() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Restoring);
+    assert!(world.restore.is_none());
+    world.crash();
+    let asks = |world: &World| decide(&world.observe(), world.now).effects;
+    let restores = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::CreateRestore(_)));
+    let effects = asks(&world);
+    assert!(!restores(&effects), "{effects:?}");
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::FetchContents { .. })),
+        "{effects:?}"
+    );
+    world.reconcile(None);
+    world.advance();
+    assert!(restores(&asks(&world)));
+}
+
+#[test]
 fn an_application_that_does_not_come_up_loses_its_points() {
     let world = story(Script {
         comes_up: false,

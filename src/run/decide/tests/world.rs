@@ -72,6 +72,10 @@ pub(super) struct World {
     pub foreign: bool,
     /// Velero cannot delete a Restore while its storage location is down.
     pub storage_is_down: bool,
+    /// Velero's server has no pod that is up.
+    pub velero_is_down: bool,
+    /// A kind that must not come back does.
+    pub escapes: bool,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
     /// What carried finalizers of somebody else.
@@ -144,6 +148,8 @@ impl World {
             released: false,
             foreign: false,
             storage_is_down: false,
+            velero_is_down: false,
+            escapes: false,
             sandboxes_stay: false,
             freed: vec![],
             sandboxes: BTreeMap::new(),
@@ -310,6 +316,7 @@ impl World {
             }],
             restores: vec![self.restore.clone()],
             outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
+            velero_is_down: self.velero_is_down,
             movers: vec![if self.memory.asked_movers {
                 Fetched::Here(Arc::new(vec![]))
             } else {
@@ -341,7 +348,13 @@ impl World {
         let sandbox = plan::mapping(&identity(), &self.settings.test, 0)
             .remove(SOURCE)
             .unwrap();
-        let objects = contents().objects.remove(SOURCE).unwrap();
+        let mut objects = contents().objects.remove(SOURCE).unwrap();
+        if self.escapes {
+            objects.insert(ObjectId {
+                kind: "networking.k8s.io/v1/NetworkPolicy".into(),
+                name: "open".into(),
+            });
+        }
         let present = objects.into_iter().map(|o| (o, ItemAction::Present)).collect();
         let mut outcome = RestoreOutcome {
             restored: RestoredObjects {

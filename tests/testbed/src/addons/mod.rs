@@ -3,6 +3,7 @@
 
 mod dns;
 pub mod images;
+mod kinds;
 mod kubectl;
 mod roles;
 mod storage;
@@ -11,6 +12,7 @@ mod wait;
 
 use anyhow::Result;
 use kube::Client;
+use serde_json::Value;
 
 pub(crate) use kubectl::apply;
 pub use wait::{Waiting, missing};
@@ -23,8 +25,18 @@ use crate::progress::Progress;
 ///
 /// When the API server refuses something.
 pub async fn install_basics() -> Result<()> {
-    let documents = [roles::documents(), storage::documents(), dns::documents()].concat();
+    let documents = everything();
     apply(&documents).await
+}
+
+fn everything() -> Vec<Value> {
+    [
+        roles::documents(),
+        storage::documents(),
+        kinds::documents(),
+        dns::documents(),
+    ]
+    .concat()
 }
 
 /// Waits until all of it works.
@@ -39,7 +51,7 @@ pub async fn wait_until_ready(client: &Client, progress: &dyn Progress) -> Resul
 /// Everything that is installed, as text: another text is another cluster.
 #[must_use]
 pub(crate) fn fingerprint() -> String {
-    let documents = [roles::documents(), storage::documents(), dns::documents()].concat();
+    let documents = everything();
     let documents: Vec<String> = documents.iter().map(ToString::to_string).collect();
     format!("{}\n{}", documents.join("\n"), velero::fingerprint())
 }

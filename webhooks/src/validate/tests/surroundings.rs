@@ -103,7 +103,7 @@ fn more_sources_need_the_team_tier() {
         "this cluster has Community",
         "expired at 2027-12-31",
         "a test for each backup source",
-        "the Secret kymaros-license",
+        "its Secret (kymaros-license",
     ] {
         assert!(error.message.contains(said), "{error}");
     }

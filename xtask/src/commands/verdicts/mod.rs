@@ -33,8 +33,8 @@ pub struct Args {
     /// How many are played at the same time
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
     at_once: u16,
-    /// Write the table into docs/verdicts.md
-    #[arg(long)]
+    /// Write the table into docs/verdicts.md; of all cases only
+    #[arg(long, conflicts_with_all = ["short", "filter"])]
     publish: bool,
 }
 

@@ -1,0 +1,94 @@
+//! What a sandbox keeps from working is not the backup's fault, nor the application's.
+
+use super::*;
+
+fn names(service: &str, namespace: &str, from: &str) -> (String, Reference) {
+    let reference = Reference {
+        from: from.into(),
+        service: service.into(),
+        namespace: namespace.into(),
+        form: Form::Qualified,
+    };
+    ("shop".to_owned(), reference)
+}
+
+fn crashing(seen: &mut Seen) {
+    seen.came.workloads[0].ready = 0;
+    seen.came.workloads[0].state = WorkloadState::Crashing {
+        trouble: Trouble::new(Cause::Application, "container c exits with code 1"),
+        tried: None,
+    };
+}
+
+#[test]
+fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
+    let mut seen = Seen::healthy();
+    crashing(&mut seen);
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::Application),
+        "nothing else explains it"
+    );
+    for from in ["Deployment/web", "ConfigMap/settings"] {
+        seen.came.references = vec![names("db", "shop", from)];
+        let verdict = seen.judge();
+        let result = (verdict.result, verdict.cause);
+        assert_eq!(result, (RunResult::Inconclusive, Some(Cause::Sandbox)), "{from}");
+        let said = verdict.findings.iter().any(|f| {
+            f.message
+                .contains("names db.shop, which a sandbox does not reach")
+        });
+        assert!(said, "{:?}", verdict.findings);
+    }
+    seen.came.references = vec![names("db", "shop", "Deployment/other")];
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::Application),
+        "it is another one that names it"
+    );
+}
+
+#[test]
+fn an_image_that_does_not_exist_is_no_matter_of_the_network() {
+    let mut seen = Seen::healthy();
+    seen.came.references = vec![names("db", "shop", "Deployment/web")];
+    seen.troubled(Trouble::new(Cause::Application, "image x:1 does not exist"));
+    assert_eq!(seen.judge().cause, Some(Cause::Application));
+}
+
+#[test]
+fn a_check_of_what_needs_the_outside_says_nothing_when_it_fails() {
+    let mut seen = Seen::healthy();
+    seen.checks[1].status = CheckResult::Fail;
+    assert_eq!(seen.judge().result, RunResult::Fail);
+    seen.came.references = vec![names("db", "data", "Deployment/web")];
+    assert_eq!(seen.judge().result, RunResult::Inconclusive);
+}
+
+#[test]
+fn an_empty_restore_is_the_fault_of_whoever_refused_all_of_it() {
+    let mut seen = Seen::healthy();
+    for action in seen.outcome.restored.objects.get_mut("sb").unwrap().values_mut() {
+        *action = ItemAction::Failed;
+    }
+    seen.came.workloads.clear();
+    let refused =
+        |what: &str| format!("error restoring {what}: admission webhook \"x\" denied the request: no");
+    let all = [
+        "deployments.apps/sb/web",
+        "secrets/sb/s",
+        "persistentvolumeclaims/sb/d",
+    ];
+    let mut errors: Vec<String> = all.iter().map(|what| refused(what)).collect();
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), errors.clone())].into());
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Inconclusive, Some(Cause::Sandbox)),
+        "{:?}",
+        verdict.findings
+    );
+    errors[0] = "error restoring deployments.apps/sb/web: odd".to_owned();
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), errors)].into());
+    assert_eq!(seen.judge().result, RunResult::Fail);
+}
