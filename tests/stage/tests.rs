@@ -142,12 +142,6 @@ impl Stage {
     pub async fn goes_on(&mut self, name: &str) -> Result<()> {
         let home = self.home(name)?.to_owned();
         let tests = Api::<RestoreTest>::namespaced(self.scene.client.clone(), &home);
-        let held = await_condition(tests.clone(), name, |test: Option<&RestoreTest>| {
-            test.is_some_and(|test| test.finalizers().iter().any(|f| f == names::FINALIZER))
-        });
-        tokio::time::timeout(std::time::Duration::from_mins(1), held)
-            .await
-            .context("the test is not taken over")??;
         let reports = Api::<RestoreReport>::namespaced(self.scene.client.clone(), &home);
         let before = reports.list(&ListParams::default()).await?.items.len();
         let immediate = json!({ "spec": { "sandbox": { "retention": "Immediate" } } });
@@ -155,6 +149,13 @@ impl Stage {
             .patch(name, &PatchParams::default(), &Patch::Merge(&immediate))
             .await?;
         trigger(&tests, name).await?;
+        // As long as a run goes on, its test is held.
+        let held = await_condition(tests.clone(), name, |test: Option<&RestoreTest>| {
+            test.is_some_and(|test| test.finalizers().iter().any(|f| f == names::FINALIZER))
+        });
+        tokio::time::timeout(std::time::Duration::from_mins(1), held)
+            .await
+            .context("no run was made")??;
         crate::story::report_when(&self.scene.client, &home, name, "another run", |report| {
             report.spec.trigger == Some(kymaros_crds::Trigger::Annotation)
                 && phase(report) == Some(RunPhase::Completed)
