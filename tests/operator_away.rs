@@ -19,7 +19,7 @@ use kube::{
 use kymaros_crds::{RestoreReport, RestoreTest};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, scale, unique, wait_ready};
 use serde_json::json;
-use story::{SMALL, gone, run, spec};
+use story::{SMALL, answers, gone, run, spec};
 
 /// The configuration of the validating webhooks.
 const WEBHOOKS: &str = "kymaros";
@@ -98,32 +98,6 @@ async fn unvalidated(client: &Client, namespace: &str) -> Result<()> {
     };
     configurations.create(&PostParams::default(), &saved).await?;
     stored.map(drop)
-}
-
-/// Waits until the API server reaches the webhooks again.
-async fn answers(client: &Client, namespace: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut ticks = tokio::time::interval(Duration::from_millis(100));
-    let test: RestoreTest = serde_json::from_value(json!({
-        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
-        "metadata": { "name": "asked", "namespace": namespace }, "spec": story::spec(&["shop"], "none", json!({})),
-    }))?;
-    let dry = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    let mut in_a_row = 0;
-    while in_a_row < 5 {
-        ticks.tick().await;
-        let answer = Api::<RestoreTest>::namespaced(client.clone(), namespace)
-            .create(&dry, &test)
-            .await;
-        in_a_row = if answer.is_ok() { in_a_row + 1 } else { 0 };
-        if Instant::now() > deadline {
-            answer.context("the webhooks never answered again")?;
-        }
-    }
-    Ok(())
 }
 
 async fn says_what_is_wrong(client: &Client, namespace: &str) -> Result<()> {

@@ -15,7 +15,7 @@ use kymaros_testbed::scene::{Backup, Scene, apply, backup, deploy_shop, unique, 
 use serde_json::{Value, json};
 
 use super::{Stage, is_gone};
-use crate::story::{SMALL, finished, gone, phase, run, spec};
+use crate::story::{SMALL, answers, finished, gone, phase, run, spec};
 
 /// Takes a field out of a definition: the one that an older chart had.
 pub fn forget_suspend(template: &Path) -> Result<()> {
@@ -144,6 +144,7 @@ impl Stage {
         let tests = Api::<RestoreTest>::namespaced(self.scene.client.clone(), &home);
         let reports = Api::<RestoreReport>::namespaced(self.scene.client.clone(), &home);
         let before = reports.list(&ListParams::default()).await?.items.len();
+        answers(&self.scene.client, &home).await?;
         let immediate = json!({ "spec": { "sandbox": { "retention": "Immediate" } } });
         tests
             .patch(name, &PatchParams::default(), &Patch::Merge(&immediate))

@@ -104,6 +104,32 @@ pub async fn finished(client: &Client, namespace: &str, test: &str) -> Result<Re
     .await
 }
 
+/// Waits until the API server reaches the webhooks: it learns late that a replica is ready.
+pub async fn answers(client: &Client, namespace: &str) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let test: RestoreTest = serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+        "metadata": { "name": "asked", "namespace": namespace }, "spec": spec(&["shop"], "none", json!({})),
+    }))?;
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let mut in_a_row = 0;
+    while in_a_row < 5 {
+        ticks.tick().await;
+        let answer = Api::<RestoreTest>::namespaced(client.clone(), namespace)
+            .create(&dry, &test)
+            .await;
+        in_a_row = if answer.is_ok() { in_a_row + 1 } else { 0 };
+        if tokio::time::Instant::now() > deadline {
+            answer.context("the webhooks do not answer")?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a test and waits for the end of its first run.
 pub async fn run(scene: &Scene, namespace: &str, name: &str, spec: Value) -> Result<RestoreReport> {
     create_test(&scene.client, namespace, name, spec).await?;
