@@ -83,7 +83,9 @@ fn changes() -> Vec<Change> {
         ("rbac.create", json!(false), &[]),
         ("rbac.allowExec", json!(false), &[]),
         ("velero.namespace", json!("backup"), &[]),
+        ("velero.caSecrets", json!(["ours", "theirs"]), &[]),
         ("completeness.secrets", json!(true), &[]),
+        ("completeness.customResources", json!(["a.example.com"]), &[]),
         ("limits.concurrentRuns", json!(9), &[]),
         ("sandbox.namespacePrefix", json!("proof"), &[]),
         ("sandbox.defaultTTL", json!("2h30m"), &[]),
@@ -213,6 +215,8 @@ fn mistakes_are_refused_and_named() {
         ("serviceAccount.create=false", "serviceAccount.name is required"),
         ("metrics.port=0", "port"),
         ("metrics.serviceMonitor.interval=often", "interval"),
+        ("completeness.customResources={secrets}", "customResources"),
+        ("velero.caSecrets={*}", "caSecrets"),
     ] {
         let refused = template(&["--set", mistake]).err().map(|error| error.to_string());
         let refused = refused.unwrap_or_default();
@@ -240,6 +244,10 @@ fn the_operator_understands_what_the_chart_tells_it() -> Result<()> {
         ],
         &["--set", "replicas=1,leaderElection.enabled=false,log.format=text"],
         &["--set", "metrics.enabled=false"],
+        &[
+            "--set",
+            "completeness.customResources={a.example.com,b.example.com}",
+        ],
         &["--set", "metrics.secure=false,metrics.port=9090"],
     ] {
         let objects = rendered(settings)?;
@@ -247,6 +255,41 @@ fn the_operator_understands_what_the_chart_tells_it() -> Result<()> {
         let line = std::iter::once("kymaros".to_owned()).chain(arguments(pod));
         Cli::try_parse_from(line)?;
     }
+    Ok(())
+}
+
+/// The rules of a role of the chart.
+fn rules(settings: &[&str], kind: &str, name: &str) -> Result<Vec<Value>> {
+    let role = object(&rendered(settings)?, kind, name)?["rules"].clone();
+    Ok(serde_json::from_value(role)?)
+}
+
+#[test]
+fn kinds_and_secrets_that_are_named_are_opened_and_no_others() -> Result<()> {
+    let named = "completeness.customResources={certificates.cert-manager.io,2.3.4},velero.caSecrets={ours,7}";
+    let listed =
+        |group: &str, kind: &str| json!({ "apiGroups": [group], "resources": [kind], "verbs": ["list"] });
+    let rules_of = |settings: &[&str]| -> Result<_> {
+        let (cluster, velero) = (
+            rules(settings, "ClusterRole", "kymaros")?,
+            rules(settings, "Role", "kymaros")?,
+        );
+        Ok((cluster, velero))
+    };
+    let (closed, open) = (rules_of(&[])?, rules_of(&["--set-string", named])?);
+    let more = |before: &[Value], after: &[Value]| -> Vec<Value> {
+        after
+            .iter()
+            .filter(|rule| !before.contains(rule))
+            .cloned()
+            .collect()
+    };
+    assert_eq!(
+        more(&closed.0, &open.0),
+        [listed("cert-manager.io", "certificates"), listed("3.4", "2")]
+    );
+    let read = json!({ "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["ours", "7"], "verbs": ["get"] });
+    assert_eq!(more(&closed.1, &open.1), [read]);
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use kube::{
     api::{DynamicObject, ListParams},
     core::{ApiResource, GroupVersionKind},
 };
-use kymaros_crds::{PlanAction, RunResult};
-use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use kymaros_crds::{PlanAction, RunResult, Severity};
+use kymaros_testbed::scene::{Backup, LISTED_KIND, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::json;
 use story::{SMALL, run, spec};
 
@@ -48,6 +48,19 @@ async fn a_copy_never_takes_over_what_its_original_stands_for() -> Result<()> {
         Some(80),
         "leaving it out costs nothing: {:?}",
         status.findings
+    );
+    let told: Vec<&str> = status
+        .findings
+        .iter()
+        .filter(|f| f.severity == Severity::Info)
+        .map(|f| f.message.as_str())
+        .collect();
+    let [told] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert!(
+        told.contains("buckets.s3.services.k8s.aws") && !told.contains(LISTED_KIND),
+        "nobody may list buckets: {told}"
     );
     let custom = status.completeness.and_then(|counts| counts.custom_resources);
     assert_eq!(custom.as_deref(), Some("1/1"), "the widget counts");

@@ -5,17 +5,17 @@ mod story;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::ByteString;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, PostParams},
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
-use kymaros_crds::{Cause, RunResult};
+use kymaros_crds::{Cause, Finding, RestoreReportStatus, RunResult};
 use kymaros_testbed::{
     places::{self, NODE_ADDRESS, S3_TLS_PORT},
-    scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready},
+    scene::{AUTHORITY_SECRET, Backup, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::{Value, json};
 use story::{SMALL, run, small, spec};
@@ -55,6 +55,18 @@ async fn location(client: &Client, name: &str, trust: &Value) -> Result<()> {
 
 /// A run of a backup in a location that is trusted like this reads both lists: nothing is only counted.
 async fn reads_everything(stem: &str, trust: &Value) -> Result<()> {
+    let status = run_from(stem, trust).await?;
+    assert_eq!(
+        (status.result, status.score),
+        (Some(RunResult::Pass), Some(100)),
+        "{:?}",
+        status.findings
+    );
+    Ok(())
+}
+
+/// A run of a backup in a location that is trusted like this.
+async fn run_from(stem: &str, trust: &Value) -> Result<RestoreReportStatus> {
     let mut scene = Scene::new().await?;
     let namespace = scene.namespace(stem).await?;
     let (name, place) = (unique(stem), unique(stem));
@@ -67,23 +79,59 @@ async fn reads_everything(stem: &str, trust: &Value) -> Result<()> {
         "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
     let report = run(&scene, &namespace, stem, spec(&[&namespace], &name, checked)).await?;
     let status = report.status.context("no status")?;
-    assert_eq!(
-        (status.result, status.score),
-        (Some(RunResult::Pass), Some(100)),
-        "{:?}",
-        status.findings
-    );
-    assert_eq!(status.source.and_then(|s| s.location), Some(place.clone()));
+    let source = status.source.as_ref();
+    assert_eq!(source.and_then(|s| s.location.clone()), Some(place.clone()));
     delete_backup(&scene.client, &name).await?;
     let (api, _) = locations(&scene.client);
     api.delete(&place, &DeleteParams::default()).await?;
-    Ok(())
+    Ok(status)
 }
 
 #[tokio::test]
 async fn an_authority_of_its_own_is_trusted() -> Result<()> {
     let authority = ByteString(std::fs::read(places::state("pki/ca.crt"))?);
     reads_everything("private", &json!({ "objectStorage": { "caCert": authority } })).await
+}
+
+/// A Secret of Velero's with the authority, and a location's reference to it.
+async fn authority_in(client: &Client, secret: &str) -> Result<Value> {
+    let authority = ByteString(std::fs::read(places::state("pki/ca.crt"))?);
+    let object =
+        serde_json::from_value(json!({ "metadata": { "name": secret }, "data": { "ca": authority } }))?;
+    let secrets = Api::<Secret>::namespaced(client.clone(), VELERO);
+    secrets.create(&PostParams::default(), &object).await?;
+    Ok(json!({ "objectStorage": { "caCertRef": { "name": secret, "key": "ca" } } }))
+}
+
+async fn forget(client: &Client, secret: &str) -> Result<()> {
+    let secrets = Api::<Secret>::namespaced(client.clone(), VELERO);
+    secrets.delete(secret, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_authority_in_a_secret_that_the_chart_names_is_trusted() -> Result<()> {
+    let scene = Scene::new().await?;
+    let trust = authority_in(&scene.client, AUTHORITY_SECRET).await?;
+    reads_everything("secret", &trust).await?;
+    forget(&scene.client, AUTHORITY_SECRET).await
+}
+
+#[tokio::test]
+async fn of_an_authority_that_may_not_be_read_it_is_said_how_to_allow_it() -> Result<()> {
+    let scene = Scene::new().await?;
+    let secret = unique("closed");
+    let trust = authority_in(&scene.client, &secret).await?;
+    let status = run_from("closed", &trust).await?;
+    assert_eq!(
+        (status.result, status.cause),
+        (Some(RunResult::Partial), Some(Cause::Sandbox)),
+        "{:?}",
+        status.findings
+    );
+    let says_how = |f: &Finding| f.message.contains(&secret) && f.message.contains("velero.caSecrets");
+    assert!(status.findings.iter().any(says_how), "{:?}", status.findings);
+    forget(&scene.client, &secret).await
 }
 
 #[tokio::test]

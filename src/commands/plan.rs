@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     plan,
-    source::{kinds::KINDS, list, missing::missing},
+    source::{Wanted, kinds::KINDS, list, missing::missing},
     velero::{
         Backup,
         artifacts::Downloader,
@@ -114,7 +114,11 @@ async fn of_source(
     let owned: Vec<String> = names.iter().map(ToString::to_string).collect();
     let mut missed = Vec::new();
     if let (CompletenessBasis::Source, Some(began)) = (source.completeness, chosen.started) {
-        let now = list::list(client.clone(), owned.clone(), KINDS.to_vec()).await?;
+        let wanted = Wanted {
+            kinds: KINDS.to_vec(),
+            foreign: vec![],
+        };
+        let now = list::list(client.clone(), owned.clone(), wanted).await?;
         for (namespace, objects) in &now.objects {
             let held = contents.objects.get(namespace).cloned().unwrap_or_default();
             missed.extend(missing(objects, &held, began, &source.label_selector).map(ObjectId::display));
@@ -143,7 +147,7 @@ async fn contents(client: &Client, args: &Args, backup: &Chosen) -> anyhow::Resu
     let (velero, location) = (args.velero_namespace.clone(), backup.location.clone());
     let downloader = Downloader::new(
         client.clone(),
-        location::http(client.clone(), velero, location, reqwest::Client::new()).await,
+        location::access(client.clone(), velero, location, reqwest::Client::new()).await,
         &args.velero_namespace,
         BTreeMap::new(),
         format!("kymaros-plan-{}", std::process::id()),

@@ -22,7 +22,7 @@ pub fn template() -> String {
 fn rule(rule: &Rule) -> String {
     let mut text = String::new();
     if let Some(setting) = rule.when {
-        let _ = write!(text, "\n{{{{- if {} }}}}", condition(setting));
+        let _ = write!(text, "\n{{{{- {} }}}}", condition(setting));
     }
     let _ = write!(text, "\n# {}", rule.why);
     let _ = write!(text, "\n- apiGroups: [{}]", list(rule.groups));
@@ -71,15 +71,19 @@ const fn helper(object: ObjectName) -> &'static str {
         ObjectName::Lease => "lease",
         ObjectName::LicenseSecret => "licenseSecret",
         ObjectName::Deployment => "fullname",
+        ObjectName::AuthoritySecrets => "authoritySecrets",
     }
 }
 
+/// Opens a block of the template.
 const fn condition(setting: Setting) -> &'static str {
     match setting {
-        Setting::Exec => ".Values.rbac.allowExec",
-        Setting::LeaderElection => ".Values.leaderElection.enabled",
-        Setting::CompareSecrets => ".Values.completeness.secrets",
-        Setting::SecureMetrics => "and .Values.metrics.enabled .Values.metrics.secure",
-        Setting::OwnCertificate => "not .Values.webhooks.certManager.enabled",
+        Setting::Exec => "if .Values.rbac.allowExec",
+        Setting::LeaderElection => "if .Values.leaderElection.enabled",
+        Setting::CompareSecrets => "if .Values.completeness.secrets",
+        Setting::CompareResources => "range .Values.completeness.customResources",
+        Setting::AuthoritySecrets => "if .Values.velero.caSecrets",
+        Setting::SecureMetrics => "if and .Values.metrics.enabled .Values.metrics.secure",
+        Setting::OwnCertificate => "if not .Values.webhooks.certManager.enabled",
     }
 }

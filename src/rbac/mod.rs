@@ -10,6 +10,11 @@ mod tests;
 
 pub use chart::template;
 
+/// Stands for the group of each kind that [`Setting::CompareResources`] names.
+const GROUP_OF_EACH: &str = "{{ splitList \".\" . | rest | join \".\" | quote }}";
+/// Stands for the plural of each such kind.
+const PLURAL_OF_EACH: &str = "{{ splitList \".\" . | first | quote }}";
+
 /// Where rights hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -63,6 +68,8 @@ pub enum ObjectName {
     LicenseSecret,
     /// The operator's Deployment.
     Deployment,
+    /// Secrets of Velero's with the authorities of its storage locations.
+    AuthoritySecrets,
 }
 
 /// Settings of the chart that rights depend on.
@@ -76,6 +83,10 @@ pub enum Setting {
     OwnCertificate,
     /// Secrets of a source are held against its backup.
     CompareSecrets,
+    /// Kinds of other products of a source are held against its backup. Such a rule stands for each of them.
+    CompareResources,
+    /// Storage locations have authorities in Secrets.
+    AuthoritySecrets,
     /// Metrics are for those who may read them.
     SecureMetrics,
 }

@@ -1,9 +1,13 @@
 //! The rights themselves.
 
 use super::{
-    ObjectName::{CertificateSecret, Deployment, Lease, LicenseSecret, SandboxRole, WebhookConfiguration},
-    Rule,
-    Setting::{CompareSecrets, Exec, LeaderElection, OwnCertificate, SecureMetrics},
+    GROUP_OF_EACH,
+    ObjectName::{
+        AuthoritySecrets, CertificateSecret, Deployment, Lease, LicenseSecret, SandboxRole,
+        WebhookConfiguration,
+    },
+    PLURAL_OF_EACH, Rule,
+    Setting::{self, CompareResources, CompareSecrets, Exec, LeaderElection, OwnCertificate, SecureMetrics},
 };
 
 /// What most rules leave open.
@@ -32,7 +36,7 @@ const SOURCE: Rule = Rule {
 };
 
 /// It can neither read a Secret, unless the chart's value `completeness.secrets` says so, nor touch a workload with
-/// these.
+/// these. Kinds of other products it lists only when `completeness.customResources` names them.
 pub(super) const CLUSTER: &[Rule] = &[
     Rule {
         groups: KYMAROS,
@@ -129,8 +133,12 @@ pub(super) const CLUSTER: &[Rule] = &[
     Rule {
         resources: &["persistentvolumes"],
         verbs: &["list", "watch", "patch"],
-        why: "knows where volumes are kept, finds those of a sandbox, and has them deleted with it",
-        needed_by: &["src/commands/operator/watched.rs", "src/sandbox/remove.rs"],
+        why: "knows where volumes are kept and since when, finds those of a sandbox, and has them deleted with it",
+        needed_by: &[
+            "src/commands/operator/watched.rs",
+            "src/sandbox/remove.rs",
+            "src/source/list.rs",
+        ],
         ..ANY
     },
     Rule {
@@ -197,6 +205,16 @@ pub(super) const CLUSTER: &[Rule] = &[
         resources: &["secrets"],
         when: Some(CompareSecrets),
         rarely: &[("list", "the chart's value completeness.secrets allows it")],
+        ..SOURCE
+    },
+    Rule {
+        groups: &[GROUP_OF_EACH],
+        resources: &[PLURAL_OF_EACH],
+        when: Some(CompareResources),
+        rarely: &[(
+            "list",
+            "the chart's value completeness.customResources names kinds",
+        )],
         ..SOURCE
     },
     Rule {
@@ -328,6 +346,19 @@ pub(super) const VELERO: &[Rule] = &[
         verbs: &["get"],
         why: "knows which certificates a storage location is trusted by",
         needed_by: &["src/velero/location.rs"],
+        ..ANY
+    },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["get"],
+        name: Some(AuthoritySecrets),
+        when: Some(Setting::AuthoritySecrets),
+        why: "trusts the authority of a storage location",
+        needed_by: &["src/velero/location.rs"],
+        rarely: &[(
+            "get",
+            "a storage location names one, and the chart's value velero.caSecrets too",
+        )],
         ..ANY
     },
     Rule {

@@ -100,7 +100,7 @@ async fn one(
             Fetches::start(memory, |m| &m.contents, *source, work);
         }
         Effect::FetchSource { source, namespaces } => {
-            let work = list::list(client.clone(), namespaces.clone(), context.source_kinds.clone());
+            let work = list::list(client.clone(), namespaces.clone(), context.wanted.clone());
             Fetches::start(memory, |m| &m.sources, *source, work);
         }
         Effect::CreateRestore(plan) => create_restore(context, identity, plan).await?,
@@ -153,8 +153,8 @@ fn downloader(
 ) -> impl Future<Output = Downloader> + Send + 'static {
     let (client, velero) = (context.client.clone(), context.velero_namespace.clone());
     let (labels, prefix) = (identity.labels(), identity.download_prefix(source));
-    let http = location::http(client.clone(), velero.clone(), location, context.http.clone());
-    async move { Downloader::new(client, http.await, &velero, labels, prefix) }
+    let access = location::access(client.clone(), velero.clone(), location, context.http.clone());
+    async move { Downloader::new(client, access.await, &velero, labels, prefix) }
 }
 
 async fn outcome(

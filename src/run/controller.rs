@@ -29,7 +29,7 @@ use crate::{
     admission::{AdmissionState, Namespaces},
     condition,
     sandbox::objects::Operator,
-    source::kinds::Kind,
+    source,
     velero::{Backup, Restore},
     workloads::watch::Wake,
 };
@@ -59,8 +59,8 @@ pub struct RunContext {
     pub operator: Operator,
     /// Where Velero lives.
     pub velero_namespace: String,
-    /// The kinds that a source is looked through for.
-    pub source_kinds: Vec<Kind>,
+    /// What a source is looked through for.
+    pub wanted: source::Wanted,
     /// How many runs may have sandboxes at once.
     pub concurrent_runs: usize,
     /// Publishes Events.

@@ -1,59 +1,132 @@
 //! Looking through source namespaces: metadata only, all kinds side by side.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, ListParams, PartialObjectMeta},
+    core::ApiResource,
 };
 
-use super::{SourceObject, SourceObjects, kinds::Kind};
+use super::{SourceObject, SourceObjects, Wanted, foreign};
 use crate::velero::{results::ObjectId, types::EXCLUDE_FROM_BACKUP_LABEL};
 
 /// Objects of one answer of the API server.
 const PAGE: u32 = 500;
-/// Annotation of a claim that has its volume.
-const BOUND: &str = "pv.kubernetes.io/bind-completed";
 /// Lists under way at once.
 const AT_ONCE: usize = 8;
+/// Volume claims, as Velero's lists name them.
+const CLAIM: &str = "v1/PersistentVolumeClaim";
 
 /// Lists what somebody made in these namespaces. One that does not exist holds nothing.
 ///
 /// # Errors
-/// When the API server refuses or does not answer.
+/// When the API server refuses or does not answer. A refused kind of another product is only told.
 pub async fn list(
     client: Client,
     namespaces: Vec<String>,
-    kinds: Vec<Kind>,
+    wanted: Wanted,
 ) -> Result<SourceObjects, kube::Error> {
+    let foreign = foreign::served(&client, &wanted.foreign).await?;
     let mut lists = Vec::new();
     for namespace in namespaces {
-        lists.extend(kinds.iter().map(|kind| (namespace.clone(), *kind)));
+        let own = wanted.kinds.iter().map(|kind| (kind.resource(), Source::Cluster));
+        let all = own.chain(foreign.wanted.iter().map(|kind| (kind.clone(), Source::Foreign)));
+        lists.extend(all.map(|(kind, source)| (namespace.clone(), kind, source)));
     }
-    let found: Vec<(String, Vec<SourceObject>)> = stream::iter(lists)
-        .map(|(namespace, kind)| of_kind(client.clone(), namespace, kind))
+    let found: Vec<Found> = stream::iter(lists)
+        .map(|(namespace, kind, source)| of_kind(client.clone(), namespace, kind, source))
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
-    let mut objects = SourceObjects::default();
-    for (namespace, mut of_kind) in found {
-        objects.objects.entry(namespace).or_default().append(&mut of_kind);
+    let mut objects = SourceObjects {
+        unlisted: foreign.others,
+        ..SourceObjects::default()
+    };
+    for found in found {
+        match found {
+            Found::Made(namespace, mut of_kind) => {
+                objects.objects.entry(namespace).or_default().append(&mut of_kind);
+            }
+            Found::Refused(kind) => drop(objects.unlisted.insert(kind)),
+        }
     }
-    for of_namespace in objects.objects.values_mut() {
+    let bound = bound(&client).await?;
+    for (namespace, of_namespace) in &mut objects.objects {
         of_namespace.sort_by(|a, b| a.id.cmp(&b.id));
+        for claim in of_namespace.iter_mut().filter(|o| o.id.kind == CLAIM) {
+            claim.bound = bound.get(&(namespace.clone(), claim.id.name.clone())).copied();
+        }
     }
     Ok(objects)
+}
+
+/// Since when claims have their volumes, by namespace and name. A claim itself does not tell.
+async fn bound(client: &Client) -> Result<BTreeMap<(String, String), Timestamp>, kube::Error> {
+    let api = Api::<PersistentVolume>::all(client.clone());
+    let mut params = ListParams::default().limit(PAGE);
+    let mut bound = BTreeMap::new();
+    loop {
+        let page = api.list(&params).await?;
+        bound.extend(page.items.iter().filter_map(bound_since));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(bound),
+        }
+    }
+}
+
+/// The claim of a volume, and since when it has it: Kubernetes writes the moment down from 1.29 on, and a volume that
+/// is older or was provisioned for its claim was bound when it was made.
+fn bound_since(volume: &PersistentVolume) -> Option<((String, String), Timestamp)> {
+    let status = volume.status.as_ref()?;
+    if status.phase.as_deref() != Some("Bound") {
+        return None;
+    }
+    let claim = volume.spec.as_ref()?.claim_ref.as_ref()?;
+    let since = status.last_phase_transition_time.clone();
+    let since = since.or_else(|| volume.creation_timestamp())?;
+    Some(((claim.namespace.clone()?, claim.name.clone()?), since.0))
+}
+
+/// Whose kind it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Cluster,
+    Foreign,
+}
+
+enum Found {
+    /// In this namespace.
+    Made(String, Vec<SourceObject>),
+    /// The kind may not be listed.
+    Refused(String),
 }
 
 async fn of_kind(
     client: Client,
     namespace: String,
-    kind: Kind,
-) -> Result<(String, Vec<SourceObject>), kube::Error> {
-    let api = Api::<DynamicObject>::namespaced_with(client, &namespace, &kind.resource());
+    kind: ApiResource,
+    source: Source,
+) -> Result<Found, kube::Error> {
+    let api = Api::<DynamicObject>::namespaced_with(client, &namespace, &kind);
     let mut params = ListParams::default().limit(PAGE);
     let mut made = Vec::new();
     loop {
-        let page = api.list_metadata(&params).await?;
+        let page = match api.list_metadata(&params).await {
+            Ok(page) => page,
+            Err(kube::Error::Api(status)) if source == Source::Foreign && status.is_forbidden() => {
+                return Ok(Found::Refused(foreign::name(&kind)));
+            }
+            // Its kind was removed since.
+            Err(kube::Error::Api(status)) if source == Source::Foreign && status.is_not_found() => {
+                return Ok(Found::Made(namespace, made));
+            }
+            Err(error) => return Err(error),
+        };
         made.extend(
             page.items
                 .iter()
@@ -61,13 +134,13 @@ async fn of_kind(
         );
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params.continue_token = Some(token),
-            None => return Ok((namespace, made)),
+            None => return Ok(Found::Made(namespace, made)),
         }
     }
 }
 
 /// What a controller owns comes back with its owner, and what is kept out of backups on purpose is not missed.
-fn made_by_somebody(kind: &Kind, object: &PartialObjectMeta<DynamicObject>) -> Option<SourceObject> {
+fn made_by_somebody(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> Option<SourceObject> {
     let kept_out = object
         .labels()
         .get(EXCLUDE_FROM_BACKUP_LABEL)
@@ -75,17 +148,13 @@ fn made_by_somebody(kind: &Kind, object: &PartialObjectMeta<DynamicObject>) -> O
     if kept_out || !object.owner_references().is_empty() || object.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    let group_version = match kind.group {
-        "" => kind.version.to_owned(),
-        group => format!("{group}/{}", kind.version),
-    };
     Some(SourceObject {
         id: ObjectId {
-            kind: format!("{group_version}/{}", kind.kind),
+            kind: format!("{}/{}", kind.api_version, kind.kind),
             name: object.name_any(),
         },
         labels: object.labels().clone(),
-        has_data: kind.kind != "PersistentVolumeClaim" || object.annotations().contains_key(BOUND),
+        bound: None,
         created: object.creation_timestamp()?.0,
     })
 }
@@ -98,7 +167,8 @@ mod tests {
 
     fn made(metadata: &serde_json::Value) -> Option<SourceObject> {
         let object = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
-        made_by_somebody(KINDS.iter().find(|k| k.kind == "Deployment").unwrap(), &object)
+        let deployment = KINDS.iter().find(|k| k.kind == "Deployment").unwrap();
+        made_by_somebody(&deployment.resource(), &object)
     }
 
     #[test]
@@ -106,7 +176,6 @@ mod tests {
         let created = "2026-01-01T00:00:00Z";
         let plain = made(&json!({ "name": "web", "creationTimestamp": created })).unwrap();
         assert_eq!(plain.id.kind, "apps/v1/Deployment");
-        assert!(plain.has_data, "only a claim can be without");
         for other in [
             json!({ "name": "web", "creationTimestamp": created,
                     "labels": { "velero.io/exclude-from-backup": "true" } }),
@@ -116,5 +185,29 @@ mod tests {
         ] {
             assert_eq!(made(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_claim_has_its_volume_since_the_two_were_bound() {
+        let volume = |status: serde_json::Value| -> PersistentVolume {
+            serde_json::from_value(json!({
+                "metadata": { "name": "v", "creationTimestamp": "2026-01-01T00:00:00Z" },
+                "spec": { "claimRef": { "namespace": "shop", "name": "data" } },
+                "status": status,
+            }))
+            .unwrap()
+        };
+        let since = |status| bound_since(&volume(status)).map(|(_, at)| at.to_string());
+        let late = "2026-01-02T00:00:00Z";
+        assert_eq!(
+            since(json!({ "phase": "Bound", "lastPhaseTransitionTime": late })).as_deref(),
+            Some(late),
+            "a volume that was there long before its claim"
+        );
+        assert_eq!(
+            since(json!({ "phase": "Bound" })).as_deref(),
+            Some("2026-01-01T00:00:00Z")
+        );
+        assert_eq!(since(json!({ "phase": "Available" })), None);
     }
 }

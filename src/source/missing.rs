@@ -54,7 +54,7 @@ mod tests {
         SourceObject {
             id,
             labels: BTreeMap::from([("app".to_owned(), "shop".to_owned())]),
-            has_data: true,
+            bound: None,
             created: format!("2026-01-01T{at}Z").parse().unwrap(),
         }
     }

@@ -1,14 +1,24 @@
 //! What source namespaces hold now: names, labels and times of creation, never contents.
 
+pub mod foreign;
 pub mod kinds;
 pub mod list;
 pub mod missing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::velero::results::ObjectId;
+
+/// What a source is looked through for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Kinds of the cluster's own API.
+    pub kinds: Vec<kinds::Kind>,
+    /// Kinds of other products.
+    pub foreign: Vec<foreign::ForeignKind>,
+}
 
 /// An object that somebody made in a source namespace: nobody owns it, nobody keeps it out of backups, and it is not
 /// being deleted.
@@ -18,8 +28,8 @@ pub struct SourceObject {
     pub id: ObjectId,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// `false` for a volume claim that never got its volume.
-    pub has_data: bool,
+    /// Since when a volume claim has its volume, to the second; of everything else nothing.
+    pub bound: Option<Timestamp>,
     /// When it was created, to the second.
     pub created: Timestamp,
 }
@@ -29,4 +39,6 @@ pub struct SourceObject {
 pub struct SourceObjects {
     /// By namespace.
     pub objects: BTreeMap<String, Vec<SourceObject>>,
+    /// Kinds of other products that were not looked through, `widgets.example.com`.
+    pub unlisted: BTreeSet<String>,
 }

@@ -12,6 +12,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use super::location::Access;
 use super::results::{BackupContents, RawResourceList};
 use super::types::{DownloadRequest, DownloadRequestSpec, DownloadTarget};
 
@@ -100,7 +101,7 @@ impl ArtifactError {
 #[derive(Clone)]
 pub struct Downloader {
     requests: Api<DownloadRequest>,
-    http: reqwest::Client,
+    access: Access,
     labels: BTreeMap<String, String>,
     name_prefix: String,
 }
@@ -110,14 +111,14 @@ impl Downloader {
     #[must_use]
     pub fn new(
         client: Client,
-        http: reqwest::Client,
+        access: Access,
         velero_namespace: &str,
         labels: BTreeMap<String, String>,
         name_prefix: String,
     ) -> Self {
         Self {
             requests: Api::namespaced(client, velero_namespace),
-            http,
+            access,
             labels,
             name_prefix,
         }
@@ -221,9 +222,10 @@ impl Downloader {
     async fn read(&self, kind: &'static str, address: &str) -> Result<Vec<u8>, ArtifactError> {
         let download = |error: reqwest::Error| ArtifactError::Download {
             kind,
-            reason: error.without_url().to_string(),
+            reason: unread(error, self.access.trouble.as_deref()),
         };
         let mut response = self
+            .access
             .http
             .get(address)
             .timeout(PATIENCE)
@@ -242,6 +244,20 @@ impl Downloader {
             }
         }
         Ok(packed)
+    }
+}
+
+/// Why an address could not be read: what is at the bottom of it, and what stood in the way before.
+fn unread(error: reqwest::Error, trouble: Option<&str>) -> String {
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    if let Some(cause) = causes.last() {
+        reason = format!("{reason}: {cause}");
+    }
+    match trouble {
+        Some(trouble) => format!("{reason}; {trouble}"),
+        None => reason,
     }
 }
 
@@ -292,5 +308,15 @@ mod tests {
         assert!(parse(&packed("{")).contains("not readable"));
         let cut = packed("[\"a\"]");
         assert!(parse(&cut[..cut.len() / 2]).contains("not readable"));
+    }
+
+    #[tokio::test]
+    async fn what_stood_in_the_way_of_an_address_is_told_and_the_address_is_not() {
+        let refused = reqwest::Client::new()
+            .get("http://127.0.0.1:1/?X-Amz-Signature=aa")
+            .send();
+        let told = unread(refused.await.unwrap_err(), Some("its authority may not be read"));
+        assert!(told.ends_with("; its authority may not be read"), "{told}");
+        assert!(told.contains("refused") && !told.contains("Signature"), "{told}");
     }
 }

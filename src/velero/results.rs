@@ -27,11 +27,23 @@ impl ObjectId {
         parts.next().unwrap_or_default()
     }
 
+    /// Whether its kind is one of another product.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        is_foreign_group(self.group())
+    }
+
     /// `Kind/name`, as findings name objects.
     #[must_use]
     pub fn display(&self) -> String {
         format!("{}/{}", self.short_kind(), self.name)
     }
+}
+
+/// Whether an API group is that of another product: the cluster's own have no dot, or end in `k8s.io`.
+#[must_use]
+pub fn is_foreign_group(group: &str) -> bool {
+    group.contains('.') && !group.ends_with(".k8s.io")
 }
 
 /// `{"v1/Pod": ["ns/name", ...]}`: both resource lists of Velero.

@@ -1,10 +1,12 @@
 //! Who is to blame for what Velero reports: its texts, classified.
 
+use jiff::Timestamp;
 use kymaros_crds::Cause;
 
 use super::SourceEvidence;
 use crate::{
     run::observed::Fetched,
+    source::SourceObject,
     velero::{kinds, movers::NO_AGENT, results::ObjectId},
     workloads::pods::missing_object,
 };
@@ -43,17 +45,23 @@ impl SourceEvidence<'_> {
         Some((of_error(message), message))
     }
 
-    /// Whether a claim of which Velero recorded no volume never had one: nothing used it, so it has no data. The source
-    /// knows; without it, a backup that takes volumes in records each of them.
-    pub(super) fn never_bound(&self, namespace: &str, claim: &ObjectId) -> bool {
+    /// Whether a claim of which Velero recorded no volume had none when the backup was taken, and so no data. The source
+    /// knows since when it has one; without it, a backup that takes volumes in records each of them.
+    pub(super) fn was_unbound(&self, namespace: &str, claim: &ObjectId) -> bool {
+        let began = self.backup.and_then(|b| b.started.as_ref());
+        // Times are cut to the second, and what cannot be told accuses nobody.
+        let came_later = |moment: Timestamp| began.is_some_and(|b| moment.as_second() >= b.0.as_second());
         let there = self
             .source
             .and_then(Fetched::get)
             .and_then(|s| s.objects.get(namespace));
-        let still_there = there.and_then(|objects| objects.iter().find(|o| o.id == *claim));
-        still_there.map_or_else(
+        let same = there.and_then(|objects| {
+            let same = |o: &&SourceObject| o.id == *claim && !came_later(o.created);
+            objects.iter().find(same)
+        });
+        same.map_or_else(
             || self.backup.is_some_and(|b| b.without_volumes != Some(true)),
-            |claim| !claim.has_data,
+            |claim| claim.bound.is_none_or(came_later),
         )
     }
 

@@ -8,11 +8,13 @@ use super::{Evidence, Level, SourceEvidence};
 use crate::{
     plan::{Fate, fate},
     run::observed::Fetched,
-    source::missing::missing,
+    source::{SourceObjects, missing::missing},
     velero::results::{ItemAction, ObjectId},
 };
 
 const MAX: u32 = 20;
+/// Kinds named that were not looked through.
+const MOST_NAMED: usize = 5;
 
 #[derive(Default)]
 struct Tally {
@@ -112,7 +114,7 @@ impl Tally {
         let (there, all) = self.by_kind.entry(object.short_kind().to_owned()).or_default();
         *all += 1;
         *there += usize::from(present);
-        if is_custom(object) {
+        if object.is_foreign() {
             self.custom.1 += 1;
             self.custom.0 += usize::from(present);
         }
@@ -173,6 +175,33 @@ fn against_source(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut
             });
         }
     }
+    not_looked_through(now, findings);
+}
+
+/// Kinds of other products that the operator may not list. Nothing is known of them, and nothing lost.
+fn not_looked_through(now: &SourceObjects, findings: &mut Vec<Finding>) {
+    let kinds: Vec<&str> = now.unlisted.iter().map(String::as_str).collect();
+    let named = kinds
+        .iter()
+        .take(MOST_NAMED)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    let more = match kinds.len() {
+        0 => return,
+        all if all > MOST_NAMED => format!(" and {} more", all - MOST_NAMED),
+        _ => String::new(),
+    };
+    findings.push(Finding {
+        level: FindingLevel::Completeness,
+        severity: Severity::Info,
+        cause: Cause::Sandbox,
+        object: None,
+        message: format!(
+            "the source was not looked through for objects of {named}{more}: the operator may not list them; name those \
+             that people make in the chart's value completeness.customResources"
+        ),
+    });
 }
 
 /// An empty restore is a failure, never a pass, whatever Velero calls it.
@@ -230,12 +259,6 @@ fn absent(object: &ObjectId, cause: Cause, why: &str) -> Finding {
         object: Some(object.display()),
         message: format!("{} is not in the sandbox: {why}", object.display()),
     }
-}
-
-/// The cluster's own groups have no dot, or end in `k8s.io`.
-fn is_custom(object: &ObjectId) -> bool {
-    let group = object.group();
-    group.contains('.') && !group.ends_with(".k8s.io")
 }
 
 fn counts(by_kind: &BTreeMap<String, (usize, usize)>, custom: (usize, usize)) -> CompletenessCounts {

@@ -60,7 +60,7 @@ fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> u
                 .volumes
                 .iter()
                 .any(|v| v.pvc_namespace == *namespace && v.pvc_name == claim.name);
-            if !recorded && source.is_selected(namespace, claim) && !source.never_bound(namespace, claim) {
+            if !recorded && source.is_selected(namespace, claim) && !source.was_unbound(namespace, claim) {
                 lost += 1;
                 findings.push(Finding {
                     level: FindingLevel::RestoreIntegrity,

@@ -117,11 +117,18 @@ rbac:
 velero:
   # -- Where Velero runs.
   namespace: velero
+  # -- Secrets there that hold the certificate authorities of storage locations (objectStorage.caCertRef), by name. The
+  # operator may read these and no others. A caCert that stands in the location itself needs nothing.
+  caSecrets: []
 
 completeness:
   # -- Let the operator list Secrets in all namespaces, to find those that a backup misses. It asks for names and times
   # only, but Kubernetes has no right that is smaller than reading them.
   secrets: false
+  # -- Kinds of other products that the operator may list, to find objects that a backup misses: names and times only.
+  # Written as `kubectl get crds` shows them, for example [certificates.cert-manager.io]. Name those that people make;
+  # of the others, reports say that nobody looked.
+  customResources: []
 
 limits:
   # -- How many runs may have sandboxes at the same time.

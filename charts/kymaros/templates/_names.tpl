@@ -46,6 +46,10 @@
 {{ default "kymaros-license" .Values.license.existingSecret }}
 {{- end }}
 
+{{- define "kymaros.authoritySecrets" -}}
+{{- range $i, $name := .Values.velero.caSecrets }}{{ if $i }}, {{ end }}{{ quote $name }}{{ end }}
+{{- end }}
+
 {{- define "kymaros.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "kymaros.fullname" .) .Values.serviceAccount.name }}

@@ -42,7 +42,7 @@
   resources: [clusterroles]
   resourceNames: [{{ include "kymaros.sandboxRole" . }}]
   verbs: [bind]
-# knows where volumes are kept, finds those of a sandbox, and has them deleted with it
+# knows where volumes are kept and since when, finds those of a sandbox, and has them deleted with it
 - apiGroups: [""]
   resources: [persistentvolumes]
   verbs: [list, watch, patch]
@@ -82,6 +82,12 @@
 # holds a backup against what its source has: names and times only
 - apiGroups: [""]
   resources: [secrets]
+  verbs: [list]
+{{- end }}
+{{- range .Values.completeness.customResources }}
+# holds a backup against what its source has: names and times only
+- apiGroups: [{{ splitList "." . | rest | join "." | quote }}]
+  resources: [{{ splitList "." . | first | quote }}]
   verbs: [list]
 {{- end }}
 # holds a backup against what its source has: names and times only
@@ -156,6 +162,13 @@
 - apiGroups: [velero.io]
   resources: [backupstoragelocations]
   verbs: [get]
+{{- if .Values.velero.caSecrets }}
+# trusts the authority of a storage location
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ include "kymaros.authoritySecrets" . }}]
+  verbs: [get]
+{{- end }}
 # knows whether the data of volumes arrived, and stops the data movers of a run that ends early
 - apiGroups: [velero.io]
   resources: [podvolumerestores, datadownloads]

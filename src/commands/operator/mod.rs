@@ -44,7 +44,7 @@ use crate::{
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
-    source::kinds,
+    source::{self, kinds},
     telemetry::{self, health, health::Readiness},
     watches::{FirstLists, Wakes, keep_going},
 };
@@ -266,7 +266,7 @@ impl Wiring<'_> {
                 sandbox_role: args.sandbox_role.clone(),
             },
             velero_namespace: args.velero_namespace.clone(),
-            source_kinds: source_kinds(args.compare_secrets),
+            wanted: wanted(args),
             concurrent_runs: usize::from(args.concurrent_runs),
             recorder: recorder.clone(),
             memories: Memories::default(),
@@ -334,7 +334,11 @@ fn recorder(client: &Client) -> Recorder {
     Recorder::new(client.clone(), reporter)
 }
 
-fn source_kinds(secrets: bool) -> Vec<kinds::Kind> {
-    let secrets = secrets.then_some(kinds::SECRETS);
-    kinds::KINDS.iter().copied().chain(secrets).collect()
+/// What a source is looked through for, as far as the installation lets us.
+fn wanted(args: &Args) -> source::Wanted {
+    let secrets = args.compare_secrets.then_some(kinds::SECRETS);
+    source::Wanted {
+        kinds: kinds::KINDS.iter().copied().chain(secrets).collect(),
+        foreign: args.compare_resources.clone(),
+    }
 }

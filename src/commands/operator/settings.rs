@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use kymaros_crds::{Isolation, domain::duration};
 use kymaros_webhooks::default::Defaults;
 
-use crate::telemetry::LogFormat;
+use crate::{source::foreign::ForeignKind, telemetry::LogFormat};
 
 /// Settings of the operator.
 #[derive(clap::Args, Debug)]
@@ -53,6 +53,10 @@ pub(crate) struct Args {
     /// them, which the chart's value `completeness.secrets` gives
     #[arg(long, env = "KYMAROS_COMPARE_SECRETS", default_value_t = false, action = clap::ArgAction::Set)]
     pub compare_secrets: bool,
+    /// Kinds of other products that are held against a backup, too, as `kubectl get crds` names them, with commas
+    /// between. Needs the right to list them, which the chart's value `completeness.customResources` gives
+    #[arg(long, env = "KYMAROS_COMPARE_RESOURCES", value_delimiter = ',')]
+    pub compare_resources: Vec<ForeignKind>,
     #[command(flatten)]
     pub defaults: TestDefaults,
     /// Format of the logs

@@ -300,12 +300,13 @@ fn what_the_backup_never_held_is_the_backups_fault() {
     let in_source = |kind: &str, name: &str| SourceObject {
         id: object(kind, name),
         labels: BTreeMap::new(),
-        has_data: true,
+        bound: None,
         created: "2025-12-31T00:00:00Z".parse().unwrap(),
     };
     let holds = |objects: Vec<SourceObject>| {
         Fetched::Here(Arc::new(SourceObjects {
             objects: [("shop".to_owned(), objects)].into(),
+            ..SourceObjects::default()
         }))
     };
     seen.source = holds(vec![
@@ -328,6 +329,46 @@ fn what_the_backup_never_held_is_the_backups_fault() {
         "but it is said: {:?}",
         verdict.findings
     );
+}
+
+#[test]
+fn kinds_that_may_not_be_listed_are_named_and_cost_nothing() {
+    let mut seen = Seen::healthy();
+    let unlisted = (1..=7).map(|i| format!("kind{i}.example.com")).collect();
+    seen.source = Fetched::Here(Arc::new(SourceObjects {
+        unlisted,
+        ..SourceObjects::default()
+    }));
+    let verdict = seen.judge();
+    assert_eq!((verdict.score(), verdict.result), (100, RunResult::Pass));
+    let [finding] = verdict.findings.as_slice() else {
+        panic!("{:?}", verdict.findings)
+    };
+    assert_eq!(finding.severity, Severity::Info);
+    let told = finding.message.contains("kind5.example.com and 2 more") && !finding.message.contains("kind6");
+    assert!(told, "{}", finding.message);
+}
+
+#[test]
+fn a_custom_resource_that_the_backup_misses_is_lost_by_it() {
+    let mut seen = Seen::healthy();
+    let widget = SourceObject {
+        id: object("example.com/v1/Widget", "one"),
+        labels: BTreeMap::new(),
+        bound: None,
+        created: "2025-12-31T00:00:00Z".parse().unwrap(),
+    };
+    let objects = [("shop".to_owned(), vec![widget])].into();
+    seen.source = Fetched::Here(Arc::new(SourceObjects {
+        objects,
+        ..SourceObjects::default()
+    }));
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Partial, Some(Cause::Backup))
+    );
+    assert_eq!(verdict.counts.custom_resources.as_deref(), Some("0/1"));
 }
 
 #[test]

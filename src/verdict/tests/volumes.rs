@@ -25,23 +25,38 @@ fn lost_volume_data_fails_whatever_the_score() {
 }
 
 #[test]
-fn a_claim_that_never_got_its_volume_has_no_data_to_lose() {
+fn a_claim_that_had_no_volume_when_the_backup_was_taken_has_no_data_to_lose() {
     let mut seen = Seen::healthy();
     seen.contents.volumes.clear();
-    let claim = |has_data| {
+    seen.backup.without_volumes = Some(true);
+    let mut result = |created: &str, bound: Option<&str>| {
         let claim = SourceObject {
             id: object("v1/PersistentVolumeClaim", "d"),
             labels: BTreeMap::new(),
-            has_data,
-            created: "2025-12-31T00:00:00Z".parse().unwrap(),
+            bound: bound.map(|at| at.parse().unwrap()),
+            created: created.parse().unwrap(),
         };
         let objects = [("shop".to_owned(), vec![claim])].into();
-        Fetched::Here(Arc::new(SourceObjects { objects }))
+        seen.source = Fetched::Here(Arc::new(SourceObjects {
+            objects,
+            ..SourceObjects::default()
+        }));
+        seen.judge().result
     };
-    seen.source = claim(false);
-    assert_eq!(seen.judge().result, RunResult::Pass);
-    seen.source = claim(true);
-    assert_eq!(seen.judge().result, RunResult::Fail);
+    // The backup began at midnight.
+    let (before, after) = ("2025-12-31T23:00:00Z", "2026-01-01T00:00:00Z");
+    assert_eq!(result(before, None), RunResult::Pass, "nothing ever used it");
+    assert_eq!(
+        result(before, Some(after)),
+        RunResult::Pass,
+        "its data is younger than the backup"
+    );
+    assert_eq!(result(before, Some(before)), RunResult::Fail);
+    assert_eq!(
+        result(after, Some(after)),
+        RunResult::Fail,
+        "another claim of that name tells nothing of the one in the backup"
+    );
 }
 
 #[test]

@@ -8,7 +8,9 @@ mod shop;
 
 pub use apply::apply;
 pub use backup::{Backup, VELERO, backup, delete_backup};
-pub use operator::{NAMESPACE, Operator, RELEASE, SIGNING_KEY, SIGNING_SECRET, deploy, scale};
+pub use operator::{
+    AUTHORITY_SECRET, LISTED_KIND, NAMESPACE, Operator, RELEASE, SIGNING_KEY, SIGNING_SECRET, deploy, scale,
+};
 pub use shop::{deploy_shop, load_shop, wait_ready};
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -25,6 +25,10 @@ pub const RELEASE: &str = "kymaros";
 pub const SIGNING_KEY: &str = "a signing key for tests";
 /// The Secret that holds it.
 pub const SIGNING_SECRET: &str = "kymaros-signing-key";
+/// The kind of another product that it may list.
+pub const LISTED_KIND: &str = "widgets.example.com";
+/// The Secret of Velero's that it may read.
+pub const AUTHORITY_SECRET: &str = "kymaros-test-authority";
 /// Label on its namespace when tests made it, and may replace what is in there.
 const TESTED: &str = "kymaros.test/deployed";
 
@@ -66,6 +70,11 @@ pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>)
     let signing = format!("license.signingKeySecret.name={SIGNING_SECRET}");
     for value in [&repository, &tag, &signing] {
         args.extend(["--set-string", value]);
+    }
+    let listed = format!("completeness.customResources=[{LISTED_KIND:?}]");
+    let trusted = format!("velero.caSecrets=[{AUTHORITY_SECRET:?}]");
+    for value in [&listed, &trusted] {
+        args.extend(["--set-json", value]);
     }
     cluster.run("helm", &args)?;
     Ok(())

@@ -134,7 +134,8 @@ mod tests {
             Cause::Sandbox,
             Cause::Application,
         ] {
-            assert!(faults.iter().any(|f| f.cause == cause), "none of {cause:?}");
+            let of_cause = faults.iter().filter(|f| f.cause == cause).count();
+            assert!(of_cause >= 2, "{of_cause} of {cause:?}");
         }
         assert!(cases.iter().any(|c| c.short && c.fault.is_some()));
         assert!(cases.iter().any(|c| c.short && c.fault.is_none()));
