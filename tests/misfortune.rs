@@ -2,7 +2,7 @@
 
 mod story;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -66,19 +66,29 @@ async fn a_sandbox_that_somebody_deletes_is_no_failed_backup() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name, report) = checking(&mut scene, "nosandbox").await?;
     let sandboxes = report.status.context("no status")?.sandboxes;
+    let sandbox = &sandboxes.first().context("no sandbox")?.name;
+    // And some other product holds something in it, which nobody would ever let go.
+    let held = json!({ "metadata": { "finalizers": ["example.com/cloud"] } });
+    Api::<ConfigMap>::namespaced(scene.client.clone(), sandbox)
+        .patch("page", &PatchParams::default(), &Patch::Merge(&held))
+        .await?;
     let namespaces = Api::<Namespace>::all(scene.client.clone());
-    for sandbox in &sandboxes {
-        namespaces
-            .delete(&sandbox.name, &DeleteParams::background())
-            .await?;
-    }
+    namespaces.delete(sandbox, &DeleteParams::background()).await?;
+    let begun = Instant::now();
     let status = ended(&scene.client, &namespace, "nosandbox").await?;
     assert_eq!(
-        (status.result, status.cause),
-        (Some(RunResult::Inconclusive), Some(Cause::Sandbox)),
+        (status.result, status.cause, status.reason.as_deref()),
+        (
+            Some(RunResult::Inconclusive),
+            Some(Cause::Sandbox),
+            Some("SandboxDeleted")
+        ),
         "{:?}",
         status.findings
     );
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
+    let named = |f: &Finding| f.message.contains("ConfigMap/page (example.com/cloud)");
+    assert!(status.findings.iter().any(named), "{:?}", status.findings);
     delete_backup(&scene.client, &name).await
 }
 

@@ -71,8 +71,9 @@ impl From<kube::Error> for Failure {
     }
 }
 
-/// Makes one check in every sandbox where its target is; all of them must pass, and there must be one.
-pub async fn run(client: Client, check: Check, targets: Vec<Target>) -> Outcome {
+/// Makes one check in every sandbox where its target is; all of them must pass, and there must be one. `now` is the time
+/// of the run.
+pub async fn run(client: Client, check: Check, targets: Vec<Target>, now: impl Fn() -> Timestamp) -> Outcome {
     let begun = Instant::now();
     let wanted = |t: &&Target| check.namespace.as_ref().is_none_or(|n| n.as_str() == t.source);
     let looked_at: Vec<&Target> = targets.iter().filter(wanted).collect();
@@ -83,7 +84,7 @@ pub async fn run(client: Client, check: Check, targets: Vec<Target>) -> Outcome 
     let (passed, message, could_not_look) = combine(&looked_at, results);
     Outcome {
         name: check.name,
-        passed_at: passed.then(Timestamp::now),
+        passed_at: passed.then(now),
         duration: begun.elapsed(),
         message,
         could_not_look,

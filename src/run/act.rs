@@ -39,6 +39,9 @@ pub enum ActError {
     /// Anything else at the API server.
     #[error(transparent)]
     Api(#[from] kube::Error),
+    /// A sandbox is gone, or its name is somebody else's now: nothing is restored into it.
+    #[error("sandbox {0} was deleted by somebody while the run went on")]
+    NoSandbox(String),
     /// An object of the name of our Restore is not ours.
     #[error("restore {0} exists and is not of this run")]
     ForeignRestore(String),
@@ -50,6 +53,7 @@ impl ActError {
             Self::Sandbox(error) if error.is_permanent() => "SandboxRefused",
             Self::Api(kube::Error::Api(status)) if apply::is_final(status) => "RestoreRefused",
             Self::ForeignRestore(_) => "RestoreRefused",
+            Self::NoSandbox(_) => "SandboxDeleted",
             Self::Sandbox(_) | Self::Api(_) => return None,
         };
         Some(Obstacle {
@@ -115,7 +119,15 @@ async fn one(
                 (client.clone(), context.velero_namespace.clone()),
                 restore.clone(),
             );
-            let work = async move { outcome(downloader.await, movers, restore).await };
+            let clock = memory.clock.clone();
+            let work = async move {
+                let mut outcome = outcome(downloader.await, movers, restore).await?;
+                let place = |moment| clock.place(moment);
+                for mover in outcome.movers.iter_mut().flatten() {
+                    mover.times = (mover.times.0.map(place), mover.times.1.map(place));
+                }
+                Ok::<_, ArtifactError>(outcome)
+            };
             Fetches::start(memory, |m| &m.outcomes, *source, work);
         }
         Effect::FetchMovers { source, restore } => {
@@ -131,6 +143,11 @@ async fn one(
         }
         Effect::CancelDataMovement(restore) => {
             movers::cancel(client, &context.velero_namespace, restore).await?;
+        }
+        Effect::FreeSandbox(name) => {
+            if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
+                memory.note_freed(owned.free(client).await?);
+            }
         }
         Effect::RemoveSandbox(name) => {
             memory.stop_watching();
@@ -186,7 +203,7 @@ async fn create_restore(
             .await?
             .is_none()
         {
-            return Err(SandboxError::Taken(sandbox.clone()).into());
+            return Err(ActError::NoSandbox(sandbox.clone()));
         }
     }
     let restores = Api::<Restore>::namespaced(context.client.clone(), &context.velero_namespace);

@@ -23,7 +23,7 @@ use super::{
     decide::{Decision, decide, start_over},
     events,
     memory::{Memories, RunMemory},
-    observe::{observe, phase},
+    observe::{self, observe, phase},
 };
 use crate::{
     admission::{AdmissionState, Namespaces},
@@ -97,7 +97,9 @@ pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> 
         return Ok(Action::await_change());
     }
     let attempt = start_over::attempt(report.status.as_ref().and_then(|s| s.attempt));
-    let memory = context.memories.of(&uid, attempt, || wake_for(&context, &report));
+    let memory = context.memories.of(&uid, attempt, || {
+        RunMemory::new(wake_for(&context, &report), observe::clock(&report))
+    });
     let mut report = Arc::unwrap_or_clone(report);
     for _ in 0..STEPS {
         match Box::pin(step(&context, &memory, report)).await? {
@@ -123,7 +125,7 @@ async fn step(
     memory: &Arc<RunMemory>,
     report: RestoreReport,
 ) -> Result<Step, RunError> {
-    let now = Timestamp::now();
+    let now = memory.clock.now();
     let observed = observe(context, memory, &report, now)
         .await
         .map_err(RunError::Observe)?;

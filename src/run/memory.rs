@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use kymaros_crds::domain::Check;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::observed::{Came, Fetched, RestoreOutcome};
+use super::{
+    clock::RunClock,
+    observed::{Came, Fetched, RestoreOutcome},
+};
 use crate::{
     checks::{Outcome, Target},
     logs::Collected,
@@ -38,6 +41,8 @@ pub struct Obstacle {
 /// The memory of one run.
 pub struct RunMemory {
     wake: Wake,
+    /// The time of the run.
+    pub clock: Arc<RunClock>,
     watches: Mutex<Watches>,
     /// What each backup holds.
     pub contents: Fetches<BackupContents>,
@@ -68,9 +73,12 @@ struct Checks {
 }
 
 impl RunMemory {
-    fn new(wake: Wake) -> Self {
+    /// With nothing in it.
+    #[must_use]
+    pub fn new(wake: Wake, clock: RunClock) -> Self {
         Self {
             wake,
+            clock: Arc::new(clock),
             watches: Mutex::default(),
             contents: Fetches::default(),
             sources: Fetches::default(),
@@ -91,7 +99,7 @@ impl RunMemory {
     /// Watches the sandboxes that are not watched yet.
     pub fn watch(&self, client: &kube::Client, targets: &[Target]) {
         let mut watches = lock(&self.watches);
-        watches.since.get_or_insert_with(Timestamp::now);
+        watches.since.get_or_insert_with(|| self.clock.now());
         for target in targets {
             watches.of.entry(target.sandbox.clone()).or_insert_with(|| {
                 (
@@ -112,8 +120,10 @@ impl RunMemory {
         let mut came = Came::default();
         for (source, watch) in watches.of.values() {
             let objects = watch.objects()?;
-            came.workloads.extend(assess(source, &objects));
-            came.moments = came.moments.and(Moments::of(&objects.pods));
+            let place = |moment| self.clock.place(moment);
+            let workloads = assess(source, &objects).into_iter();
+            came.workloads.extend(workloads.map(|w| w.placed(place)));
+            came.moments = came.moments.and(Moments::of(&objects.pods).placed(place));
             came.references.extend(
                 references::find(&objects)
                     .into_iter()
@@ -145,7 +155,10 @@ impl RunMemory {
                 continue;
             }
             let memory = Arc::downgrade(self);
-            let work = crate::checks::run(client.clone(), check.clone(), targets.to_vec());
+            let clock = self.clock.clone();
+            let work = crate::checks::run(client.clone(), check.clone(), targets.to_vec(), move || {
+                clock.now()
+            });
             let task = tokio::spawn(async move {
                 let outcome = work.await;
                 if let Some(memory) = memory.upgrade() {
@@ -253,12 +266,12 @@ pub struct Memories(Mutex<HashMap<String, (i32, Arc<RunMemory>)>>);
 impl Memories {
     /// The memory of a run; made when there is none. What was seen in one try says nothing about the next.
     #[must_use]
-    pub fn of(&self, uid: &str, attempt: i32, wake: impl FnOnce() -> Wake) -> Arc<RunMemory> {
+    pub fn of(&self, uid: &str, attempt: i32, new: impl FnOnce() -> RunMemory) -> Arc<RunMemory> {
         let mut memories = lock(&self.0);
         match memories.get(uid) {
             Some((of, memory)) if *of == attempt => memory.clone(),
             _ => {
-                let memory = Arc::new(RunMemory::new(wake()));
+                let memory = Arc::new(new());
                 memories.insert(uid.to_owned(), (attempt, memory.clone()));
                 memory
             }

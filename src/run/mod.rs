@@ -1,6 +1,7 @@
 //! The life of a run: `observe` takes a snapshot, `decide` says what follows (pure), `act` does it.
 
 pub mod act;
+pub mod clock;
 pub mod controller;
 pub mod decide;
 pub mod events;

@@ -1,5 +1,5 @@
-//! Taking the snapshot: from stores and the run's memory. Only cleanup, and a run that finds no backup, ask the API
-//! server itself.
+//! Taking the snapshot: from stores and the run's memory. Only cleanup, and a run that misses its backup or its sandbox,
+//! ask the API server itself.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use kube::{Api, ResourceExt, api::ListParams, runtime::reflector::ObjectRef};
 use kymaros_crds::{RestoreReport, RunPhase, domain, domain::Test, names};
 
 use super::{
+    clock::RunClock,
     controller::RunContext,
     decide::start_over,
     memory::RunMemory,
@@ -17,7 +18,10 @@ use super::{
 };
 use crate::{
     admission::AdmissionState,
-    sandbox::{naming::RunIdentity, remove},
+    sandbox::{
+        naming::RunIdentity,
+        remove::{self, OwnedSandbox},
+    },
     velero::{
         Backup, Restore,
         choose::{self, Chosen, NoBackup},
@@ -37,6 +41,17 @@ pub fn identity(report: &RestoreReport) -> RunIdentity {
         namespace: report.namespace().unwrap_or_default(),
         attempt: start_over::attempt(report.status.as_ref().and_then(|s| s.attempt)),
     }
+}
+
+/// Starts the time of a run, or goes on with it after a restart.
+#[must_use]
+pub fn clock(report: &RestoreReport) -> RunClock {
+    let status = report.status.as_ref();
+    let entries = status.into_iter().flat_map(|s| &s.timeline);
+    let moments = entries.flat_map(|e| e.started_at.iter().chain(&e.finished_at));
+    let written = moments.map(|t| t.0).max();
+    let created = report.creation_timestamp().map(|t| t.0);
+    RunClock::start(created.or(written).unwrap_or(Timestamp::MIN), written)
 }
 
 /// Takes the snapshot of a run.
@@ -67,7 +82,9 @@ pub async fn observe(
             .collect(),
         contents: (0..sources).map(|i| memory.contents.get(i)).collect(),
         sources: (0..sources).map(|i| memory.sources.get(i)).collect(),
-        restores: (0..sources).map(|i| restore(context, &identity, i)).collect(),
+        restores: (0..sources)
+            .map(|i| restore(context, &memory.clock, &identity, i))
+            .collect(),
         outcomes: (0..sources).map(|i| memory.outcomes.get(i)).collect(),
         velero_is_down: context
             .velero
@@ -79,6 +96,7 @@ pub async fn observe(
         outcomes_of_checks: memory.ended_checks(),
         obstacle: memory.obstacle(),
         logs: memory.logs.get(0),
+        going: Vec::new(),
         freed: memory.freed(),
         leftovers: None,
         identity,
@@ -96,8 +114,24 @@ pub async fn observe(
         let uid = &observed.identity.uid;
         let left = remove::leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
         observed.leftovers = Some(left);
+    } else {
+        observed.going = going(context, &observed).await?;
     }
     Ok(observed)
+}
+
+/// Sandboxes that somebody deletes. A store may still show the one of an earlier try: the API server knows.
+async fn going(context: &RunContext, observed: &Observed) -> Result<Vec<String>, kube::Error> {
+    let mut going = Vec::new();
+    for sandbox in &observed.status.sandboxes {
+        let known = context.namespaces.get(&ObjectRef::new(&sandbox.name));
+        let seems_so = known.is_some_and(|n| n.metadata.deletion_timestamp.is_some());
+        let uid = &observed.identity.uid;
+        if seems_so && OwnedSandbox::is_going(&context.client, &sandbox.name, uid).await? {
+            going.push(sandbox.name.clone());
+        }
+    }
+    Ok(going)
 }
 
 /// Whether a run is about to end because there is no backup for it.
@@ -165,7 +199,12 @@ fn settings(report: &RestoreReport) -> Result<Settings, String> {
     })
 }
 
-fn restore(context: &RunContext, identity: &RunIdentity, index: usize) -> Option<RestoreSeen> {
+fn restore(
+    context: &RunContext,
+    clock: &RunClock,
+    identity: &RunIdentity,
+    index: usize,
+) -> Option<RestoreSeen> {
     let name = identity.restore(index);
     let found = context.restores.find(|r| {
         r.metadata.name.as_deref() == Some(&name)
@@ -176,11 +215,12 @@ fn restore(context: &RunContext, identity: &RunIdentity, index: usize) -> Option
     let status = found.status.clone().unwrap_or_default();
     let mut reasons = status.validation_errors.unwrap_or_default();
     reasons.extend(status.failure_reason);
+    let moment = |text: &Option<String>| timestamp(text.as_deref()).map(|t| clock.place(t));
     Some(RestoreSeen {
         phase: RestorePhase::of(&found),
         phase_text: status.phase.unwrap_or_default(),
-        started: timestamp(status.start_timestamp.as_deref()),
-        completed: timestamp(status.completion_timestamp.as_deref()),
+        started: moment(&status.start_timestamp),
+        completed: moment(&status.completion_timestamp),
         errors: status.errors.unwrap_or_default(),
         warnings: status.warnings.unwrap_or_default(),
         progress: status.progress.map(|p| {

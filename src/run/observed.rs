@@ -66,6 +66,8 @@ pub struct Observed {
     pub obstacle: Option<Obstacle>,
     /// Logs and events, where the test asks for them.
     pub logs: Fetched<Collected>,
+    /// Sandboxes that somebody deletes while the run needs them; not looked at while cleaning up.
+    pub going: Vec<String>,
     /// Objects of the sandboxes that finalizers of other products held, until they were taken off.
     pub freed: Vec<String>,
     /// What still carries the run's labels; only looked at while cleaning up.

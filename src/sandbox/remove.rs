@@ -37,6 +37,17 @@ impl OwnedSandbox {
         Ok(namespace.and_then(|namespace| Self::of(&namespace, run_uid)))
     }
 
+    /// Whether the sandbox of the given run is being deleted.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn is_going(client: &Client, name: &str, run_uid: &str) -> Result<bool, kube::Error> {
+        let namespace = Api::<Namespace>::all(client.clone()).get_opt(name).await?;
+        Ok(namespace.is_some_and(|namespace| {
+            namespace.metadata.deletion_timestamp.is_some() && Self::of(&namespace, run_uid).is_some()
+        }))
+    }
+
     fn of(namespace: &Namespace, run_uid: &str) -> Option<Self> {
         let labels = namespace.labels();
         let is_ours = labels
@@ -47,6 +58,21 @@ impl OwnedSandbox {
             name: namespace.name_any(),
             uid: namespace.uid().unwrap_or_default(),
         })
+    }
+
+    /// Takes away what would outlive a namespace that somebody else deletes, or keep it: volumes to be retained, and
+    /// finalizers of other products. There are five seconds for it, since Kubernetes waits that long before it deletes
+    /// what is in a namespace, our rights there among it; afterwards nothing is done. What it freed, as
+    /// [`OwnedSandbox::remove`].
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn free(&self, client: &Client) -> Result<Vec<String>, kube::Error> {
+        match tokio::try_join!(self.release_volumes(client), self.strip_finalizers(client)) {
+            Ok(((), freed)) => Ok(freed),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Workloads first and without grace, then the namespace: about twice as fast as deleting the namespace alone. The

@@ -1,4 +1,4 @@
-//! The sweeper: sandboxes whose run is gone, and sandboxes past their time, whatever became of their report.
+//! The sweeper: sandboxes whose run is gone, and sandboxes past their time that no report holds itself for.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use kymaros_crds::{RestoreReport, names};
 
 use super::remove::{self, OwnedSandbox};
 
-/// A run gets this long after its sandbox expired to clean up by itself and say so in its report.
+/// A run that is over gets this long after its sandbox expired; one that goes on is looked at again this often.
 const GRACE: Duration = Duration::from_mins(1);
 
 /// What the sweeper works with.
@@ -33,14 +33,14 @@ pub async fn reconcile(
         return Ok(Action::await_change());
     };
     let name = namespace.name_any();
-    let is_orphan = !has_run(&context.client, &namespace, &uid).await?;
-    match fate(&namespace, is_orphan, Timestamp::now()) {
+    let run = run(&context.client, &namespace, &uid).await?;
+    match fate(&namespace, run, Timestamp::now()) {
         Fate::Look(at) => Ok(at.map_or_else(Action::await_change, |at| {
             let wait = at.duration_since(Timestamp::now());
             Action::requeue(Duration::try_from(wait).unwrap_or(Duration::ZERO))
         })),
         Fate::Remove => {
-            tracing::warn!(run_uid = %uid, is_orphan, "removes a sandbox nobody looks after any more");
+            tracing::warn!(run_uid = %uid, ?run, "removes a sandbox nobody looks after any more");
             if let Some(owned) = OwnedSandbox::find(&context.client, &name, &uid).await? {
                 owned.remove(&context.client).await?;
             }
@@ -60,45 +60,68 @@ enum Fate {
     Remove,
 }
 
-fn fate(namespace: &PartialObjectMeta<Namespace>, is_orphan: bool, now: Timestamp) -> Fate {
+/// What became of the run of a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    /// Its report is held until the sandbox is gone.
+    Held,
+    /// Its report is there and held by nobody: the run is over.
+    Over,
+    /// There is no report of it.
+    Gone,
+}
+
+/// The clock may have been set while a run goes on. A run reckons its own time, and ends by itself.
+fn fate(namespace: &PartialObjectMeta<Namespace>, run: Run, now: Timestamp) -> Fate {
     let expires: Option<Timestamp> = namespace
         .annotations()
         .get(names::EXPIRES_AT_ANNOTATION)
         .and_then(|t| t.parse().ok());
     let deadline = expires.map(|at| crate::run::observed::after(at, GRACE));
     let is_overdue = deadline.is_none_or(|at| now >= at);
-    match (
-        is_orphan || is_overdue,
-        namespace.metadata.deletion_timestamp.is_some(),
-    ) {
-        (false, _) => Fate::Look(deadline),
-        (true, false) => Fate::Remove,
-        // It is going already.
-        (true, true) => Fate::Look(None),
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Fate::Look(None);
+    }
+    match run {
+        Run::Gone => Fate::Remove,
+        Run::Over if is_overdue => Fate::Remove,
+        Run::Held if is_overdue => Fate::Look(Some(crate::run::observed::after(now, GRACE))),
+        Run::Over | Run::Held => Fate::Look(deadline),
     }
 }
 
 /// Whether the report of the run still exists, asked of the API server itself: a store that lags behind would make
 /// an orphan of a new run.
-async fn has_run(
+async fn run(
     client: &Client,
     namespace: &PartialObjectMeta<Namespace>,
     uid: &str,
-) -> Result<bool, kube::Error> {
+) -> Result<Run, kube::Error> {
     let labels = namespace.labels();
     let (Some(home), Some(run)) = (
         labels.get(names::TEST_NAMESPACE_LABEL),
         labels.get(names::RUN_LABEL),
     ) else {
-        return Ok(false);
+        return Ok(Run::Gone);
     };
     let reports = Api::<RestoreReport>::namespaced(client.clone(), home);
     if let Some(report) = reports.get_metadata_opt(run).await? {
-        return Ok(report.uid().as_deref() == Some(uid));
+        return Ok(of(Some(&report), uid));
     }
     // A long name was cut in the label: the UID decides.
     let all = reports.list_metadata(&kube::api::ListParams::default()).await?;
-    Ok(all.items.iter().any(|r| r.uid().as_deref() == Some(uid)))
+    Ok(of(
+        all.items.iter().find(|r| r.uid().as_deref() == Some(uid)),
+        uid,
+    ))
+}
+
+fn of(report: Option<&PartialObjectMeta<RestoreReport>>, uid: &str) -> Run {
+    match report.filter(|report| report.uid().as_deref() == Some(uid)) {
+        None => Run::Gone,
+        Some(report) if report.finalizers().iter().any(|f| f == names::FINALIZER) => Run::Held,
+        Some(_) => Run::Over,
+    }
 }
 
 #[cfg(test)]
@@ -118,21 +141,39 @@ mod tests {
     #[test]
     fn orphans_and_the_overdue_go_and_others_stay() {
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
-        let later = "2026-01-01T13:00:00Z";
-        assert!(matches!(
-            fate(&sandbox(Some(later), false), false, now),
-            Fate::Look(Some(_))
-        ));
-        assert_eq!(fate(&sandbox(Some(later), false), true, now), Fate::Remove);
+        let (later, earlier) = ("2026-01-01T13:00:00Z", "2026-01-01T11:00:00Z");
+        let fate_of = |expires, run| fate(&sandbox(expires, false), run, now);
+        assert!(matches!(fate_of(Some(later), Run::Held), Fate::Look(Some(_))));
+        assert!(matches!(fate_of(Some(later), Run::Over), Fate::Look(Some(_))));
+        assert_eq!(fate_of(Some(later), Run::Gone), Fate::Remove);
+        assert_eq!(fate_of(Some(earlier), Run::Over), Fate::Remove);
         assert_eq!(
-            fate(&sandbox(Some("2026-01-01T11:00:00Z"), false), false, now),
-            Fate::Remove
-        );
-        assert_eq!(
-            fate(&sandbox(None, false), false, now),
+            fate_of(None, Run::Over),
             Fate::Remove,
             "without a time it would stay for ever"
         );
-        assert_eq!(fate(&sandbox(Some(later), true), true, now), Fate::Look(None));
+        assert_eq!(
+            fate(&sandbox(Some(later), true), Run::Gone, now),
+            Fate::Look(None)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_takes_no_sandbox_from_its_run() {
+        let now: Timestamp = "2027-01-01T12:00:00Z".parse().unwrap();
+        let expired = sandbox(Some("2026-01-01T12:00:00Z"), false);
+        let again = Fate::Look("2027-01-01T12:01:00Z".parse().ok());
+        assert_eq!(fate(&expired, Run::Held, now), again);
+    }
+
+    #[test]
+    fn a_report_holds_a_sandbox_as_long_as_it_has_our_finalizer() {
+        let mut report = PartialObjectMeta::<RestoreReport>::default();
+        report.metadata.uid = Some("u".into());
+        assert_eq!(of(Some(&report), "u"), Run::Over);
+        assert_eq!(of(Some(&report), "another run of that name"), Run::Gone);
+        report.metadata.finalizers = Some(vec![names::FINALIZER.into()]);
+        assert_eq!(of(Some(&report), "u"), Run::Held);
+        assert_eq!(of(None, "u"), Run::Gone);
     }
 }

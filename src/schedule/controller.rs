@@ -24,6 +24,9 @@ use super::{
 
 use crate::{run::observe, verdict};
 
+/// The clock of the machine may be set while a test waits for its time.
+const LONGEST_NAP: Duration = Duration::from_mins(5);
+
 /// What the schedule controller works with.
 pub struct ScheduleContext {
     /// Talks to the API server.
@@ -121,10 +124,17 @@ pub async fn reconcile(
         warnings,
     };
     write_status(&context, &test, &reports, &readiness).await?;
-    Ok(match decision.wake {
+    Ok(wait(decision.wake, now))
+}
+
+fn wait(wake: Option<Timestamp>, now: Timestamp) -> Action {
+    match wake {
         None => Action::await_change(),
-        Some(at) => Action::requeue(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)),
-    })
+        Some(at) => {
+            let rest = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+            Action::requeue(rest.min(LONGEST_NAP))
+        }
+    }
 }
 
 /// The run is made first and the annotation removed after it: a crash in between triggers nothing twice, because
@@ -304,5 +314,21 @@ async fn tell(context: &ScheduleContext, test: &RestoreTest, type_: EventType, r
     about.resource_version = None;
     if let Err(error) = context.recorder.publish(&event, &about).await {
         tracing::warn!(%error, "an event could not be published");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_that_waits_looks_at_the_clock_now_and_then() {
+        let now = Timestamp::UNIX_EPOCH;
+        let until = |wait: Duration| crate::run::observed::after(now, wait);
+        let soon = Duration::from_secs(7);
+        assert_eq!(super::wait(Some(until(soon)), now), Action::requeue(soon));
+        let tomorrow = until(Duration::from_hours(24));
+        assert_eq!(super::wait(Some(tomorrow), now), Action::requeue(LONGEST_NAP));
+        assert_eq!(super::wait(None, now), Action::await_change());
     }
 }

@@ -8,6 +8,8 @@ use kymaros_crds::{
 
 /// How long the first run of a new test waits for a policy that `GitOps` has not applied yet.
 const POLICY_GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+/// Clocks of machines that are in step differ by less. What lies further ahead was written before the clock was set back.
+const IN_STEP: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 /// Missed times that are looked at one by one before the newest is simply taken to be now.
 const MAX_MISSED: usize = 1000;
 
@@ -79,7 +81,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
         ..Decision::default()
     };
     let schedule = &facts.test.schedule;
-    let base = base(facts);
+    let base = base(facts, now);
     if !facts.test.suspend {
         decision.next = schedule.upcoming(base, now);
     }
@@ -103,7 +105,8 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
     let never_ran = facts.runs.is_empty() && facts.last_run.is_none();
     if never_ran {
         let give_up = facts.created.saturating_add(POLICY_GRACE).unwrap_or(now);
-        if !facts.policy_exists && now < give_up {
+        let is_new = !is_ahead(facts.created, now);
+        if !facts.policy_exists && is_new && now < give_up {
             decision.wake = Some(give_up);
         } else {
             decision.start = Some(Start {
@@ -125,9 +128,13 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
     decision
 }
 
+fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
+    moment.duration_since(now) > IN_STEP
+}
+
 /// The moment the next run is counted from. A time that passed while a run went on is skipped; one that passed while
-/// the operator was away is not.
-fn base(facts: &Facts<'_>) -> Timestamp {
+/// the operator was away is not. It is never far ahead: a clock that was wrong once must not keep a test from running.
+fn base(facts: &Facts<'_>, now: Timestamp) -> Timestamp {
     let ended = facts
         .runs
         .iter()
@@ -136,7 +143,8 @@ fn base(facts: &Facts<'_>) -> Timestamp {
         .chain(facts.last_run)
         .chain([facts.created])
         .max()
-        .unwrap_or(facts.created)
+        .filter(|moment| !is_ahead(*moment, now))
+        .unwrap_or(now)
 }
 
 /// The newest planned time that has passed; of several missed ones only the last is made up for.
@@ -238,6 +246,26 @@ mod tests {
         assert_eq!((early.start, early.wake), (None, Some(at("01:00:00"))));
         let late = decide(&facts(&hourly, &runs), at("03:30:00")).start.unwrap();
         assert_eq!((late.trigger, late.planned), (Trigger::Schedule, at("03:00:00")));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_test_from_running() {
+        let hourly = test("0 * * * *", false);
+        let runs = [run("a", "20:00:00", RunPhase::Completed)];
+        let decision = decide(&facts(&hourly, &runs), at("01:30:00"));
+        assert_eq!((decision.start, decision.wake), (None, Some(at("02:00:00"))));
+        let nearly = decide(&facts(&hourly, &runs), at("19:59:59"));
+        assert_eq!(
+            (nearly.start, nearly.wake),
+            (None, Some(at("21:00:00"))),
+            "another machine may be a little behind, and nothing runs twice"
+        );
+        let new = Facts {
+            created: at("20:00:00"),
+            policy_exists: false,
+            ..facts(&hourly, &[])
+        };
+        assert!(decide(&new, at("01:30:00")).start.is_some());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Who is to be looked at again after a change.
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     ResourceExt,
+    core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store},
 };
 use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, names};
@@ -62,6 +64,14 @@ impl Wakes {
         }
         if RestorePhase::of(restore).is_terminal() {
             self.queue_changed(reports);
+        }
+    }
+
+    /// A sandbox goes: its run ends, or knows that it is gone.
+    pub fn sandbox_goes(&self, sandbox: &PartialObjectMeta<Namespace>, reports: &Store<RestoreReport>) {
+        let uid = sandbox.labels().get(names::RUN_UID_LABEL);
+        if let Some(report) = reports.find(|r| uid.is_some() && r.metadata.uid.as_ref() == uid) {
+            self.wake_run(&report);
         }
     }
 

@@ -91,6 +91,19 @@ impl Workload {
         }
     }
 
+    /// The same in another reckoning of time.
+    #[must_use]
+    pub fn placed(mut self, place: impl Fn(Timestamp) -> Timestamp) -> Self {
+        self.outlives = self.outlives.map(&place);
+        match &mut self.state {
+            WorkloadState::Ready(moment) | WorkloadState::Crashing { tried: moment, .. } => {
+                *moment = moment.map(&place);
+            }
+            WorkloadState::Pending(_) | WorkloadState::Hopeless(_) => {}
+        }
+        self
+    }
+
     /// Since when it is ready.
     #[must_use]
     pub fn ready_since(&self) -> Option<Timestamp> {

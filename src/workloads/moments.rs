@@ -43,6 +43,17 @@ impl Moments {
         }
     }
 
+    /// The same in another reckoning of time.
+    #[must_use]
+    pub fn placed(self, place: impl Fn(Timestamp) -> Timestamp) -> Self {
+        Self {
+            created: self.created.map(&place),
+            scheduled: self.scheduled.map(&place),
+            started: self.started.map(&place),
+            first_ready: self.first_ready.map(&place),
+        }
+    }
+
     /// Those of two sandboxes together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

@@ -225,7 +225,8 @@ impl Wiring<'_> {
         let velero = args.velero_namespace.as_str();
         let restores = watched::restores(client, velero, &wakes, &reports, &changes, first.of("restores"));
         let backups = watched::backups(client, velero, first.of("backups"));
-        let (namespaces, sandboxes) = watched::namespaces(client, &changes, first.of("namespaces"));
+        let (namespaces, sandboxes) =
+            watched::namespaces(client, &wakes, &reports, &changes, first.of("namespaces"));
         let sandboxes = keep_going(sandboxes);
         let stores = Stores {
             uses: indexes.uses,

@@ -165,13 +165,15 @@ pub(super) fn volumes(client: &Client, first: FirstList) -> Store<PersistentVolu
 /// The metadata of all namespaces: the store, and the sandboxes among them as they change.
 pub(super) fn namespaces(
     client: &Client,
+    wakes: &Wakes,
+    reports: &Store<RestoreReport>,
     changes: &Changes,
     first: FirstList,
 ) -> (
     Namespaces,
     impl Stream<Item = watcher::Result<PartialObjectMeta<Namespace>>> + Send + use<>,
 ) {
-    let changes = changes.clone();
+    let (wakes, reports, changes) = (wakes.clone(), reports.clone(), changes.clone());
     let (store, writer) = reflector::store();
     let stream = watcher(
         Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
@@ -191,6 +193,11 @@ pub(super) fn namespaces(
             .get(kymaros_crds::names::MANAGED_BY_LABEL)
             .is_some_and(|m| m == kymaros_crds::names::MANAGED_BY);
         future::ready(is_ours)
+    })
+    .inspect_ok(move |sandbox| {
+        if sandbox.metadata.deletion_timestamp.is_some() {
+            wakes.sandbox_goes(sandbox, &reports);
+        }
     });
     (store, stream)
 }

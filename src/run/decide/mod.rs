@@ -95,6 +95,8 @@ pub enum Effect {
     },
     /// Stop the data movers of a Restore that is not terminal: Velero's worker waits for them.
     CancelDataMovement(String),
+    /// Free a sandbox that somebody deletes of what would keep it or outlive it.
+    FreeSandbox(String),
     /// Remove a sandbox with everything in it.
     RemoveSandbox(String),
     /// Remove the run's objects in Velero's namespace.
@@ -196,6 +198,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         let finding = run_error(Cause::Sandbox, None, obstacle.message.clone());
         decision.end(obstacle.reason, finding, now);
     }
+    lost_sandbox(observed, &mut decision, now);
     let needs_restores = match decision.phase() {
         RunPhase::Starting | RunPhase::Checking => true,
         RunPhase::Judging => decision.status.reason.is_none(),
@@ -219,6 +222,31 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         decision.wake_at(limit.max(after(now, Duration::from_secs(1))));
     }
     decision
+}
+
+/// A sandbox that somebody deletes says nothing about the backup, and takes our rights in it along: what could hold it is
+/// taken off at once.
+fn lost_sandbox(observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    let Some(first) = observed.going.first() else {
+        return;
+    };
+    let free = observed.going.iter().cloned().map(Effect::FreeSandbox);
+    decision.effects.extend(free);
+    match decision.phase() {
+        RunPhase::Preparing
+        | RunPhase::Restoring
+        | RunPhase::Starting
+        | RunPhase::Checking
+        | RunPhase::Judging
+            if decision.status.reason.is_none() =>
+        {
+            let message = format!("sandbox {first} was deleted by somebody while the run went on");
+            let finding = run_error(Cause::Sandbox, Some(format!("Namespace/{first}")), message);
+            decision.end("SandboxDeleted", finding, now);
+        }
+        RunPhase::Completed => decision.enter(RunPhase::CleaningUp, now),
+        _ => {}
+    }
 }
 
 /// A run whose own frozen spec cannot be read says nothing about a backup. It ends, and cleans up whatever it made.

@@ -225,6 +225,42 @@ fn a_restore_that_somebody_deletes_says_nothing_about_its_backup() {
 }
 
 #[test]
+fn a_sandbox_that_somebody_deletes_ends_the_run_and_says_nothing_about_its_backup() {
+    for phase in [RunPhase::Restoring, RunPhase::Starting, RunPhase::Checking] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, phase);
+        world.delete_sandboxes();
+        world.reconcile(None);
+        assert!(
+            !world.freed_in_time.is_empty(),
+            "what holds it is taken off while we still may: {phase:?}"
+        );
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(
+            (world.status.result, world.status.reason.as_deref()),
+            (Some(RunResult::Inconclusive), Some("SandboxDeleted")),
+            "{phase:?}"
+        );
+        assert!(world.is_clean() && world.released);
+    }
+}
+
+#[test]
+fn a_kept_sandbox_that_somebody_deletes_is_done_with() {
+    let mut spec = spec();
+    spec["sandbox"]["retention"] = "UntilTTL".into();
+    let mut world = World::new(Script::healthy(), &spec);
+    until(&mut world, RunPhase::Completed);
+    world.delete_sandboxes();
+    world.reconcile(None);
+    assert_eq!(world.phase(), RunPhase::CleaningUp);
+    assert!(!world.freed_in_time.is_empty());
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.result, Some(RunResult::Pass), "the verdict stays");
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
 fn a_restore_that_is_always_disturbed_is_inconclusive() {
     let world = story(Script {
         disturbed: 9,
@@ -392,6 +428,33 @@ fn the_ttl_ends_a_run_wherever_it_is() {
     until(&mut world, RunPhase::Completed);
     assert_eq!(world.status.reason.as_deref(), Some("SandboxExpired"));
     assert!(world.is_clean());
+}
+
+#[test]
+fn a_clock_that_is_set_ends_no_run_and_keeps_no_sandbox() {
+    for step in [86_400, -86_400] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, RunPhase::Starting);
+        world.set_clock(step);
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(world.status.result, Some(RunResult::Pass), "{step}");
+
+        let stuck = Script {
+            velero_works: false,
+            ..Script::healthy()
+        };
+        let mut world = World::new(stuck, &spec());
+        until(&mut world, RunPhase::Restoring);
+        world.set_clock(step);
+        world.reconcile(None);
+        world.pass(1100);
+        world.reconcile(None);
+        assert_eq!(world.phase(), RunPhase::Restoring, "it has 20 minutes: {step}");
+        world.pass(100);
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(world.status.reason.as_deref(), Some("TimedOut"), "{step}");
+        assert!(world.is_clean());
+    }
 }
 
 #[test]

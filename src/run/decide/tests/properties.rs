@@ -16,6 +16,8 @@ enum Happening {
     WorldAdvances,
     TimePasses(u64),
     ForeignRestore(bool),
+    SandboxesDeleted,
+    ClockSet(i64),
     Deleted,
 }
 
@@ -27,8 +29,16 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => Just(Happening::WorldAdvances),
         2 => (0_u64..400).prop_map(Happening::TimePasses),
         1 => any::<bool>().prop_map(Happening::ForeignRestore),
+        1 => Just(Happening::SandboxesDeleted),
+        1 => step().prop_map(Happening::ClockSet),
         1 => Just(Happening::Deleted),
     ]
+}
+
+/// Seconds by which somebody sets the clock.
+fn step() -> impl Strategy<Value = i64> {
+    const DAY: i64 = 86_400;
+    prop_oneof![-400 * DAY..=400 * DAY, -7200_i64..=7200, Just(3600), Just(-3600)]
 }
 
 fn script() -> impl Strategy<Value = Script> {
@@ -63,6 +73,8 @@ fn happen(world: &mut World, happening: Happening) {
         Happening::WorldAdvances => world.advance(),
         Happening::TimePasses(seconds) => world.pass(seconds),
         Happening::ForeignRestore(there) => world.foreign = there,
+        Happening::SandboxesDeleted => world.delete_sandboxes(),
+        Happening::ClockSet(seconds) => world.set_clock(seconds),
         Happening::Deleted => world.deleting = true,
     }
 }
@@ -79,6 +91,9 @@ fn finish(world: &mut World) {
         }
     }
 }
+
+/// Longer than any run here, seconds.
+const LONGEST: i64 = 5000;
 
 /// 2,000 histories; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for more and for others.
 fn config() -> ProptestConfig {
@@ -124,6 +139,34 @@ proptest! {
             (world.status.score, world.status.result, world.status.cause, world.status.reason.clone())
         };
         prop_assert_eq!(verdict(&crashes), verdict(&[]));
+    }
+
+    #[test]
+    fn setting_the_clock_never_changes_the_verdict(
+        script in script(),
+        pauses in prop::collection::vec(0_u64..20, 0..40),
+        set_after in 0_usize..40,
+        step in step().prop_filter("the clock shows no moment of the run twice", |step| step.abs() > LONGEST),
+    ) {
+        let mut settles = spec();
+        settles["healthChecks"]["settle"] = "10s".into();
+        settles["sla"] = serde_json::json!({ "maxRTO": "2m" });
+        let verdict = |step: i64| {
+            let mut world = World::new(script.clone(), &settles);
+            for (turn, seconds) in pauses.iter().enumerate() {
+                world.advance();
+                if turn == set_after {
+                    world.set_clock(step);
+                }
+                world.reconcile(None);
+                world.pass(*seconds);
+            }
+            finish(&mut world);
+            let took = world.now.duration_since(world.begun);
+            (world.status.score, world.status.result, world.status.cause, world.status.reason.clone(),
+             world.status.rto.clone(), took, world.is_clean())
+        };
+        prop_assert_eq!(verdict(step), verdict(0));
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! A small world for tests of decisions: what Velero, the cluster and our own process would do, without any of them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kymaros_crds::{Cause, RestoreReportStatus, RestoreTestSpec, RunPhase, domain::Test};
 
 use super::super::{Decision, Effect, decide, start_over};
 use crate::{
     checks::Outcome,
     run::{
+        clock::EvenTime,
+        memory::Obstacle,
         observed::{Came, Fetched, Observed, RestoreOutcome, RestoreSeen, Settings},
         plan,
         queue::QueuePlace,
@@ -65,7 +72,10 @@ impl Script {
 #[allow(clippy::struct_excessive_bools, reason = "independent facts of a test")]
 pub(super) struct World {
     pub script: Script,
+    /// Goes on evenly.
     pub now: Timestamp,
+    /// How far the clock of the cluster was set ahead.
+    ahead: SignedDuration,
     pub status: RestoreReportStatus,
     pub deleting: bool,
     pub released: bool,
@@ -80,6 +90,10 @@ pub(super) struct World {
     pub sandboxes_stay: bool,
     /// What carried finalizers of somebody else.
     pub freed: Vec<String>,
+    /// Somebody deleted sandboxes.
+    pub were_deleted: bool,
+    /// Sandboxes that were freed when somebody deleted them.
+    pub freed_in_time: BTreeSet<String>,
     pub sandboxes: BTreeMap<String, bool>,
     pub restore: Option<RestoreSeen>,
     /// How many Restores were made before this one.
@@ -87,11 +101,14 @@ pub(super) struct World {
     settings: Arc<Settings>,
     /// What the process would forget in a crash.
     memory: Memory,
+    pub begun: Timestamp,
 }
 
 #[derive(Clone, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Memory {
+    /// When the process began, and the time of the run since then.
+    time: Option<(Timestamp, RefCell<EvenTime>)>,
     watching: Option<Timestamp>,
     asked_contents: bool,
     contents: bool,
@@ -102,6 +119,7 @@ struct Memory {
     outcome: bool,
     checking: bool,
     checked: bool,
+    no_sandbox: bool,
 }
 
 const SOURCE: &str = "shop";
@@ -140,9 +158,12 @@ pub(super) fn spec() -> serde_json::Value {
 
 impl World {
     pub(super) fn new(script: Script, spec: &serde_json::Value) -> Self {
+        let begun = "2026-01-01T00:00:00Z".parse().unwrap();
         Self {
             script,
-            now: "2026-01-01T00:00:00Z".parse().unwrap(),
+            begun,
+            now: begun,
+            ahead: SignedDuration::ZERO,
             status: RestoreReportStatus::default(),
             deleting: false,
             released: false,
@@ -152,6 +173,8 @@ impl World {
             escapes: false,
             sandboxes_stay: false,
             freed: vec![],
+            were_deleted: false,
+            freed_in_time: BTreeSet::new(),
             sandboxes: BTreeMap::new(),
             restore: None,
             restores_before: 0,
@@ -172,9 +195,49 @@ impl World {
         self.now += Duration::from_secs(seconds);
     }
 
+    /// Somebody sets the clock of the cluster.
+    pub(super) fn set_clock(&mut self, seconds: i64) {
+        self.ahead += SignedDuration::from_secs(seconds);
+    }
+
+    /// What the clock of the cluster shows.
+    fn clock(&self) -> Timestamp {
+        self.now + self.ahead
+    }
+
+    /// The time of the run, as the process reckons it.
+    fn run_time(&self) -> Timestamp {
+        let elapsed = |since: Timestamp| Duration::try_from(self.now.duration_since(since)).unwrap();
+        let time = self.memory.time.as_ref();
+        time.map_or(self.now, |(since, time)| {
+            time.borrow_mut().look(self.clock(), elapsed(*since))
+        })
+    }
+
+    fn place(&self, written: Timestamp) -> Timestamp {
+        let time = self.memory.time.as_ref();
+        time.map_or(written, |(_, time)| time.borrow_mut().place(written))
+    }
+
+    fn begin_to_look(&mut self) {
+        let entries = self.status.timeline.iter();
+        let moments = entries.flat_map(|e| e.started_at.iter().chain(&e.finished_at));
+        let written = moments.map(|t| t.0).max();
+        let (now, time) = (self.now, EvenTime::new(self.clock(), self.begun, written));
+        self.memory.time.get_or_insert((now, RefCell::new(time)));
+    }
+
     /// The operator's process dies: nothing but the cluster remembers.
     pub(super) fn crash(&mut self) {
         self.memory = Memory::default();
+    }
+
+    /// Somebody deletes the sandboxes.
+    pub(super) fn delete_sandboxes(&mut self) {
+        self.were_deleted = true;
+        for going in self.sandboxes.values_mut() {
+            *going = true;
+        }
     }
 
     /// One step of the operator; with `crash_after` it dies after that many effects and writes no status.
@@ -182,7 +245,8 @@ impl World {
         if self.released {
             return;
         }
-        let decision = decide(&self.observe(), self.now);
+        self.begin_to_look();
+        let decision = decide(&self.observe(), self.run_time());
         for (done, effect) in decision.effects.iter().enumerate() {
             if crash_after == Some(done) {
                 return self.crash();
@@ -213,14 +277,15 @@ impl World {
             self.sandboxes.retain(|_, going| !*going);
         }
         let is_disturbed = self.is_disturbed();
+        let clock = self.clock();
         if let Some(restore) = self.restore.as_mut().filter(|_| self.script.velero_works) {
             restore.phase = match restore.phase {
                 RestorePhase::New => {
-                    restore.started = Some(self.now);
+                    restore.started = Some(clock);
                     RestorePhase::InProgress
                 }
                 RestorePhase::InProgress => {
-                    restore.completed = Some(self.now);
+                    restore.completed = Some(clock);
                     restore.reason = Some("said so".into());
                     if is_disturbed {
                         RestorePhase::PartiallyFailed
@@ -245,7 +310,14 @@ impl World {
             }
             Effect::CreateRestore(plan) => {
                 let mapped = plan.mapping.values().all(|s| self.sandboxes.contains_key(s));
-                assert!(mapped, "a Restore is only made when its sandboxes stand");
+                if !mapped {
+                    assert!(
+                        self.were_deleted,
+                        "a Restore is only made when its sandboxes stand"
+                    );
+                    self.memory.no_sandbox = true;
+                    return;
+                }
                 self.restore.get_or_insert_with(|| RestoreSeen {
                     phase: RestorePhase::New,
                     phase_text: String::new(),
@@ -258,7 +330,8 @@ impl World {
                 });
             }
             Effect::Watch(_) => {
-                self.memory.watching.get_or_insert(self.now);
+                let now = self.run_time();
+                self.memory.watching.get_or_insert(now);
             }
             Effect::FetchContents { .. } => self.memory.asked_contents = true,
             Effect::FetchSource { .. } => self.memory.looks = true,
@@ -272,6 +345,7 @@ impl World {
             }
             Effect::RemoveOutside(_) if self.storage_is_down => {}
             Effect::RemoveOutside(_) => self.restores_before += u8::from(self.restore.take().is_some()),
+            Effect::FreeSandbox(name) => drop(self.freed_in_time.insert(name.clone())),
             Effect::CancelDataMovement(_) | Effect::CollectLogs { .. } => {}
         }
     }
@@ -314,7 +388,11 @@ impl World {
             } else {
                 Fetched::Pending
             }],
-            restores: vec![self.restore.clone()],
+            restores: vec![self.restore.clone().map(|restore| RestoreSeen {
+                started: restore.started.map(|t| self.place(t)),
+                completed: restore.completed.map(|t| self.place(t)),
+                ..restore
+            })],
             outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
             velero_is_down: self.velero_is_down,
             movers: vec![if self.memory.asked_movers {
@@ -329,8 +407,17 @@ impl World {
                 .map(|_| self.came()),
             watched_since: self.memory.watching,
             outcomes_of_checks: self.checks(),
-            obstacle: None,
+            obstacle: self.memory.no_sandbox.then(|| Obstacle {
+                reason: "SandboxDeleted",
+                message: "a sandbox is gone".into(),
+            }),
             logs: Fetched::Pending,
+            going: self
+                .sandboxes
+                .iter()
+                .filter(|(_, going)| **going && !looks)
+                .map(|(name, _)| name.clone())
+                .collect(),
             freed: self.freed.clone(),
             leftovers: looks.then(|| self.leftovers()),
         }
@@ -373,7 +460,10 @@ impl World {
     fn came(&self) -> Came {
         let restored = self.restore.as_ref().is_some_and(|r| r.phase.is_terminal());
         let there = restored && self.sandboxes.values().any(|going| !going);
-        if there { self.came_up() } else { Came::default() }
+        let mut came = if there { self.came_up() } else { Came::default() };
+        let placed = came.workloads.into_iter().map(|w| w.placed(|t| self.place(t)));
+        came.workloads = placed.collect();
+        came
     }
 
     /// What is in the sandbox once it was restored.
@@ -402,7 +492,7 @@ impl World {
     fn checks(&self) -> Vec<Outcome> {
         let outcome = Outcome {
             name: "web".into(),
-            passed_at: self.script.check_passes.then_some(self.now),
+            passed_at: self.script.check_passes.then(|| self.run_time()),
             duration: Duration::from_millis(5),
             message: "seen".into(),
             could_not_look: false,
