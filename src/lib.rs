@@ -8,6 +8,7 @@ pub mod admission;
 pub mod checks;
 pub mod commands;
 pub mod condition;
+pub mod fleet;
 pub mod history;
 pub mod leader;
 pub mod license;

@@ -1,6 +1,6 @@
 //! Choosing the backup of a run: a pure function of the Backups that exist.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use kymaros_crds::domain::{BackupChoice, Source};
@@ -139,6 +139,21 @@ fn newest<'a>(backups: impl Iterator<Item = &'a Backup>) -> Option<&'a Backup> {
     backups
         .filter(|b| is_usable(b))
         .max_by_key(|b| (started(b), b.metadata.name.clone()))
+}
+
+/// The newest usable backup that holds each namespace, with the time it was taken; only of namespaces that one holds.
+pub fn newest_by_namespace<'a>(
+    backups: impl Iterator<Item = &'a Backup>,
+    namespaces: &[String],
+) -> BTreeMap<&str, (String, Option<Timestamp>)> {
+    let mut usable: Vec<&Backup> = backups.filter(|backup| is_usable(backup)).collect();
+    usable.sort_by_key(|backup| std::cmp::Reverse((started(backup), backup.metadata.name.clone())));
+    let newest = namespaces.iter().filter_map(|namespace| {
+        let backup = usable.iter().find(|backup| holds(backup, namespace))?;
+        let name = backup.metadata.name.clone().unwrap_or_default();
+        Some((namespace.as_str(), (name, started(backup))))
+    });
+    newest.collect()
 }
 
 fn phase(backup: &Backup) -> &str {

@@ -11,4 +11,4 @@ pub mod results;
 pub mod server;
 pub mod types;
 
-pub use types::{Backup, DownloadRequest, Restore};
+pub use types::{Backup, DownloadRequest, Restore, Schedule, StorageLocation};

@@ -70,6 +70,69 @@ pub struct BackupStatus {
     pub failure_reason: Option<String>,
 }
 
+/// What makes backups, as far as people want to know of it.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[kube(
+    group = "velero.io",
+    version = "v1",
+    kind = "Schedule",
+    namespaced,
+    schema = "disabled"
+)]
+#[kube(status = "ScheduleStatus", derive = "PartialEq")]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScheduleSpec {
+    /// A cron expression.
+    pub schedule: Option<String>,
+    /// Whether it makes no backups for now.
+    pub paused: Option<bool>,
+    /// What the backups are made with.
+    pub template: Option<ScheduleTemplate>,
+}
+
+/// What the backups of a Schedule are made with.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScheduleTemplate {
+    /// Source namespaces; empty or `*` means all.
+    pub included_namespaces: Option<Vec<String>>,
+}
+
+/// What Velero says about a Schedule.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScheduleStatus {
+    /// `New`, `Enabled` or `FailedValidation`.
+    pub phase: Option<String>,
+    /// When it last made a backup, RFC 3339.
+    pub last_backup: Option<String>,
+}
+
+/// Where backups are kept, as far as people want to know of it: neither its address nor its credentials.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[kube(
+    group = "velero.io",
+    version = "v1",
+    kind = "BackupStorageLocation",
+    root = "StorageLocation",
+    namespaced,
+    schema = "disabled"
+)]
+#[kube(status = "StorageLocationStatus", derive = "PartialEq")]
+#[serde(rename_all = "camelCase", default)]
+pub struct StorageLocationSpec {
+    /// Whether backups go there that name none.
+    pub default: Option<bool>,
+}
+
+/// What Velero says about a storage location.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StorageLocationStatus {
+    /// `Available` or `Unavailable`.
+    pub phase: Option<String>,
+}
+
 /// A restore of one backup.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[kube(

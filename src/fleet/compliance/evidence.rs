@@ -1,0 +1,83 @@
+//! What requirements are held against.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kymaros_crds::{RestoreTest, RunResult};
+use kymaros_webhooks::validate::TestName;
+
+use crate::fleet::{
+    coverage::Coverage,
+    runs::{Index, Run},
+};
+
+/// The tests that count, and their runs in the period.
+pub(super) struct Evidence<'a> {
+    pub index: &'a Index,
+    pub tests: &'a [Arc<RestoreTest>],
+    /// Of these tests, oldest first.
+    pub runs: Vec<Arc<Run>>,
+    pub coverage: &'a Coverage,
+    pub since: Option<Timestamp>,
+    pub now: Timestamp,
+}
+
+impl<'a> Evidence<'a> {
+    pub(super) fn new(
+        index: &'a Index,
+        tests: &'a [Arc<RestoreTest>],
+        coverage: &'a Coverage,
+        (since, now): (Option<Timestamp>, Timestamp),
+    ) -> Self {
+        let of_test = |test: &Arc<RestoreTest>| {
+            let runs = index.of_test(&test.as_ref().into()).rev();
+            let recent = runs.take_while(move |run| since.is_none_or(|since| run.created >= since));
+            recent.cloned().collect::<Vec<_>>()
+        };
+        let mut runs: Vec<Arc<Run>> = tests.iter().flat_map(of_test).collect();
+        runs.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+        Self {
+            index,
+            tests,
+            runs,
+            coverage,
+            since,
+            now,
+        }
+    }
+
+    /// Each test, with whether it meets something.
+    pub(super) fn tests(&self, meets: impl Fn(&RestoreTest, &TestName) -> bool) -> Vec<(String, bool)> {
+        let judged = self.tests.iter().map(|test| {
+            let name = TestName::from(test.as_ref());
+            let meets = meets(test, &name);
+            (name.to_string(), meets)
+        });
+        judged.collect()
+    }
+
+    /// Each run that said something about its backup, with whether it meets something.
+    pub(super) fn conclusive(&self, meets: impl Fn(&Run) -> bool) -> Vec<(String, bool)> {
+        let runs = self.runs.iter().filter(|run| is_conclusive(run));
+        runs.map(|run| (name(run), meets(run))).collect()
+    }
+
+    /// Whether a test has a verdict about its backup in the period.
+    pub(super) fn ran(&self, test: &TestName) -> bool {
+        let since = self.since;
+        self.index
+            .of_test(test)
+            .rev()
+            .take_while(|run| since.is_none_or(|since| run.created >= since))
+            .any(|run| is_conclusive(run))
+    }
+}
+
+pub(super) fn is_conclusive(run: &Run) -> bool {
+    run.result()
+        .is_some_and(|result| result != RunResult::Inconclusive)
+}
+
+pub(super) fn name(run: &Run) -> String {
+    format!("{}/{}", run.name.namespace, run.name.name)
+}

@@ -1,0 +1,362 @@
+//! What an auditor asks, held against tests and runs: each framework by its own requirements.
+
+mod dora;
+mod evidence;
+mod iso27001;
+mod soc2;
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use kymaros_crds::{RestoreTest, RunResult, domain::duration};
+use kymaros_webhooks::validate::{Usage, used};
+use serde::Serialize;
+
+use self::evidence::Evidence;
+use super::{
+    coverage::Coverage,
+    daily::{Day, by_day},
+    moments::duration_text,
+    runs::Index,
+    summary::{average, mean},
+    view::View,
+};
+
+/// Label that narrows a framework to the tests that carry it, once one does.
+const LABEL: &str = "kymaros.io/compliance";
+
+/// What somebody is audited by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Framework {
+    /// SOC 2, Trust Services Criteria of 2017 with the points of focus of 2022.
+    Soc2,
+    /// ISO/IEC 27001:2022, Annex A.
+    Iso27001,
+    /// Regulation (EU) 2022/2554.
+    Dora,
+}
+
+impl Framework {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Soc2, Self::Iso27001, Self::Dora];
+
+    /// In addresses and labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Soc2 => "soc2",
+            Self::Iso27001 => "iso27001",
+            Self::Dora => "dora",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Soc2 => "SOC 2",
+            Self::Iso27001 => "ISO/IEC 27001:2022",
+            Self::Dora => "DORA, Regulation (EU) 2022/2554",
+        }
+    }
+}
+
+impl FromStr for Framework {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|framework| framework.as_str() == text);
+        found.ok_or_else(|| "is no framework; write soc2, iso27001 or dora".to_owned())
+    }
+}
+
+/// Whether a requirement is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// By all that there is.
+    Met,
+    /// Not by something.
+    NotMet,
+    /// There is nothing to hold it against.
+    NoData,
+}
+
+/// Something that a framework asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requirement {
+    /// Where it stands in the framework.
+    pub id: &'static str,
+    /// What it asks.
+    pub title: &'static str,
+    /// Whether it is met.
+    pub standing: Standing,
+    /// How many meet it.
+    pub met: usize,
+    /// Of how many.
+    pub of: usize,
+    /// That in words.
+    pub figure: String,
+    /// Those that do not meet it; at most 100.
+    pub open: Vec<String>,
+}
+
+/// Most names in [`Requirement::open`].
+const MOST_OPEN: usize = 100;
+
+impl Requirement {
+    /// Held against named things, each with whether it meets it; `what` they are, such as "tests ran in this period".
+    fn of(
+        id: &'static str,
+        title: &'static str,
+        what: &str,
+        all: impl IntoIterator<Item = (String, bool)>,
+    ) -> Self {
+        let (met, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, meets)| *meets);
+        let of = met.len() + open.len();
+        Self {
+            id,
+            title,
+            standing: match (of, open.len()) {
+                (0, _) => Standing::NoData,
+                (_, 0) => Standing::Met,
+                _ => Standing::NotMet,
+            },
+            met: met.len(),
+            of,
+            figure: format!("{} of {of} {what}", met.len()),
+            open: open.into_iter().map(|(name, _)| name).take(MOST_OPEN).collect(),
+        }
+    }
+}
+
+/// A framework, held against the last days. The names up to `dailyData` are those of 0.6.0.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compliance {
+    /// The framework.
+    pub framework: Framework,
+    /// `Last N days`.
+    pub period: String,
+    /// `compliant`, `non-compliant` or `no-data`.
+    pub status: &'static str,
+    /// Runs with a verdict.
+    pub tests_executed: usize,
+    /// Their mean score.
+    pub average_score: f64,
+    /// `N namespaces`.
+    pub namespaces_covered: String,
+    /// Days with runs.
+    pub days_with_tests: usize,
+    /// Days looked at.
+    pub days_in_period: u32,
+    /// Runs that failed.
+    pub issues_detected: usize,
+    /// Mean recovery time.
+    #[serde(rename = "averageRTO")]
+    pub average_rto: String,
+    /// Mean agreed recovery time.
+    pub rto_target: String,
+    /// Whether the one is within the other.
+    pub rto_compliant: bool,
+    /// Figures by day.
+    pub daily_data: Vec<Day>,
+    /// For people.
+    pub title: &'static str,
+    /// Which tests count, in one line.
+    pub scope: String,
+    /// What the framework asks, one by one.
+    pub requirements: Vec<Requirement>,
+    /// What the tier hides, one line each.
+    pub hidden: Vec<String>,
+}
+
+pub(super) fn compliance(
+    index: &Index,
+    tests: &[Arc<RestoreTest>],
+    coverage: &Coverage,
+    framework: Framework,
+    days: u32,
+    view: &View,
+) -> Compliance {
+    let (since, line) = view.since(Some(days));
+    let days = match view.features.max_history_days {
+        0 => days,
+        most => days.min(most),
+    };
+    let (tests, scope) = in_scope(tests, framework);
+    let evidence = Evidence::new(index, &tests, coverage, (since, view.now));
+    let requirements = match framework {
+        Framework::Soc2 => soc2::requirements(&evidence),
+        Framework::Iso27001 => iso27001::requirements(&evidence),
+        Framework::Dora => dora::requirements(&evidence),
+    };
+    let judged = || evidence.runs.iter().filter(|run| run.ended.is_some());
+    let scores: Vec<f64> = judged().filter_map(|run| run.score()).map(f64::from).collect();
+    let times: Vec<Duration> = judged().filter_map(|run| run.rto()).collect();
+    let agreed = tests.iter().filter_map(|test| test.spec.sla.as_ref());
+    let agreed: Vec<Duration> = agreed
+        .filter_map(|sla| duration::parse(&sla.max_rto).ok())
+        .collect();
+    let (measured, target) = (average(&times), average(&agreed));
+    let mut namespaces: Vec<&str> = tests
+        .iter()
+        .flat_map(|test| used(&test.spec, Usage::Source))
+        .collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let daily = by_day(evidence.runs.iter().map(AsRef::as_ref));
+    let is_open = requirements
+        .iter()
+        .any(|asked| asked.standing == Standing::NotMet);
+    Compliance {
+        framework,
+        period: format!("Last {days} days"),
+        status: match (judged().count(), is_open) {
+            (0, _) => "no-data",
+            (_, true) => "non-compliant",
+            (_, false) => "compliant",
+        },
+        tests_executed: judged().count(),
+        average_score: mean(&scores),
+        namespaces_covered: format!("{} namespaces", namespaces.len()),
+        days_with_tests: daily.len(),
+        days_in_period: days,
+        issues_detected: judged()
+            .filter(|run| run.result() == Some(RunResult::Fail))
+            .count(),
+        average_rto: measured.map(duration_text).unwrap_or_default(),
+        rto_target: target.map(duration_text).unwrap_or_default(),
+        rto_compliant: matches!((measured, target), (Some(measured), Some(target)) if measured <= target),
+        daily_data: daily,
+        title: framework.title(),
+        scope,
+        requirements,
+        hidden: line.into_iter().collect(),
+    }
+}
+
+/// The tests that carry the framework in their label, or all when none does.
+fn in_scope(tests: &[Arc<RestoreTest>], framework: Framework) -> (Vec<Arc<RestoreTest>>, String) {
+    let is_marked = |test: &&Arc<RestoreTest>| {
+        let label = test.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL));
+        label.is_some_and(|label| label == framework.as_str())
+    };
+    let marked: Vec<_> = tests.iter().filter(is_marked).cloned().collect();
+    let label = format!("{LABEL}={}", framework.as_str());
+    if marked.is_empty() {
+        let line = format!(
+            "All {} tests count; label some of them {label} to count these only.",
+            tests.len()
+        );
+        (tests.to_vec(), line)
+    } else {
+        let line = format!("The {} tests with the label {label} count.", marked.len());
+        (marked, line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kymaros_crds::domain::Tier;
+
+    use super::*;
+    use crate::fleet::{
+        coverage::coverage,
+        sample::{log, report, shared, test, view},
+    };
+
+    fn judged(framework: Framework) -> Compliance {
+        let mut leaking = report("ops", "wiki", 8, "pass", Some(95));
+        leaking.status.as_mut().unwrap().leftovers = Some(2);
+        let log = log([
+            report("ops", "shop", 5, "fail", Some(30)),
+            report("ops", "shop", 7, "pass", Some(95)),
+            report("ops", "blog", 6, "fail", Some(20)),
+            leaking,
+        ]);
+        let mut quiet = test("ops", "quiet");
+        quiet.spec.sla = None;
+        let tests = shared([
+            test("ops", "shop"),
+            test("ops", "blog"),
+            test("ops", "wiki"),
+            quiet,
+        ]);
+        let now = view(Tier::Team, 10);
+        log.read(|index| {
+            let coverage = coverage(index, &tests, &[], &[], &now);
+            compliance(index, &tests, &coverage, framework, 30, &now)
+        })
+    }
+
+    fn figures(of: &Compliance) -> Vec<(&str, usize, usize)> {
+        of.requirements
+            .iter()
+            .map(|asked| (asked.id, asked.met, asked.of))
+            .collect()
+    }
+
+    #[test]
+    fn each_framework_asks_for_something_else() {
+        let (soc2, iso, dora) = (
+            judged(Framework::Soc2),
+            judged(Framework::Iso27001),
+            judged(Framework::Dora),
+        );
+        assert_eq!(figures(&soc2), [("A1.3", 3, 4), ("A1.2", 4, 4), ("CC7.5", 1, 2)]);
+        assert_eq!(
+            figures(&iso),
+            [("A.8.13", 0, 0), ("A.8.13 (integrity)", 4, 4), ("A.5.30", 3, 4)]
+        );
+        assert_eq!(
+            figures(&dora),
+            [
+                ("Article 11(6)", 3, 4),
+                ("Article 12(2)", 3, 4),
+                ("Article 12(3)", 3, 4),
+                ("Article 12(6)", 3, 4),
+                ("Article 12(7)", 4, 4),
+            ]
+        );
+        assert_eq!(soc2.requirements[2].open, ["ops/blog"]);
+        assert_eq!(iso.requirements[0].standing, Standing::NoData);
+        for of in [soc2, iso, dora] {
+            assert_eq!(
+                (of.status, of.tests_executed, of.issues_detected),
+                ("non-compliant", 4, 2)
+            );
+            assert!(of.rto_compliant && of.days_with_tests == 4, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_narrows_a_framework_to_the_tests_that_carry_it() {
+        let mut marked = test("ops", "shop");
+        marked.metadata.labels = Some([(LABEL.to_owned(), "dora".to_owned())].into());
+        let tests = shared([marked, test("ops", "blog")]);
+        let seen = |framework| {
+            let log = log([report("ops", "shop", 9, "pass", Some(95))]);
+            let now = view(Tier::Team, 10);
+            let coverage = Coverage::default();
+            log.read(|index| compliance(index, &tests, &coverage, framework, 30, &now))
+        };
+        let dora = seen(Framework::Dora);
+        assert_eq!((dora.status, dora.requirements[0].of), ("compliant", 1));
+        assert_eq!(seen(Framework::Soc2).requirements[0].of, 2);
+    }
+
+    #[test]
+    fn without_runs_there_is_no_data() {
+        let now = view(Tier::Team, 10);
+        let none =
+            log([]).read(|index| compliance(index, &[], &Coverage::default(), Framework::Soc2, 120, &now));
+        assert_eq!(
+            (none.status, none.days_in_period, none.rto_compliant),
+            ("no-data", 90, false)
+        );
+        assert_eq!(none.hidden.len(), 1);
+        assert!("hipaa".parse::<Framework>().unwrap_err().contains("dora"));
+    }
+}

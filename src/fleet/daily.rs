@@ -1,0 +1,90 @@
+//! Figures by day.
+
+use std::collections::BTreeMap;
+
+use kymaros_crds::RunResult;
+use serde::Serialize;
+
+use super::{
+    runs::{Index, Run},
+    summary::mean,
+    view::{Shown, View},
+};
+
+/// Longest stretch, days, as in 0.6.9.
+const MOST: u32 = 365;
+
+/// One day with runs, in UTC.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Day {
+    /// `YYYY-MM-DD`.
+    pub date: String,
+    /// Mean score of its runs.
+    pub score: f64,
+    /// Its runs.
+    pub tests: usize,
+    /// Those that failed.
+    pub failures: usize,
+}
+
+pub(super) fn daily(index: &Index, days: u32, view: &View) -> Shown<Vec<Day>> {
+    let (since, line) = view.since(Some(days.min(MOST)));
+    let runs = index
+        .since(since)
+        .filter(|run| run.created <= view.now && view.scope.holds(&run.name.namespace));
+    Shown {
+        what: by_day(runs.map(AsRef::as_ref)),
+        hidden: line.into_iter().collect(),
+    }
+}
+
+/// Runs by the day they were made, oldest first.
+pub(super) fn by_day<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<Day> {
+    let mut days: BTreeMap<i64, (Vec<f64>, usize, usize)> = BTreeMap::new();
+    for run in runs {
+        let (scores, tests, failures) = days
+            .entry(run.created.as_second().div_euclid(86_400))
+            .or_default();
+        *tests += 1;
+        *failures += usize::from(run.result() == Some(RunResult::Fail));
+        scores.extend(run.score().map(f64::from));
+    }
+    let day = |(day, (scores, tests, failures)): (i64, (Vec<f64>, usize, usize))| {
+        let begin = jiff::Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or_default();
+        Day {
+            date: begin.strftime("%Y-%m-%d").to_string(),
+            score: mean(&scores),
+            tests,
+            failures,
+        }
+    };
+    days.into_iter().map(day).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use kymaros_crds::domain::Tier;
+
+    use super::*;
+    use crate::fleet::sample::{log, report, view};
+
+    #[test]
+    fn days_without_runs_are_left_out_and_old_ones_are_for_those_who_see_them() {
+        let log = log([
+            report("ops", "shop", 1, "pass", Some(90)),
+            report("ops", "shop", 8, "fail", Some(50)),
+            report("ops", "blog", 8, "pass", Some(100)),
+            report("ops", "blog", 9, "inconclusive", None),
+        ]);
+        let days = |tier, days| log.read(|index| daily(index, days, &view(tier, 10)));
+        let seen = days(Tier::Community, 30);
+        let dates: Vec<&str> = seen.what.iter().map(|day| day.date.as_str()).collect();
+        assert_eq!(dates, ["2026-01-09", "2026-01-10"]);
+        assert_eq!((seen.what[0].tests, seen.what[0].failures), (2, 1));
+        assert!((seen.what[0].score - 75.0).abs() < f64::EPSILON);
+        assert!(seen.hidden[0].contains("7 days"), "{:?}", seen.hidden);
+        let seen = days(Tier::Team, 30);
+        assert_eq!((seen.what.len(), seen.hidden.len()), (3, 0));
+        assert_eq!(days(Tier::Enterprise, 2).what.len(), 2);
+    }
+}

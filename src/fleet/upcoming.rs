@@ -1,0 +1,71 @@
+//! The next runs.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use kymaros_crds::RestoreTest;
+use serde::Serialize;
+
+use super::{moments::moment, view::View};
+
+/// The next run of a test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upcoming {
+    /// The test.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When it runs.
+    pub next_run_at: String,
+    /// Score of its latest run; 0 when there is none.
+    pub last_score: i32,
+}
+
+pub(super) fn upcoming(tests: &[Arc<RestoreTest>], view: &View) -> Vec<Upcoming> {
+    let mut next: Vec<_> = tests
+        .iter()
+        .filter_map(|test| {
+            let status = test.status.as_ref()?;
+            let at = status.next_run_at.as_ref()?.0;
+            (at >= view.now).then_some((at, test, status.last_score))
+        })
+        .collect();
+    next.sort_by_key(|(at, ..)| *at);
+    next.into_iter()
+        .map(|(at, test, score)| Upcoming {
+            name: test.name_any(),
+            namespace: test.namespace().unwrap_or_default(),
+            next_run_at: moment(at),
+            last_score: score.unwrap_or_default(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use kymaros_crds::domain::Tier;
+
+    use super::*;
+    use crate::fleet::sample::{at, shared, test, view};
+
+    #[test]
+    fn what_is_next_comes_first_and_what_is_past_is_no_next_run() {
+        let due = |name: &str, day: Option<i64>| {
+            let mut test = test("ops", name);
+            test.status.as_mut().unwrap().next_run_at = day.map(|day| Time(at(day)));
+            test
+        };
+        let tests = shared([
+            due("later", Some(9)),
+            due("soon", Some(6)),
+            due("past", Some(4)),
+            due("never", None),
+        ]);
+        let next = upcoming(&tests, &view(Tier::Community, 5));
+        let names: Vec<&str> = next.iter().map(|next| next.name.as_str()).collect();
+        assert_eq!(names, ["soon", "later"]);
+        assert_eq!(next[0].next_run_at, "2026-01-07T12:00:00Z");
+    }
+}
