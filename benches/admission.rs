@@ -229,6 +229,7 @@ fn facts() -> ClusterFacts {
             lease: "kymaros-leader".to_owned(),
             certificate_secret: "kymaros-webhook-certificate".to_owned(),
             priority_class: "kymaros-sandbox".to_owned(),
+            writes_tests: false,
         },
         defaults: Defaults::default(),
         license: tokio::sync::watch::channel(License::Community(Refusal::NoSecret)).1,

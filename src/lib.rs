@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod api;
 pub mod checks;
 pub mod commands;
 pub mod condition;

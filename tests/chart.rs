@@ -115,6 +115,63 @@ fn changes() -> Vec<Change> {
     ]
 }
 
+/// The same for API and dashboard.
+fn changes_of_the_api() -> Vec<Change> {
+    vec![
+        ("api.enabled", json!(false), &[]),
+        ("api.corsOrigin", json!("https://ops.example.com"), &[]),
+        ("api.requestsPerSecond", json!(50), &[]),
+        ("auth.mode", json!("none"), &[]),
+        ("auth.enabled", json!(true), &["auth.token=secret"]),
+        (
+            "auth.existingSecret",
+            json!("ours"),
+            &["auth.mode=token,auth.token=other"],
+        ),
+        ("service.type", json!("NodePort"), &[]),
+        ("service.port", json!(80), &[]),
+        ("ingress.enabled", json!(true), &[]),
+        ("ingress.className", json!("traefik"), &["ingress.enabled=true"]),
+        (
+            "ingress.host",
+            json!("restore.example.com"),
+            &["ingress.enabled=true"],
+        ),
+        (
+            "ingress.annotations",
+            json!({ "a": "b" }),
+            &["ingress.enabled=true"],
+        ),
+        ("ingress.tls.enabled", json!(true), &["ingress.enabled=true"]),
+        (
+            "ingress.tls.secretName",
+            json!("ours"),
+            &["ingress.enabled=true,ingress.tls.enabled=true"],
+        ),
+        ("gatewayAPI.enabled", json!(true), &[]),
+        (
+            "gatewayAPI.hostnames",
+            json!(["restore.example.com"]),
+            &["gatewayAPI.enabled=true"],
+        ),
+        (
+            "gatewayAPI.parentRefs",
+            json!([{ "name": "ours" }]),
+            &["gatewayAPI.enabled=true"],
+        ),
+        (
+            "gatewayAPI.matches",
+            json!([{ "path": { "type": "Exact", "value": "/x" } }]),
+            &["gatewayAPI.enabled=true"],
+        ),
+        (
+            "gatewayAPI.annotations",
+            json!({ "a": "b" }),
+            &["gatewayAPI.enabled=true"],
+        ),
+    ]
+}
+
 /// Objects that are handed on as they are: their keys are not the chart's.
 const HANDED_ON: [&str; 4] = ["resources", "podSecurityContext", "securityContext", "global"];
 
@@ -141,8 +198,10 @@ fn paths(values: &Value, before: &str, found: &mut BTreeSet<String>) {
 fn every_value_does_something() -> Result<()> {
     let mut known = BTreeSet::new();
     paths(&read("values.yaml")?, "", &mut known);
-    let changes = changes();
-    let tried: BTreeSet<String> = changes.iter().map(|(path, ..)| (*path).to_owned()).collect();
+    let changes = [changes(), changes_of_the_api()].concat();
+    let mut tried: BTreeSet<String> = changes.iter().map(|(path, ..)| (*path).to_owned()).collect();
+    // Nothing renders without it where it matters: see `a_token_stands_in_its_secret_and_nowhere_else`.
+    tried.insert("auth.token".to_owned());
     let untested: Vec<_> = known.difference(&tried).collect();
     assert!(untested.is_empty(), "no change of {untested:?} is tried here");
     for (path, value, context) in changes {
@@ -217,6 +276,12 @@ fn mistakes_are_refused_and_named() {
         ("metrics.serviceMonitor.interval=often", "interval"),
         ("completeness.customResources={secrets}", "customResources"),
         ("velero.caSecrets={*}", "caSecrets"),
+        ("auth.mode=maybe", "mode"),
+        ("auth.mode=token", "auth.existingSecret"),
+        ("auth.enabled=true", "auth.existingSecret"),
+        ("auth.enabled=true,auth.mode=kubernetes", "keep one of the two"),
+        ("api.corsOrigin=ops.example.com", "corsOrigin"),
+        ("service.type=ExternalName", "type"),
     ] {
         let refused = template(&["--set", mistake]).err().map(|error| error.to_string());
         let refused = refused.unwrap_or_default();
@@ -249,6 +314,9 @@ fn the_operator_understands_what_the_chart_tells_it() -> Result<()> {
             "completeness.customResources={a.example.com,b.example.com}",
         ],
         &["--set", "metrics.secure=false,metrics.port=9090"],
+        &["--set", "api.enabled=false"],
+        &["--set", "auth.mode=none,api.corsOrigin=https://ops.example.com"],
+        &["--set", "auth.enabled=true,auth.existingSecret=ours"],
     ] {
         let objects = rendered(settings)?;
         let pod = &object(&objects, "Deployment", "kymaros")?["spec"]["template"]["spec"];
@@ -482,6 +550,40 @@ fn no_webhook_stands_in_the_way_of_deleting() -> Result<()> {
             webhook["name"]
         );
     }
+    Ok(())
+}
+
+/// Only where callers of the API have no account does the operator's change tests.
+#[test]
+fn the_operator_may_change_tests_only_where_callers_have_no_account() -> Result<()> {
+    for (settings, may) in [
+        ("replicas=2", false),
+        ("auth.mode=none", true),
+        ("auth.mode=token,auth.token=x", true),
+        ("auth.mode=none,api.enabled=false", false),
+    ] {
+        let objects = rendered(&["--set", settings])?;
+        let rules = object(&objects, "ClusterRole", "kymaros")?["rules"].to_string();
+        let written = r#"["restoretests"],"verbs":["create","delete"]"#;
+        assert_eq!(rules.contains(written), may, "{settings}: {rules}");
+        let policy = object(&objects, "ValidatingAdmissionPolicy", "kymaros-guard")?["spec"].to_string();
+        let allowance = "request.operation in ['CREATE', 'DELETE'] && variables.kind == 'restore.kymaros.io/restoretests'";
+        assert_eq!(policy.contains(allowance), may, "{settings}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_token_stands_in_its_secret_and_nowhere_else() -> Result<()> {
+    let text = template(&["--set", "auth.mode=token,auth.token=very-secret"])?;
+    assert!(!text.contains("very-secret"));
+    let objects = rendered(&["--set", "auth.mode=token,auth.token=very-secret"])?;
+    assert_eq!(
+        object(&objects, "Secret", "kymaros-auth")?["data"]["token"],
+        "dmVyeS1zZWNyZXQ="
+    );
+    let objects = rendered(&["--set", "auth.mode=token,auth.existingSecret=ours"])?;
+    assert!(object(&objects, "Secret", "kymaros-auth").is_err());
     Ok(())
 }
 

@@ -33,6 +33,8 @@ pub const LICENSE_SECRET: &str = "kymaros-license";
 pub const EXPIRES_AT_ANNOTATION: &str = "kymaros.io/expires-at";
 /// Annotation on a test: any value but an empty one and `false` starts a run.
 pub const TRIGGER_NOW_ANNOTATION: &str = "kymaros.io/trigger-now";
+/// The value of that annotation which the REST API writes.
+pub const TRIGGERED_BY_API: &str = "api";
 
 /// Whether Kubernetes' own controllers put a finalizer on and take it off.
 #[must_use]

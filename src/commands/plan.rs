@@ -1,28 +1,13 @@
 //! `kymaros plan`: what a run of a test would do, without doing it.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
-use kube::{Api, Client, api::ListParams};
-use kymaros_crds::{
-    PlanAction, PlannedKind, RestoreTest,
-    domain::{CompletenessBasis, Source, Test},
-};
+use kube::{Api, Client};
+use kymaros_crds::{PlanAction, RestoreTest, domain::Test};
 use kymaros_webhooks::default::Defaults;
-use serde::Serialize;
 
-use crate::{
-    plan,
-    source::{Wanted, kinds::KINDS, list, missing::missing},
-    velero::{
-        Backup,
-        artifacts::Downloader,
-        choose::{self, Chosen},
-        location,
-        results::{BackupContents, ObjectId},
-    },
-};
+use crate::plan::{SourcePlan, dry_run};
 
 /// Which test.
 #[derive(clap::Args, Debug)]
@@ -46,26 +31,6 @@ enum Output {
     Json,
 }
 
-/// What a run would do with one backup source.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SourcePlan {
-    backup: String,
-    started: Option<Timestamp>,
-    namespaces: Vec<String>,
-    objects: Vec<PlannedKind>,
-    volumes: Vec<VolumePlan>,
-    /// What the source has and the backup does not.
-    missing: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct VolumePlan {
-    claim: String,
-    has_data: bool,
-}
-
 /// Asks the cluster, with the rights of whoever asks, and prints the plan. A run that would be refused is an error.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = Client::try_default()
@@ -79,12 +44,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         )
     })?;
     let test = Test::try_from(&Defaults::default().filled(&test.spec))?;
-    let backups = Api::<Backup>::namespaced(client.clone(), &args.velero_namespace);
-    let backups = backups.list(&ListParams::default()).await?.items;
-    let mut plans = Vec::new();
-    for source in &test.sources {
-        plans.push(of_source(&client, &args, source, &backups).await?);
-    }
+    let asked_by = format!("kymaros-plan-{}", std::process::id());
+    let plans = dry_run(&client, &args.velero_namespace, &test, &asked_by).await?;
     match args.output {
         Output::Text => print!("{}", text(&args.test, &plans)?),
         Output::Json => println!("{}", serde_json::to_string_pretty(&plans)?),
@@ -100,62 +61,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-async fn of_source(
-    client: &Client,
-    args: &Args,
-    source: &Source,
-    backups: &[Backup],
-) -> anyhow::Result<SourcePlan> {
-    let chosen = choose::choose(backups, source, Timestamp::now())?;
-    let contents = contents(client, args, &chosen).await?;
-    let names: Vec<&str> = source.namespaces.iter().map(|n| n.name.as_str()).collect();
-    let owned: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let mut missed = Vec::new();
-    if let (CompletenessBasis::Source, Some(began)) = (source.completeness, chosen.started) {
-        let wanted = Wanted {
-            kinds: KINDS.to_vec(),
-            foreign: vec![],
-        };
-        let now = list::list(client.clone(), owned.clone(), wanted).await?;
-        for (namespace, objects) in &now.objects {
-            let held = contents.objects.get(namespace).cloned().unwrap_or_default();
-            missed.extend(missing(objects, &held, began, &source.label_selector).map(ObjectId::display));
-        }
-    }
-    let of_test = contents
-        .volumes
-        .iter()
-        .filter(|v| names.contains(&v.pvc_namespace.as_str()));
-    Ok(SourcePlan {
-        backup: chosen.name,
-        started: chosen.started,
-        objects: plan::plan(&contents, &names),
-        volumes: of_test
-            .map(|v| VolumePlan {
-                claim: v.pvc_name.clone(),
-                has_data: v.has_data(),
-            })
-            .collect(),
-        namespaces: owned,
-        missing: missed,
-    })
-}
-
-async fn contents(client: &Client, args: &Args, backup: &Chosen) -> anyhow::Result<BackupContents> {
-    let (velero, location) = (args.velero_namespace.clone(), backup.location.clone());
-    let downloader = Downloader::new(
-        client.clone(),
-        location::access(client.clone(), velero, location, reqwest::Client::new()).await,
-        &args.velero_namespace,
-        BTreeMap::new(),
-        format!("kymaros-plan-{}", std::process::id()),
-    );
-    let contents = downloader.contents(&backup.name).await;
-    contents.context(
-        "what the backup holds cannot be read; is the storage location's address reachable from here?",
-    )
 }
 
 fn text(test: &str, plans: &[SourcePlan]) -> Result<String, std::fmt::Error> {
@@ -200,7 +105,10 @@ fn text(test: &str, plans: &[SourcePlan]) -> Result<String, std::fmt::Error> {
 
 #[cfg(test)]
 mod tests {
+    use kymaros_crds::PlannedKind;
+
     use super::*;
+    use crate::plan::VolumePlan;
 
     #[test]
     fn says_what_becomes_of_everything() {

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kymaros_crds::RunResult;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 const TOLERATED: i32 = 10;
 
 /// A run that failed or got worse.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Alert {
     /// When the run was made.

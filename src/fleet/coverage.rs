@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{ResourceExt, core::PartialObjectMeta};
 use kymaros_crds::{RestoreTest, RunResult, names};
 use kymaros_webhooks::validate::{Usage, used};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
 use crate::velero::{Backup, choose};
 
 /// What is proven.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// Namespaces with a backup that can be restored.
@@ -34,7 +35,7 @@ pub struct Coverage {
 }
 
 /// A namespace and its proof.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CoveredNamespace {
     /// The namespace.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kymaros_crds::RunResult;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 const MOST: u32 = 365;
 
 /// One day with runs, in UTC.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Day {
     /// `YYYY-MM-DD`.
     pub date: String,

@@ -1,13 +1,14 @@
 //! What each tier shows: the one table of it, which the API, pages and exports ask.
 
 use kymaros_crds::domain::Tier;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Where tiers are described.
 pub const UPGRADE: &str = "https://kymaros.io/#pricing";
 
 /// What a tier opens, under the names of 0.6.0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the flags are interface")]
 pub struct Features {
@@ -135,7 +136,7 @@ impl Feature {
 }
 
 /// The answer to somebody whose tier does not have what they asked for, as 0.6.0 gave it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Closed {
     /// What is needed.

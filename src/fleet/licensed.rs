@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use kymaros_crds::domain::Tier;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{features::Features, moments::moment};
@@ -11,7 +12,7 @@ use crate::license::{License, Refusal};
 const TOLD: [i64; 3] = [1, 7, 30];
 
 /// The license and what it opens. The names are those of 0.6.0; there are no trials, whose fields stay for its clients.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseView {
     /// `community`, `team` or `enterprise`.

@@ -5,13 +5,14 @@ use kymaros_crds::{
     CheckResult, QueueStatus, RestoreReport, RestoreStatusSummary, RunPhase, RunResult, SandboxStatus,
     Trigger,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::moments::moment;
 use crate::run::observe;
 
 /// A run as it goes on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LiveRun {
     /// Its report.

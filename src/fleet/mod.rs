@@ -26,7 +26,7 @@ mod upcoming;
 mod view;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use alerts::Alert;
 pub use compliance::{Compliance, Framework, Requirement, Standing};

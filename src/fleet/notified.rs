@@ -4,17 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kube::ResourceExt;
 use kymaros_crds::{NotificationType, RestoreTest};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// All receivers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Notified {
     /// Each once.
     pub channels: Vec<Channel>,
 }
 
 /// A receiver. Whether its Secret exists is not said: the operator may not read Secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Channel {
     /// `slack` or `webhook`.

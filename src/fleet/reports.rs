@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use kymaros_crds::{CollectedEvent, PodLog, RestoreReport, ValidationLevels};
 use kymaros_webhooks::validate::TestName;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -19,14 +20,16 @@ pub struct ReportFilter {
     pub test: Option<String>,
     /// Only those made in the last days.
     pub days: Option<u32>,
-    /// Only the newest of each test; then nothing else counts, as in 0.6.9.
+    /// Only the newest of each test; then test and days do not count, as in 0.6.9.
     pub latest: bool,
+    /// Also of runs without a verdict; 0.6.9 had no report of them.
+    pub running: bool,
     /// No more than this many.
     pub limit: Option<usize>,
 }
 
 /// Logs and events of a run's sandboxes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Logs {
     /// Logs by pod.
@@ -62,7 +65,8 @@ fn is_current(index: &Index, run: &Run) -> bool {
 
 pub(super) fn list(index: &Index, filter: &ReportFilter, view: &View) -> Shown<Vec<Arc<Run>>> {
     let most = filter.limit.unwrap_or(usize::MAX);
-    let in_scope = |run: &&Arc<Run>| view.scope.holds(&run.name.namespace);
+    let in_scope =
+        |run: &&Arc<Run>| view.scope.holds(&run.name.namespace) && (filter.running || run.ended.is_some());
     if filter.latest {
         let mut seen: HashSet<TestName> = HashSet::new();
         let newest = index.all().rev().filter(in_scope);
@@ -162,9 +166,14 @@ mod tests {
     fn reports_come_newest_first_and_by_what_is_asked() {
         let team = view(Tier::Team, 10);
         let all = ["dev/shop-10", "ops/shop-9", "ops/blog-2", "ops/shop-1"];
-        assert_eq!(names(&ReportFilter::default(), &team), all);
+        let everything = ReportFilter {
+            running: true,
+            ..ReportFilter::default()
+        };
+        assert_eq!(names(&everything, &team), all);
+        assert_eq!(names(&ReportFilter::default(), &team), all[1..]);
         let filter = |change: fn(&mut ReportFilter)| {
-            let mut filter = ReportFilter::default();
+            let mut filter = everything.clone();
             change(&mut filter);
             names(&filter, &team)
         };
@@ -178,18 +187,16 @@ mod tests {
         );
         let mut ops = team.clone();
         ops.scope = Scope::Namespace("ops".into());
-        assert_eq!(names(&ReportFilter::default(), &ops).len(), 3);
+        assert_eq!(names(&everything, &ops).len(), 3);
     }
 
     #[test]
     fn the_latest_of_each_test_is_shown_in_every_tier() {
         let community = view(Tier::Community, 10);
-        assert_eq!(
-            names(&ReportFilter::default(), &community),
-            ["dev/shop-10", "ops/shop-9"]
-        );
+        assert_eq!(names(&ReportFilter::default(), &community), ["ops/shop-9"]);
         let latest = ReportFilter {
             latest: true,
+            running: true,
             ..ReportFilter::default()
         };
         assert_eq!(names(&latest, &community).len(), 3);

@@ -6,10 +6,11 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{ResourceExt, core::PartialObjectMeta, runtime::reflector::Store};
 use kymaros_crds::{Isolation, RestoreReport, domain::duration, names};
 use kymaros_webhooks::default::Defaults;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Settings for what tests leave open, under the names of 0.6.9.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxDefaults {
     /// Start of every sandbox's name.
@@ -23,7 +24,7 @@ pub struct SandboxDefaults {
 }
 
 /// Sandboxes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Sandboxes {
     /// What tests get where they leave something open.

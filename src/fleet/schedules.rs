@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use kube::ResourceExt;
 use kymaros_crds::{BackupSource, RestoreTest, domain::Source};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::velero::Schedule;
 
 /// A Schedule of Velero. Clients of 0.6.9 read the capitalised names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ScheduleRow {
     /// Its name.
     #[serde(rename = "name")]

@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kymaros_crds::{RestoreTest, RunPhase, RunResult};
 use kymaros_webhooks::validate::{Usage, used};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{moments::duration_text, runs::Index, view::View};
 
 /// Figures over everything; averages and failures that are not there are 0, as in 0.6.9.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Mean score of the latest run of each test.

@@ -8,6 +8,7 @@ use kymaros_crds::{
     Cause, RestoreTest, RestoreTestPhase, RestoreTestSpec, RunPhase, RunResult, Trigger, domain::duration,
 };
 use kymaros_webhooks::validate::{Usage, used};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
 };
 
 /// A test in a list. Texts are empty and the score is 0 when there is nothing to show, as in 0.6.9.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestRow {
     /// The test.
@@ -70,7 +71,7 @@ pub struct TestRow {
 }
 
 /// A test with its history.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestDetail {
     /// As in lists.
@@ -90,7 +91,7 @@ pub struct TestDetail {
 }
 
 /// A run of a test.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// Its report.
@@ -122,7 +123,7 @@ pub struct HistoryEntry {
 }
 
 /// Recovery times over many runs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RtoAnalytics {
     /// Runs that measured one.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use kymaros_crds::RestoreTest;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{moments::moment, view::View};
 
 /// The next run of a test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Upcoming {
     /// The test.

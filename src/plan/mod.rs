@@ -2,9 +2,11 @@
 //! came back.
 
 mod audit;
+mod dry_run;
 mod fate;
 
 pub use audit::escapes;
+pub use dry_run::{NoPlan, SourcePlan, VolumePlan, dry_run};
 pub use fate::{Fate, excluded_resources, fate};
 
 use std::collections::BTreeMap;

@@ -83,7 +83,8 @@ const fn condition(setting: Setting) -> &'static str {
         Setting::CompareSecrets => "if .Values.completeness.secrets",
         Setting::CompareResources => "range .Values.completeness.customResources",
         Setting::AuthoritySecrets => "if .Values.velero.caSecrets",
-        Setting::SecureMetrics => "if and .Values.metrics.enabled .Values.metrics.secure",
+        Setting::Reviews => "if include \"kymaros.reviews\" .",
+        Setting::WritesTests => "if include \"kymaros.writesTests\" .",
         Setting::OwnCertificate => "if not .Values.webhooks.certManager.enabled",
     }
 }

@@ -87,8 +87,10 @@ pub enum Setting {
     CompareResources,
     /// Storage locations have authorities in Secrets.
     AuthoritySecrets,
-    /// Metrics are for those who may read them.
-    SecureMetrics,
+    /// Metrics, or the API, are for those who may: somebody has to be asked who that is.
+    Reviews,
+    /// Callers of the API have no accounts, and the operator's changes tests for them.
+    WritesTests,
 }
 
 impl Place {

@@ -7,7 +7,9 @@ use super::{
         WebhookConfiguration,
     },
     PLURAL_OF_EACH, Rule,
-    Setting::{self, CompareResources, CompareSecrets, Exec, LeaderElection, OwnCertificate, SecureMetrics},
+    Setting::{
+        self, CompareResources, CompareSecrets, Exec, LeaderElection, OwnCertificate, Reviews, WritesTests,
+    },
 };
 
 /// What most rules leave open.
@@ -44,6 +46,19 @@ pub(super) const CLUSTER: &[Rule] = &[
         verbs: &["get", "list", "watch", "patch"],
         why: "reads tests, takes triggers, holds and releases them by a finalizer",
         needed_by: &["src/commands/operator/watched.rs", "src/schedule/act.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: KYMAROS,
+        resources: &["restoretests"],
+        verbs: &["create", "delete"],
+        when: Some(WritesTests),
+        why: "changes tests for callers of its API who have no account; admission fences the rest",
+        needed_by: &["src/api/write.rs"],
+        rarely: &[
+            ("create", "the chart's value auth.mode is token or none"),
+            ("delete", "the chart's value auth.mode is token or none"),
+        ],
         ..ANY
     },
     Rule {
@@ -154,20 +169,20 @@ pub(super) const CLUSTER: &[Rule] = &[
         groups: &["authentication.k8s.io"],
         resources: &["tokenreviews"],
         verbs: &["create"],
-        when: Some(SecureMetrics),
-        why: "knows who asks for metrics",
+        when: Some(Reviews),
+        why: "knows who asks for metrics or calls the API",
         needed_by: &["src/access/mod.rs"],
-        rarely: &[("create", "somebody reads metrics")],
+        rarely: &[("create", "somebody reads metrics or calls the API")],
         ..ANY
     },
     Rule {
         groups: &["authorization.k8s.io"],
         resources: &["subjectaccessreviews"],
         verbs: &["create"],
-        when: Some(SecureMetrics),
+        when: Some(Reviews),
         why: "knows whether they may",
         needed_by: &["src/access/mod.rs"],
-        rarely: &[("create", "somebody reads metrics")],
+        rarely: &[("create", "somebody reads metrics or calls the API")],
         ..ANY
     },
     Rule {
@@ -343,9 +358,17 @@ pub(super) const VELERO: &[Rule] = &[
     Rule {
         groups: VELERO_GROUP,
         resources: &["backupstoragelocations"],
-        verbs: &["get"],
-        why: "knows which certificates a storage location is trusted by",
-        needed_by: &["src/velero/location.rs"],
+        verbs: &["get", "list", "watch"],
+        why: "knows which certificates a storage location is trusted by, and tells people which is the default",
+        needed_by: &["src/velero/location.rs", "src/commands/operator/watched.rs"],
+        ..ANY
+    },
+    Rule {
+        groups: VELERO_GROUP,
+        resources: &["schedules"],
+        verbs: &["list", "watch"],
+        why: "tells people what makes backups, and which tests prove them",
+        needed_by: &["src/commands/operator/watched.rs"],
         ..ANY
     },
     Rule {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kymaros_crds::{
     RunPhase, Trigger,
     domain::{Schedule, Test},
+    names,
 };
 
 /// How long the first run of a new test waits for a policy that `GitOps` has not applied yet.
@@ -88,14 +89,14 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
     let active = facts.runs.iter().find(|r| r.phase != RunPhase::Completed);
     if facts.trigger.is_some_and(|t| !t.is_empty() && t != "false") {
         decision.clear_trigger = true;
-        match active {
-            Some(run) => decision.refused_by = Some(run.name.clone()),
-            None => {
-                decision.start = Some(Start {
-                    trigger: Trigger::Annotation,
-                    planned: now,
-                });
-            }
+        if let Some(run) = active {
+            decision.refused_by = Some(run.name.clone());
+        } else {
+            let by_api = facts.trigger == Some(names::TRIGGERED_BY_API);
+            decision.start = Some(Start {
+                trigger: if by_api { Trigger::Api } else { Trigger::Annotation },
+                planned: now,
+            });
         }
         return decision;
     }
@@ -305,6 +306,14 @@ mod tests {
             at("01:00:00"),
         );
         assert_eq!(taken.start.unwrap().trigger, Trigger::Annotation);
+        let by_api = Facts {
+            trigger: Some(names::TRIGGERED_BY_API),
+            ..facts(&daily, &runs)
+        };
+        assert_eq!(
+            decide(&by_api, at("01:00:00")).start.unwrap().trigger,
+            Trigger::Api
+        );
         for nothing in ["", "false"] {
             let facts = Facts {
                 trigger: Some(nothing),

@@ -21,6 +21,8 @@ pub struct Operator {
     pub certificate_secret: String,
     /// The `PriorityClass` of pods in sandboxes: low, and never preempting.
     pub priority_class: String,
+    /// It makes, changes and deletes tests for callers of its API who have no account of their own.
+    pub writes_tests: bool,
 }
 
 /// A namespace with the marks of a sandbox. [`fence`](crate::fence) makes sure that only the operator sets them.

@@ -25,7 +25,7 @@ pub(crate) const ORPHAN: &str = "rp-orphan";
 
 /// What is known in tests.
 pub(crate) struct World {
-    operator: Operator,
+    pub operator: Operator,
     defaults: Defaults,
     pub sandboxes: BTreeMap<String, Sandbox>,
     pub runs: BTreeMap<String, Run>,
@@ -49,6 +49,7 @@ impl World {
                 lease: "kymaros-leader".into(),
                 certificate_secret: "kymaros-webhook-certificate".into(),
                 priority_class: "kymaros-sandbox".into(),
+                writes_tests: false,
             },
             defaults: Defaults::default(),
             sandboxes: BTreeMap::from([

@@ -9,6 +9,12 @@
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
 {{- fail "replicas is more than 1, but leaderElection.enabled is false: the replicas would work against each other" }}
 {{- end }}
+{{- if and (eq (include "kymaros.authMode" .) "token") (not .Values.auth.token) (not .Values.auth.existingSecret) }}
+{{- fail "callers of the API are known by a token, but there is none: set auth.existingSecret or auth.token" }}
+{{- end }}
+{{- if and .Values.auth.enabled (ne (include "kymaros.authMode" .) "token") }}
+{{- fail (printf "auth.enabled is the mode token of 0.6.9, but auth.mode is %s: keep one of the two" .Values.auth.mode) }}
+{{- end }}
 {{- if include "kymaros.isConnected" . }}
 {{- include "kymaros.checkCluster" . }}
 {{- end }}

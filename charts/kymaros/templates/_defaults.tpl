@@ -97,9 +97,48 @@ metrics:
     # which Prometheus must be able to read.
     insecureSkipVerify: true
 
+api:
+  # -- Serve the REST API and the dashboard, and a Service for them.
+  enabled: true
+  # -- Origin of pages of others that browsers let read the API, for example "https://ops.example.com".
+  corsOrigin: ""
+  # -- Requests of one token that are answered in a second; five times as many at once.
+  requestsPerSecond: 20
+auth:
+  # -- How callers of the API are known. kubernetes: by tokens of the cluster and the rights of their accounts, with
+  # which changes are made too. token: by one token, for changes only. none: not at all, for trusted networks. In the
+  # last two, the operator's own account may change tests. When empty: token with auth.enabled, else kubernetes.
+  mode: ""
+  # -- The mode token, under the name of 0.6.9.
+  enabled: false
+  # -- The token. A Secret is made for it.
+  token: ""
+  # -- Or a Secret that has it in its key "token".
+  existingSecret: ""
+service:
+  type: ClusterIP
+  port: 8080
+ingress:
+  # -- Needs TLS in front: tokens go over it.
+  enabled: false
+  className: nginx
+  host: kymaros.example.com
+  annotations: {}
+  tls:
+    enabled: false
+    # -- <release's full name>-tls when empty.
+    secretName: ""
+gatewayAPI:
+  # -- An HTTPRoute.
+  enabled: false
+  hostnames: [kymaros.example.com]
+  parentRefs: [{name: kymaros-gateway}]
+  matches: [{path: {type: PathPrefix, value: /}}]
+  annotations: {}
+
 networkPolicy:
-  # -- Let nothing in but the API server's calls to the webhooks, probes, and readers of metrics. API servers have no
-  # labels to select by, so the port of the webhooks is open to all addresses.
+  # -- Let nothing in but the API server's calls to the webhooks, probes, readers of metrics, and callers of API and
+  # dashboard. API servers have no labels to select by, so the port of the webhooks is open to all addresses.
   enabled: false
 
 serviceAccount:

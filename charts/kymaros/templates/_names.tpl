@@ -30,6 +30,30 @@
 {{ include "kymaros.fullname" . }}-metrics
 {{- end }}
 
+{{- define "kymaros.apiService" -}}
+{{ include "kymaros.fullname" . }}-api
+{{- end }}
+
+{{- define "kymaros.authSecret" -}}
+{{ default (printf "%s-auth" (include "kymaros.fullname" .)) .Values.auth.existingSecret }}
+{{- end }}
+
+{{/* How callers of the API are known. */}}
+{{- define "kymaros.authMode" -}}
+{{- default (ternary "token" "kubernetes" .Values.auth.enabled) .Values.auth.mode }}
+{{- end }}
+
+{{/* "true" when the API server is asked who somebody is and what they may. */}}
+{{- define "kymaros.reviews" -}}
+{{- $forApi := and .Values.api.enabled (eq (include "kymaros.authMode" .) "kubernetes") }}
+{{- if or $forApi (and .Values.metrics.enabled .Values.metrics.secure) }}true{{ end }}
+{{- end }}
+
+{{/* "true" when the operator's account changes tests for callers of the API. */}}
+{{- define "kymaros.writesTests" -}}
+{{- if and .Values.api.enabled (ne (include "kymaros.authMode" .) "kubernetes") }}true{{ end }}
+{{- end }}
+
 {{- define "kymaros.webhookConfiguration" -}}
 {{ include "kymaros.fullname" . }}
 {{- end }}

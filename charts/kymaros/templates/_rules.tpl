@@ -5,6 +5,12 @@
 - apiGroups: [restore.kymaros.io]
   resources: [restoretests]
   verbs: [get, list, watch, patch]
+{{- if include "kymaros.writesTests" . }}
+# changes tests for callers of its API who have no account; admission fences the rest
+- apiGroups: [restore.kymaros.io]
+  resources: [restoretests]
+  verbs: [create, delete]
+{{- end }}
 # makes a report for each run, releases it, and deletes those beyond the history limit
 - apiGroups: [restore.kymaros.io]
   resources: [restorereports]
@@ -50,13 +56,13 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
-{{- if and .Values.metrics.enabled .Values.metrics.secure }}
-# knows who asks for metrics
+{{- if include "kymaros.reviews" . }}
+# knows who asks for metrics or calls the API
 - apiGroups: [authentication.k8s.io]
   resources: [tokenreviews]
   verbs: [create]
 {{- end }}
-{{- if and .Values.metrics.enabled .Values.metrics.secure }}
+{{- if include "kymaros.reviews" . }}
 # knows whether they may
 - apiGroups: [authorization.k8s.io]
   resources: [subjectaccessreviews]
@@ -158,10 +164,14 @@
 - apiGroups: [velero.io]
   resources: [downloadrequests]
   verbs: [list, watch, create, delete]
-# knows which certificates a storage location is trusted by
+# knows which certificates a storage location is trusted by, and tells people which is the default
 - apiGroups: [velero.io]
   resources: [backupstoragelocations]
-  verbs: [get]
+  verbs: [get, list, watch]
+# tells people what makes backups, and which tests prove them
+- apiGroups: [velero.io]
+  resources: [schedules]
+  verbs: [list, watch]
 {{- if .Values.velero.caSecrets }}
 # trusts the authority of a storage location
 - apiGroups: [""]

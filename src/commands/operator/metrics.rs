@@ -7,7 +7,7 @@ use kymaros_certs::Certificates;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use super::settings::{MetricsAddress, MetricsArgs};
+use super::settings::{Address, MetricsArgs};
 use crate::{
     access::Access,
     metrics::{self, Served},
@@ -16,8 +16,8 @@ use crate::{
 /// None: they are served nowhere.
 pub(super) fn listener(args: &MetricsArgs) -> anyhow::Result<Option<TcpListener>> {
     match args.metrics_bind_address {
-        MetricsAddress::At(address) => super::listen(address, "metrics").map(Some),
-        MetricsAddress::Nowhere => Ok(None),
+        Address::At(address) => super::listen(address, "metrics").map(Some),
+        Address::Nowhere => Ok(None),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `kymaros operator`: wires watches, stores, admission and controllers together.
 
+mod api;
 mod certificates;
 mod controllers;
 mod identity;
@@ -22,7 +23,7 @@ use kube::{
     Client,
     runtime::{
         events::{Recorder, Reporter},
-        reflector,
+        reflector::{self, Store},
     },
 };
 use kymaros_certs::Certificates;
@@ -39,6 +40,7 @@ use self::{
 };
 use crate::{
     admission::{self, AdmissionState, ClusterFacts, Stores},
+    fleet::{Fleet, RunLog},
     license::{self, License, SigningSecret},
     metrics::{Answers, Process, Runs, registry},
     run::{RunContext, memory::Memories},
@@ -46,6 +48,7 @@ use crate::{
     schedule::ScheduleContext,
     source::{self, kinds},
     telemetry::{self, health, health::Readiness},
+    velero::Backup,
     watches::{FirstLists, Wakes, keep_going},
 };
 
@@ -54,7 +57,7 @@ pub(super) use self::settings::Args;
 /// Whether there is a license.
 const LICENSE: &str = "license";
 /// What is to be known before the process is ready.
-const WAITS_FOR: [&str; 9] = [
+const WAITS_FOR: [&str; 11] = [
     "reports",
     "tests",
     "policies",
@@ -63,6 +66,8 @@ const WAITS_FOR: [&str; 9] = [
     "namespaces",
     "volumes",
     "velero",
+    "schedules",
+    "locations",
     LICENSE,
 ];
 /// Longest time a graceful stop may take.
@@ -77,6 +82,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let health_listener = listen(args.health_probe_bind_address, "health probes")?;
     let webhook_listener = listen(args.webhooks.webhook_bind_address, "webhooks")?;
     let metrics_listener = metrics::listener(&args.metrics)?;
+    let api_listener = api::listener(&args.api)?;
     let client = Client::try_default()
         .await
         .context("no cluster: neither a service account nor a kubeconfig works")?;
@@ -114,7 +120,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         leading: leading.clone(),
         stop: &stop,
     };
-    let (facts, runs, controllers) = wiring.wire()?;
+    let wired = wiring.wire()?;
+    let shown = api::api(&args.api, wired.fleet, &client, stop.clone()).await?;
+    let pages = api::serve(api_listener, shown, stop.clone());
     let answers = Answers::default();
     let process = Process {
         expiry: certificates.expiry(),
@@ -122,7 +130,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let metrics = metrics::serve(
         metrics_listener,
-        registry(&answers, process, runs),
+        registry(&answers, process, wired.runs),
         metrics::served(&args.metrics, &certificates, &client),
         stop.clone(),
     );
@@ -134,15 +142,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let webhooks = admission::serve(
         webhook_listener,
         certificates.server_config(),
-        facts,
+        wired.facts,
         Arc::new(answers),
         stop.clone(),
     );
     // The lease is given back only when nothing acts any more.
-    let acting = controllers.map(|()| give_back.cancel());
+    let acting = wired.controllers.map(|()| give_back.cancel());
     let mut work = pin!(future::join5(
         health,
-        future::join(webhooks, metrics),
+        future::join3(webhooks, metrics, pages),
         keep_certificates,
         follow_certificates,
         future::join(acting, lead),
@@ -152,10 +160,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        (health, (webhooks, metrics), ..) = &mut work => {
+        (health, (webhooks, metrics, pages), ..) = &mut work => {
             health.context("the health server failed")?;
             webhooks.context("the webhook server failed")?;
             metrics.context("the server of metrics failed")?;
+            pages.context("the server of API and dashboard failed")?;
         }
         () = drained => tracing::warn!("something did not stop in time; the next start goes on where this one ends"),
     }
@@ -204,10 +213,49 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    /// Starts every watch, and makes the facts of admission, what metrics tell of runs, and the controllers; the future
-    /// ends when all controllers have stopped.
-    fn wire(self) -> anyhow::Result<(Arc<ClusterFacts>, Runs, impl Future<Output = ()> + use<>)> {
-        let (args, client) = (self.args, self.client);
+    /// Who the operator is to admission.
+    fn operator(&self) -> Operator {
+        let args = self.args;
+        Operator {
+            username: self.username.clone(),
+            namespace: args.namespace.clone(),
+            velero_namespace: args.velero_namespace.clone(),
+            lease: args.lease.clone(),
+            certificate_secret: args.webhooks.certificate_secret.clone(),
+            priority_class: args.sandbox_priority_class.clone(),
+            writes_tests: args.api.writes_by_operator(),
+        }
+    }
+
+    /// What people look at, with the watches that are for them alone.
+    fn fleet(
+        &self,
+        (tests, reports, backups): (&Store<RestoreTest>, &Store<RestoreReport>, &Store<Backup>),
+        stores: &Stores,
+        runs: RunLog,
+        first: &mut FirstLists,
+    ) -> Fleet {
+        let (client, velero) = (self.client, self.args.velero_namespace.as_str());
+        Fleet {
+            tests: tests.clone(),
+            reports: reports.clone(),
+            runs,
+            policies: stores.policies.clone(),
+            backups: backups.clone(),
+            schedules: watched::schedules(client, velero, first.of("schedules")),
+            locations: watched::locations(client, velero, first.of("locations")),
+            velero: stores.velero.clone(),
+            namespaces: stores.namespaces.clone(),
+            license: self.license.clone(),
+            defaults: self.defaults.clone(),
+            namespace: self.args.namespace.clone(),
+            velero_namespace: velero.to_owned(),
+        }
+    }
+
+    /// Starts every watch, and makes what works with them.
+    fn wire(self) -> anyhow::Result<Wired<impl Future<Output = ()> + use<>>> {
+        let (args, client, operator) = (self.args, self.client, self.operator());
         let recorder = recorder(client);
         let (wakes, woken) = Wakes::new();
         let (changes, count) = Changes::new();
@@ -244,6 +292,7 @@ impl Wiring<'_> {
             seen: indexes.ended,
             leading: self.leading.clone(),
         };
+        let fleet = self.fleet((&tests, &reports, &backups), &stores, indexes.log, &mut first);
         let gate = Gate {
             synced: first.all(),
             leading: self.leading,
@@ -285,14 +334,7 @@ impl Wiring<'_> {
             velero_namespace: args.velero_namespace.clone(),
         };
         let facts = ClusterFacts {
-            operator: Operator {
-                username: self.username,
-                namespace: args.namespace.clone(),
-                velero_namespace: args.velero_namespace.clone(),
-                lease: args.lease.clone(),
-                certificate_secret: args.webhooks.certificate_secret.clone(),
-                priority_class: args.sandbox_priority_class.clone(),
-            },
+            operator,
             defaults: self.defaults,
             license: self.license,
             stores,
@@ -303,10 +345,27 @@ impl Wiring<'_> {
             controllers::schedules(&gate, Arc::new(schedules), test_stream, tests, woken.tests),
             controllers::sweeps(&gate, Arc::new(sweeps), sandboxes, namespaces),
         );
-        Ok((Arc::new(facts), told, async move {
-            controllers.await;
-        }))
+        Ok(Wired {
+            facts: Arc::new(facts),
+            runs: told,
+            fleet,
+            controllers: async move {
+                controllers.await;
+            },
+        })
     }
+}
+
+/// The parts of the operator.
+struct Wired<F> {
+    /// Of admission.
+    facts: Arc<ClusterFacts>,
+    /// What metrics tell of runs.
+    runs: Runs,
+    /// What people look at.
+    fleet: Fleet,
+    /// Ends when all controllers have stopped.
+    controllers: F,
 }
 
 /// Runs wait for admission; when it comes into place, they are looked at again.

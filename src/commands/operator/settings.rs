@@ -1,6 +1,6 @@
 //! Flags of the operator. Each has an environment variable, and a value in the chart.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use kymaros_crds::{Isolation, domain::duration};
 use kymaros_webhooks::default::Defaults;
@@ -39,6 +39,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub metrics: MetricsArgs,
     #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
     pub webhooks: Webhooks,
     /// Let one of several replicas act; without it, run one replica only
     #[arg(long, env = "KYMAROS_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
@@ -72,21 +74,58 @@ pub(crate) struct Args {
 #[command(next_help_heading = "Metrics")]
 pub(crate) struct MetricsArgs {
     /// Address of /metrics; 0 serves none
-    #[arg(long, env = "KYMAROS_METRICS_BIND_ADDRESS", default_value = "0.0.0.0:8443", value_parser = metrics_address)]
-    pub metrics_bind_address: MetricsAddress,
+    #[arg(long, env = "KYMAROS_METRICS_BIND_ADDRESS", default_value = "0.0.0.0:8443", value_parser = address)]
+    pub metrics_bind_address: Address,
     /// Serve them over TLS, and only to those whom the cluster lets `get` the path /metrics; without it, as plain text to
     /// everybody
     #[arg(long, env = "KYMAROS_METRICS_SECURE", default_value_t = true, action = clap::ArgAction::Set)]
     pub metrics_secure: bool,
 }
 
-/// Where metrics are served.
+/// Where something is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MetricsAddress {
+pub(crate) enum Address {
     /// There.
     At(SocketAddr),
     /// Nowhere.
     Nowhere,
+}
+
+/// How API and pages are served.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "API and dashboard")]
+pub(crate) struct ApiArgs {
+    /// Address of the REST API and the dashboard; 0 serves none
+    #[arg(long, env = "KYMAROS_API_BIND_ADDRESS", default_value = "0.0.0.0:8080", value_parser = address)]
+    pub api_bind_address: Address,
+    /// How callers are known: "kubernetes" by tokens of the cluster and their rights; "token" by the one in
+    /// `KYMAROS_API_TOKEN`, for changes only; "none" not at all. In the last two, changes are made by the operator's account
+    #[arg(long, env = "KYMAROS_API_AUTH", value_enum, default_value_t = ApiAuth::Kubernetes)]
+    pub api_auth: ApiAuth,
+    /// Origin of pages that browsers let read the API, for example <https://ops.example.com>; none without it
+    #[arg(long, env = "KYMAROS_CORS_ORIGIN")]
+    pub cors_origin: Option<String>,
+    /// Requests of one token that are answered in a second; five times as many at once
+    #[arg(long, env = "KYMAROS_API_REQUESTS_PER_SECOND", default_value = "20")]
+    pub api_requests_per_second: NonZeroU32,
+}
+
+/// How callers of the API are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ApiAuth {
+    /// By tokens of the cluster and their rights.
+    Kubernetes,
+    /// By one token for all who change something.
+    Token,
+    /// Not at all.
+    None,
+}
+
+impl ApiArgs {
+    /// Whether changes are made by the operator's account.
+    pub fn writes_by_operator(&self) -> bool {
+        self.api_bind_address != Address::Nowhere && self.api_auth != ApiAuth::Kubernetes
+    }
 }
 
 /// How admission is served.
@@ -216,12 +255,12 @@ fn life(text: &str) -> Result<Duration, String> {
     Ok(parsed)
 }
 
-fn metrics_address(text: &str) -> Result<MetricsAddress, String> {
+fn address(text: &str) -> Result<Address, String> {
     if text == "0" {
-        return Ok(MetricsAddress::Nowhere);
+        return Ok(Address::Nowhere);
     }
-    let parsed = text.parse().map(MetricsAddress::At);
-    parsed.map_err(|_| "write an address and a port, for example 0.0.0.0:8443, or 0 for none".to_owned())
+    let parsed = text.parse().map(Address::At);
+    parsed.map_err(|_| "write an address and a port, for example 0.0.0.0:8080, or 0 for none".to_owned())
 }
 
 fn isolation(text: &str) -> Result<Isolation, String> {
@@ -256,12 +295,27 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_served_somewhere_or_nowhere() {
-        let address = |text| metrics_address(text).ok();
-        assert_eq!(address("0"), Some(MetricsAddress::Nowhere));
+    fn metrics_and_api_are_served_somewhere_or_nowhere() {
+        let address = |text| address(text).ok();
+        assert_eq!(address("0"), Some(Address::Nowhere));
         let there = SocketAddr::from(([127, 0, 0, 1], 8443));
-        assert_eq!(address("127.0.0.1:8443"), Some(MetricsAddress::At(there)));
+        assert_eq!(address("127.0.0.1:8443"), Some(Address::At(there)));
         assert_eq!(address("8443"), None);
+    }
+
+    #[test]
+    fn the_operator_changes_tests_only_where_callers_have_no_account() {
+        let writes = |flags: &[&str]| {
+            let flags = ["kymaros"].iter().chain(flags);
+            Command::try_parse_from(flags)
+                .unwrap()
+                .args
+                .api
+                .writes_by_operator()
+        };
+        assert!(!writes(&[]));
+        assert!(writes(&["--api-auth=token"]) && writes(&["--api-auth=none"]));
+        assert!(!writes(&["--api-auth=none", "--api-bind-address=0"]));
     }
 
     #[test]

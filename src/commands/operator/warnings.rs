@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kymaros_certs::Expiry;
 use tokio::{sync::watch, time::MissedTickBehavior};
 
-use crate::license::License;
+use crate::{fleet::ending, license::License};
 
 /// The API server forgets an event after an hour, as it is usually set up.
 const AGAIN: Duration = Duration::from_hours(1);
@@ -28,7 +29,7 @@ struct Warning {
 }
 
 /// Each replica has its own certificate in its hands; of the license one of them tells.
-fn due(expiry: &Expiry, license: &License, leads: bool) -> Vec<Warning> {
+fn due(expiry: &Expiry, license: &License, leads: bool, now: Timestamp) -> Vec<Warning> {
     let certificate = expiry.warning.clone().map(|note| Warning {
         reason: "CertificateExpires",
         note,
@@ -37,6 +38,10 @@ fn due(expiry: &Expiry, license: &License, leads: bool) -> Vec<Warning> {
         License::Community(refusal) if leads && refusal.is_trouble() => Some(Warning {
             reason: refusal.reason(),
             note: format!("{refusal}; the Community tier applies"),
+        }),
+        license if leads => ending(license, now).map(|note| Warning {
+            reason: "LicenseEnds",
+            note,
         }),
         _ => None,
     };
@@ -65,6 +70,7 @@ impl Warnings {
                 &self.expiry.borrow_and_update(),
                 &self.license.borrow_and_update(),
                 *self.leading.borrow_and_update(),
+                Timestamp::now(),
             );
             for warning in due.iter().filter(|warning| !told.contains(*warning)) {
                 self.publish(warning).await;
@@ -107,9 +113,21 @@ mod tests {
         let fine = Expiry::default();
         let none = License::Community(Refusal::NoSecret);
         let wrong = License::Community(Refusal::TrialKey);
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let due = |expiry: &Expiry, license: &License, leads| due(expiry, license, leads, now);
         assert_eq!(due(&fine, &none, true), []);
         assert_eq!(due(&fine, &wrong, false), [], "the other replica tells");
         assert_eq!(due(&fine, &wrong, true)[0].reason, "LicenseInvalid");
+        let team = |end: &str| License::Valid {
+            tier: kymaros_crds::domain::Tier::Team,
+            expires: end.parse().ok(),
+        };
+        assert_eq!(due(&fine, &team("2026-06-01T00:00:00Z"), true), []);
+        assert_eq!(
+            due(&fine, &team("2026-01-05T00:00:00Z"), true)[0].reason,
+            "LicenseEnds"
+        );
+        assert_eq!(due(&fine, &team("2026-01-05T00:00:00Z"), false), []);
         let ends = Expiry {
             warning: Some("the certificate ends".to_owned()),
             ..Expiry::default()

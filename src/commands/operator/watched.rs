@@ -19,8 +19,9 @@ use tokio::sync::watch;
 
 use crate::{
     admission::{Durations, Namespaces, RunIndex, Uses},
+    fleet::RunLog,
     metrics::RunsSeen,
-    velero::{Backup, Restore},
+    velero::{Backup, Restore, Schedule, StorageLocation},
     watches::{FirstList, Wakes, tolerant},
 };
 
@@ -39,13 +40,14 @@ impl Changes {
     }
 }
 
-/// What admission and metrics look up, kept by the watches.
+/// What admission, metrics and people look up, kept by the watches.
 #[derive(Default)]
 pub(super) struct Indexes {
     pub runs: RunIndex,
     pub durations: Durations,
     pub uses: Uses,
     pub ended: RunsSeen,
+    pub log: RunLog,
 }
 
 /// The reports as they change; every store that answers from them has them before the controller does.
@@ -58,7 +60,7 @@ pub(super) fn reports(
 ) -> impl Stream<Item = watcher::Result<RestoreReport>> + Send + use<> {
     let changes = changes.clone();
     let (runs, durations) = (indexes.runs.clone(), indexes.durations.clone());
-    let ended = indexes.ended.clone();
+    let (ended, log) = (indexes.ended.clone(), indexes.log.clone());
     tolerant(
         Api::all(client.clone()),
         watcher::Config::default(),
@@ -71,6 +73,7 @@ pub(super) fn reports(
         runs.look(event);
         durations.look(event);
         ended.look(event);
+        log.look(event);
         changes.happened();
     })
     .touched_objects()
@@ -132,6 +135,20 @@ pub(super) fn restores(
 
 pub(super) fn backups(client: &Client, velero: &str, first: FirstList) -> Store<Backup> {
     keep(Api::namespaced(client.clone(), velero), first, |_: &Backup| {})
+}
+
+/// Schedules, which people want to see beside the tests of what they make.
+pub(super) fn schedules(client: &Client, velero: &str, first: FirstList) -> Store<Schedule> {
+    keep(Api::namespaced(client.clone(), velero), first, |_: &Schedule| {})
+}
+
+/// Storage locations, as far as they say which is the default and whether it can be reached.
+pub(super) fn locations(client: &Client, velero: &str, first: FirstList) -> Store<StorageLocation> {
+    keep(
+        Api::namespaced(client.clone(), velero),
+        first,
+        |_: &StorageLocation| {},
+    )
 }
 
 pub(super) fn velero_deployments(client: &Client, velero: &str, first: FirstList) -> Store<Deployment> {

@@ -9,6 +9,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use kymaros_crds::{RestoreTest, RunResult, domain::duration};
 use kymaros_webhooks::validate::{Usage, used};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::evidence::Evidence;
@@ -25,7 +26,7 @@ use super::{
 const LABEL: &str = "kymaros.io/compliance";
 
 /// What somebody is audited by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Framework {
     /// SOC 2, Trust Services Criteria of 2017 with the points of focus of 2022.
@@ -71,7 +72,7 @@ impl FromStr for Framework {
 }
 
 /// Whether a requirement is met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Standing {
     /// By all that there is.
@@ -83,7 +84,7 @@ pub enum Standing {
 }
 
 /// Something that a framework asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Requirement {
     /// Where it stands in the framework.
@@ -132,7 +133,7 @@ impl Requirement {
 }
 
 /// A framework, held against the last days. The names up to `dailyData` are those of 0.6.0.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Compliance {
     /// The framework.

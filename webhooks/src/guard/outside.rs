@@ -30,6 +30,14 @@ pub(super) fn rule(request: &Request, operator: &Operator) -> Option<Ruling> {
             is_write && named(&operator.certificate_secret),
             "only the Secret with the certificate of its webhooks is its business",
         ),
+        (names::GROUP, "restoretests", "") if operator.writes_tests => Ruling::fine_if(
+            match request.operation {
+                Operation::Create | Operation::Delete => true,
+                Operation::Update => keeps_marks(request),
+                Operation::Connect => false,
+            },
+            "of a test, callers of the API change the spec and its trigger, and nothing else",
+        ),
         (names::GROUP, "restoretests", "") => Ruling::fine_if(
             request.operation == Operation::Update && keeps_spec(request) && keeps_marks(request),
             "of a test only its finalizer, its trigger and its status are the operator's",

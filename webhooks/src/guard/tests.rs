@@ -340,3 +340,27 @@ fn what_is_on_its_way_here_is_waited_for() {
     let request = ask("UPDATE", "nodes").request();
     assert!(matches!(guard(&request, &World::new()), Answer::Deny(_)));
 }
+
+#[test]
+fn tests_are_changed_for_callers_of_the_api_only_where_they_have_no_account() {
+    let mut world = World::new();
+    world.operator.writes_tests = true;
+    let allowed = |asked: Asked| guard(&asked.request(), &world).is_allowed();
+    let test = |cron: &str, team: &str| {
+        let metadata = json!({ "name": "t", "labels": { "team": team }, "resourceVersion": cron });
+        json!({ "metadata": metadata, "spec": { "schedule": { "cron": cron } } })
+    };
+    let tests = |operation| ask(operation, "restoretests.restore.kymaros.io").within("ops");
+    assert!(allowed(tests("CREATE").object(test("0 3 * * *", "a"))));
+    assert!(allowed(tests("DELETE").old(test("0 3 * * *", "a"))));
+    let changed = tests("UPDATE").old(test("0 3 * * *", "a"));
+    assert!(allowed(changed.object(test("0 4 * * *", "a"))));
+    let relabelled = tests("UPDATE").old(test("0 3 * * *", "a"));
+    assert!(!allowed(relabelled.object(test("0 3 * * *", "b"))));
+    assert!(!allowed(
+        ask("UPDATE", "healthcheckpolicies.restore.kymaros.io").within("ops")
+    ));
+    assert!(!allowed(ask("CREATE", "pods").within("ops")));
+    refused(tests("CREATE").object(test("0 3 * * *", "a")), "finalizer");
+    refused(tests("DELETE").old(test("0 3 * * *", "a")), "finalizer");
+}

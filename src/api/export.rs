@@ -1,0 +1,221 @@
+//! Lists as CSV, for spreadsheets.
+
+use axum::{
+    http::{
+        HeaderValue,
+        header::{CONTENT_DISPOSITION, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    problem::Problem,
+    read::{at_once, filter, framework, with_notices},
+    route::{Answer, Ask},
+};
+use crate::fleet::{Feature, duration_text, moment};
+
+at_once!(tests, tests_of);
+at_once!(reports, reports_of);
+at_once!(compliance, compliance_of);
+at_once!(coverage, coverage_of);
+
+fn tests_of(ask: &Ask) -> Answer {
+    ask.view.require(Feature::Csv)?;
+    let head = [
+        "namespace",
+        "name",
+        "schedule",
+        "timezone",
+        "suspended",
+        "lastResult",
+        "lastScore",
+        "lastRunAt",
+        "nextRunAt",
+        "provenAt",
+        "rtoTarget",
+        "lastRTO",
+        "sourceNamespaces",
+    ];
+    let rows = ask.api.fleet.rows(&ask.view).into_iter().map(|row| {
+        let score = if row.last_run_at.is_empty() {
+            String::new()
+        } else {
+            row.last_score.to_string()
+        };
+        vec![
+            row.namespace,
+            row.name,
+            row.schedule,
+            row.timezone,
+            row.suspended.to_string(),
+            row.last_result,
+            score,
+            row.last_run_at,
+            row.next_run_at,
+            row.proven_at,
+            row.rto_target,
+            row.last_rto,
+            row.source_namespaces.join(" "),
+        ]
+    });
+    csv("tests", &head, rows)
+}
+
+fn reports_of(ask: &Ask) -> Answer {
+    ask.view.require(Feature::Csv)?;
+    let head = [
+        "namespace",
+        "report",
+        "test",
+        "createdAt",
+        "completedAt",
+        "phase",
+        "result",
+        "score",
+        "cause",
+        "rto",
+        "rtoTarget",
+        "withinSLA",
+        "regressed",
+        "leftovers",
+    ];
+    let seen = ask.api.fleet.reports(&filter(ask)?, &ask.view);
+    let word = |value: Option<serde_json::Value>| {
+        value
+            .as_ref()
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let rows = seen.what.iter().map(|run| {
+        vec![
+            run.name.namespace.to_string(),
+            run.name.name.to_string(),
+            run.test.to_string(),
+            moment(run.created),
+            run.ended.map(|ended| moment(ended.at)).unwrap_or_default(),
+            format!("{:?}", run.phase),
+            word(run.result().and_then(|result| serde_json::to_value(result).ok())),
+            run.score().map(|score| score.to_string()).unwrap_or_default(),
+            word(run.cause().and_then(|cause| serde_json::to_value(cause).ok())),
+            run.rto().map(duration_text).unwrap_or_default(),
+            run.rto_target.map(duration_text).unwrap_or_default(),
+            run.within_sla
+                .map(|within| within.to_string())
+                .unwrap_or_default(),
+            run.regressed.to_string(),
+            run.leftovers.map(|left| left.to_string()).unwrap_or_default(),
+        ]
+    });
+    Ok(with_notices(csv("reports", &head, rows)?, &seen.hidden))
+}
+
+fn compliance_of(ask: &Ask) -> Answer {
+    ask.view.require(Feature::Csv)?;
+    let (framework, days) = framework(ask)?;
+    let seen = ask.api.fleet.compliance(framework, days, &ask.view)?;
+    let head = [
+        "framework",
+        "period",
+        "requirement",
+        "title",
+        "standing",
+        "met",
+        "of",
+        "figure",
+        "open",
+    ];
+    let rows = seen.requirements.iter().map(|asked| {
+        vec![
+            seen.title.to_owned(),
+            seen.period.clone(),
+            asked.id.to_owned(),
+            asked.title.to_owned(),
+            format!("{:?}", asked.standing),
+            asked.met.to_string(),
+            asked.of.to_string(),
+            asked.figure.clone(),
+            asked.open.join(" "),
+        ]
+    });
+    Ok(with_notices(csv("compliance", &head, rows)?, &seen.hidden))
+}
+
+fn coverage_of(ask: &Ask) -> Answer {
+    ask.view.require(Feature::Csv)?;
+    let head = [
+        "namespace",
+        "backup",
+        "backupTakenAt",
+        "provenAt",
+        "proofAge",
+        "tests",
+    ];
+    let seen = ask.api.fleet.coverage(&ask.view);
+    let rows = seen.namespaces.into_iter().map(|row| {
+        vec![
+            row.namespace,
+            row.backup.unwrap_or_default(),
+            row.backup_taken_at.unwrap_or_default(),
+            row.proven_at.unwrap_or_default(),
+            row.proof_age.unwrap_or_default(),
+            row.tests.join(" "),
+        ]
+    });
+    csv("coverage", &head, rows)
+}
+
+fn csv(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Answer {
+    let text = table(head, rows).map_err(|error| {
+        tracing::error!(%error, name, "an export could not be written");
+        Problem::new(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            "the export could not be written",
+        )
+    })?;
+    let mut response: Response = text.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    if let Ok(file) = HeaderValue::from_str(&format!("attachment; filename=\"kymaros-{name}.csv\"")) {
+        headers.insert(CONTENT_DISPOSITION, file);
+    }
+    Ok(response)
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(Vec::new());
+    writer.write_record(head)?;
+    for row in rows {
+        writer.write_record(row.iter().map(|cell| harmless(cell)))?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))
+}
+
+/// Spreadsheets take a cell that begins like this for a formula.
+fn harmless(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula_and_never_two_cells() {
+        let rows = [
+            vec!["=1+1".to_owned(), "a,b".to_owned()],
+            vec!["say \"hi\"".to_owned(), "@x".to_owned()],
+        ];
+        let text = String::from_utf8(table(&["one", "two"], rows.into_iter()).unwrap()).unwrap();
+        assert_eq!(text, "one,two\r\n'=1+1,\"a,b\"\r\n\"say \"\"hi\"\"\",'@x\r\n");
+    }
+}

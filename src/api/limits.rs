@@ -1,0 +1,148 @@
+//! How much of the API anybody may use: requests by client, bytes by request, and time.
+
+use std::{
+    hash::Hash,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{ConnectInfo, Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::{Api, problem::Problem};
+use crate::access::bearer;
+
+/// Largest body, bytes, as in 0.6.9.
+const MOST_BODY: usize = 1 << 20;
+/// How long a body may take to come.
+const BODY_COMES: Duration = Duration::from_secs(30);
+/// How long an answer may take to begin; streams go on after that.
+const ANSWER_BEGINS: Duration = Duration::from_mins(1);
+/// Clients that are remembered before those that rest are forgotten.
+const REMEMBERED: usize = 10_000;
+/// Live streams at once.
+const STREAMS: usize = 256;
+
+/// Clients of one address, which may be a proxy: so many times the requests of one token.
+const BY_ADDRESS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+/// Requests at once: so many times those of a second.
+const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
+
+/// Limits that all routes share.
+#[derive(Clone)]
+pub struct Limits {
+    tokens: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
+    addresses: Arc<DefaultKeyedRateLimiter<Option<IpAddr>>>,
+    pub(super) streams: Arc<Semaphore>,
+}
+
+impl Limits {
+    /// So many requests a second for each token, and five times that at once; for each address four times as many.
+    #[must_use]
+    pub fn new(per_second: NonZeroU32) -> Self {
+        let quota = |rate: NonZeroU32| Quota::per_second(rate).allow_burst(rate.saturating_mul(AT_ONCE));
+        Self {
+            tokens: Arc::new(RateLimiter::keyed(quota(per_second))),
+            addresses: Arc::new(RateLimiter::keyed(quota(per_second.saturating_mul(BY_ADDRESS)))),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        }
+    }
+
+    /// Invented tokens do not help: the address counts too.
+    fn admits(&self, address: Option<IpAddr>, token: Option<&str>) -> bool {
+        admits(&self.addresses, &address)
+            && token.is_none_or(|token| admits(&self.tokens, &Sha256::digest(token).into()))
+    }
+}
+
+fn admits<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, client: &K) -> bool {
+    if limiter.len() > REMEMBERED {
+        limiter.retain_recent();
+    }
+    limiter.check_key(client).is_ok()
+}
+
+/// Lets a request through while its client is within limits, and ends one that takes too long.
+pub(super) async fn within(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = connection.map(|connection| connection.0.ip());
+    if !api.limits.admits(address, bearer(request.headers())) {
+        let problem = Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests; try again in a moment",
+        );
+        return problem.into_response();
+    }
+    let late = || {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "there was no answer in time; try again",
+        )
+    };
+    let answer = tokio::time::timeout(ANSWER_BEGINS, next.run(request)).await;
+    answer.unwrap_or_else(|_| late().into_response())
+}
+
+/// The whole body of a request.
+pub(super) async fn body(body: Body) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_COMES, to_bytes(body, MOST_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is larger than 1 MiB, or did not come whole",
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not come in time",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_its_own_measure_and_many_tokens_share_that_of_their_address() {
+        let limits = Limits::new(NonZeroU32::MIN);
+        let here: Option<IpAddr> = Some([127, 0, 0, 1].into());
+        let admitted = |address, token: &dyn Fn(usize) -> String| {
+            (0..100)
+                .filter(|number| limits.admits(address, Some(&token(*number))))
+                .count()
+        };
+        assert_eq!(admitted(here, &|_| "same".to_owned()), 5);
+        let there: Option<IpAddr> = Some([127, 0, 0, 2].into());
+        assert_eq!(admitted(there, &|number| format!("other-{number}")), 20);
+        assert!(!limits.admits(there, None));
+    }
+
+    #[tokio::test]
+    async fn a_body_has_a_largest_size() {
+        assert_eq!(
+            body(Body::from(vec![0; MOST_BODY])).await.unwrap().len(),
+            MOST_BODY
+        );
+        let problem = body(Body::from(vec![0; MOST_BODY + 1])).await.unwrap_err();
+        assert_eq!(problem.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        assert_eq!(
+            body(never).await.unwrap_err().status(),
+            StatusCode::REQUEST_TIMEOUT
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! The REST API under `/api/v1`: routes, names and codes of 0.6.9, and more.
+//!
+//! - `table`: every route once, with the rights it stands for and what it answers; router, documentation and tests are
+//!   made from it
+//! - `auth`, `caller`: who asks, what they may, and whose rights a write is made with
+//! - `read`, `export`, `live`: what is answered from [`crate::fleet`]; `write`: changes, made through the API server
+//! - `input`, `query`, `problem`: what is taken and what is said about mistakes
+//! - `limits`, `headers`, `serve`: around all of it
+
+mod auth;
+mod caller;
+mod complete;
+mod export;
+mod headers;
+mod input;
+mod limits;
+mod live;
+mod openapi;
+mod problem;
+mod query;
+mod read;
+mod route;
+mod serve;
+mod table;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use auth::{ApiToken, Auth};
+pub use caller::{Caller, anonymous};
+pub use headers::Origin;
+pub use input::TestInput;
+pub use limits::Limits;
+pub use problem::Problem;
+pub use serve::serve;
+pub use write::{create, delete, trigger, update};
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use jiff::Timestamp;
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+
+use crate::fleet::Fleet;
+
+/// What the routes answer with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// What people look at.
+    pub fleet: Fleet,
+    /// Who may.
+    pub auth: Auth,
+    /// The operator's own client: for reads, and for writes where the mode has no callers.
+    pub client: Client,
+    /// What `/health` says of the process.
+    pub about: Arc<About>,
+    /// How much of it anybody may use.
+    pub limits: Limits,
+    /// The pages of another origin that may read it.
+    pub cors: Option<Origin>,
+    /// Live streams end with it.
+    pub stop: CancellationToken,
+}
+
+/// The process.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Version of the API server; empty when it did not say.
+    pub kubernetes_version: String,
+    /// Its pod.
+    pub pod: String,
+    /// When it started.
+    pub started: Timestamp,
+}
+
+/// All routes. Anything else under `/api/` is not found; other paths are left to others.
+pub fn router(api: Api) -> Router {
+    let routes = table::routes().into_iter().fold(Router::new(), |router, route| {
+        router.route(route.path, route::handler(route))
+    });
+    routes
+        .route("/api/{*rest}", axum::routing::any(problem::not_found))
+        .route("/api", axum::routing::any(problem::not_found))
+        .layer(middleware::from_fn_with_state(api.clone(), limits::within))
+        .layer(middleware::from_fn_with_state(api.clone(), headers::around))
+        .with_state(api)
+}

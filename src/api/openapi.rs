@@ -1,0 +1,201 @@
+//! The documentation of the routes, made from their table.
+
+use axum::response::Response;
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{
+    problem::Said,
+    read::json as answer,
+    route::{Answering, Ask, Need, Route, Shape},
+    table::routes,
+};
+
+pub(super) fn openapi(_: Ask) -> Answering {
+    let document: Response = answer(&document());
+    Box::pin(std::future::ready(Ok(document)))
+}
+
+/// The document: `OpenAPI` 3.1.
+pub(super) fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.into_generator();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes() {
+        let operation = operation(&route, &mut schemas);
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.to_lowercase()] = operation;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Kymaros",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Restore tests of Velero backups: what they prove, and when they run",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "securitySchemes": { "token": {
+                "type": "http", "scheme": "bearer",
+                "description": "The token of an account of the cluster (kubectl create token), or the one of the installation",
+            } },
+        },
+    })
+}
+
+fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let mut operation = json!({
+        "operationId": id(route),
+        "summary": route.summary,
+        "description": needs(route.need),
+        "parameters": parameters(route),
+        "responses": responses(route, schemas),
+    });
+    if let Some(body) = route.body {
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": body(schemas) } } });
+    }
+    if route.need != Need::Nothing {
+        operation["security"] = json!([{ "token": [] }, {}]);
+    }
+    operation
+}
+
+/// Such as `getTestsName`.
+fn id(route: &Route) -> String {
+    let words = route
+        .path
+        .trim_start_matches("/api/v1/")
+        .split(['/', '{', '}', '.', '-']);
+    let words = words.filter(|word| !word.is_empty()).map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    route.method.to_lowercase() + &words.collect::<String>()
+}
+
+fn needs(need: Need) -> String {
+    let rights = match need {
+        Need::Nothing => return "Open to everybody.".to_owned(),
+        Need::Token => return "Needs a valid token.".to_owned(),
+        Need::Write => return "Is done with the caller's own rights.".to_owned(),
+        Need::Rights(rights) | Need::WriteAfter(rights) => rights,
+    };
+    let named: Vec<String> = rights.iter().map(|right| right.described()).collect();
+    format!("Needs the right to {}.", named.join(" and to "))
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let named = |name: &str, place: &str, description: &str| {
+        json!({ "name": name, "in": place, "required": place == "path", "description": description,
+                "schema": { "type": "string" } })
+    };
+    let name = route
+        .path
+        .contains("{name}")
+        .then(|| named("name", "path", "The name of the object"));
+    let namespace = route.need != Need::Nothing && route.need != Need::Token;
+    let namespace = namespace.then(|| {
+        named(
+            "namespace",
+            "query",
+            "Only this namespace; all of them without it",
+        )
+    });
+    let others = route
+        .parameters
+        .iter()
+        .map(|(name, description)| named(name, "query", description));
+    name.into_iter().chain(namespace).chain(others).collect()
+}
+
+fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let (code, shape) = route.success;
+    let mut success = json!({ "description": "Done" });
+    match shape {
+        Shape::Json(schema) => {
+            success["content"] = json!({ "application/json": { "schema": schema(schemas) } });
+        }
+        Shape::Other(content) => {
+            success["content"] = json!({ content: { "schema": { "type": "string" } } });
+        }
+        Shape::Empty => {}
+    }
+    let mut responses = json!({ code.to_string(): success });
+    let problem = schemas.subschema_for::<Said>();
+    let common: &[u16] = match route.need {
+        Need::Nothing => &[429],
+        Need::Token => &[401, 429, 503],
+        _ => &[400, 401, 403, 429, 503],
+    };
+    for code in common.iter().chain(route.mistakes) {
+        responses[code.to_string()] = json!({
+            "description": meaning(*code),
+            "content": { "application/json": { "schema": problem } },
+        });
+    }
+    responses
+}
+
+fn meaning(code: u16) -> &'static str {
+    match code {
+        400 => "A parameter or field is wrong; it is named",
+        401 => "No token, or one that is not valid",
+        403 => "This account may not, or the tier does not have it",
+        404 => "There is no such object",
+        408 => "The body did not come in time",
+        409 => "It exists already, a run goes on, or several namespaces have the name",
+        413 => "The body is too large",
+        422 => "Admission refuses it, in its words",
+        429 => "Too many requests",
+        501 => "Not implemented",
+        _ => "Try again later",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        let document = document();
+        let mut documented = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                documented.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        let all: BTreeSet<String> = routes()
+            .iter()
+            .map(|route| format!("{} {}", route.method, route.path))
+            .collect();
+        assert_eq!(documented, all);
+        assert_eq!(routes().len(), all.len(), "a route is there twice");
+        let ids: BTreeSet<String> = routes().iter().map(id).collect();
+        assert_eq!(ids.len(), all.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = document();
+        let text = document.to_string();
+        let references = text
+            .split("\"$ref\":\"#")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        let mut count = 0;
+        for reference in references {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+            count += 1;
+        }
+        assert!(count > 20);
+    }
+}

@@ -1,0 +1,207 @@
+//! One route: what it needs, what it answers, and the way from a request to its handler.
+
+use std::collections::HashMap;
+
+use axum::{
+    body::Bytes,
+    extract::{Path, Request, State},
+    http::Method,
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, MethodRouter, on},
+};
+use futures::future::BoxFuture;
+use kymaros_crds::names::GROUP;
+use schemars::{Schema, SchemaGenerator};
+
+use super::{Api, caller::Caller, limits, problem::Problem, query::Query};
+use crate::{
+    access::Act,
+    fleet::{Scope, View},
+};
+
+/// What somebody must be allowed to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing: it holds nothing of the cluster.
+    Nothing,
+    /// A valid token.
+    Token,
+    /// These rights.
+    Rights(&'static [Right]),
+    /// What the API server asks for: it is done with the caller's own rights.
+    Write,
+    /// The same, and these rights first.
+    WriteAfter(&'static [Right]),
+}
+
+/// A right to objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Right {
+    pub verb: &'static str,
+    pub what: What,
+}
+
+/// Objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// All tests in view.
+    Tests,
+    /// The test of the path.
+    Test,
+    /// All reports in view.
+    Reports,
+    /// The report of the path.
+    Report,
+    /// Velero's Backups.
+    Backups,
+    /// Velero's Schedules.
+    Schedules,
+    /// Namespaces.
+    Namespaces,
+}
+
+impl Need {
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::Write | Self::WriteAfter(_))
+    }
+
+    fn acts(self, velero: &str, scope: &Scope, name: Option<&str>) -> Vec<Act> {
+        let rights = match self {
+            Self::Rights(rights) | Self::WriteAfter(rights) => rights,
+            Self::Nothing | Self::Token | Self::Write => &[],
+        };
+        rights
+            .iter()
+            .map(|right| right.act(velero, scope, name))
+            .collect()
+    }
+}
+
+impl Right {
+    /// In words, such as `list restoretests.restore.kymaros.io`.
+    pub(super) fn described(self) -> String {
+        let act = self.act("velero", &Scope::All, None).to_string();
+        act.split(" --").next().unwrap_or_default().to_owned()
+    }
+
+    fn act(self, velero: &str, scope: &Scope, name: Option<&str>) -> Act {
+        let (group, resource) = match self.what {
+            What::Tests | What::Test => (GROUP, "restoretests"),
+            What::Reports | What::Report => (GROUP, "restorereports"),
+            What::Backups => ("velero.io", "backups"),
+            What::Schedules => ("velero.io", "schedules"),
+            What::Namespaces => ("", "namespaces"),
+        };
+        let namespace = match self.what {
+            What::Backups | What::Schedules => Some(velero.to_owned()),
+            What::Namespaces => None,
+            _ => match scope {
+                Scope::All => None,
+                Scope::Namespace(namespace) => Some(namespace.clone()),
+            },
+        };
+        let is_one = matches!(self.what, What::Test | What::Report);
+        Act::Objects {
+            verb: self.verb,
+            group,
+            resource,
+            namespace,
+            name: name.filter(|_| is_one).map(str::to_owned),
+        }
+    }
+}
+
+/// What somebody asks, once they were let in.
+pub(super) struct Ask {
+    pub api: Api,
+    pub caller: Caller,
+    pub view: View,
+    pub query: Query,
+    /// The one name in the path; empty without one.
+    pub name: String,
+    pub body: Bytes,
+}
+
+pub(super) type Answer = Result<Response, Problem>;
+/// An answer on its way.
+pub(super) type Answering = BoxFuture<'static, Answer>;
+
+/// What the documentation says of an answer.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// JSON.
+    Json(fn(&mut SchemaGenerator) -> Schema),
+    /// Some other type of content.
+    Other(&'static str),
+    /// Nothing.
+    Empty,
+}
+
+/// A route.
+#[derive(Clone, Copy)]
+pub(super) struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub need: Need,
+    /// In one line.
+    pub summary: &'static str,
+    /// Parameters beside `namespace`, each with what it means.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// Takes a body of this shape.
+    pub body: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// The code of success, and its shape.
+    pub success: (u16, Shape),
+    /// Codes of the mistakes that are its own.
+    pub mistakes: &'static [u16],
+    pub handle: fn(Ask) -> Answering,
+}
+
+/// The way from a request to an answer: read, let in, answer.
+pub(super) fn handler(route: Route) -> MethodRouter<Api> {
+    let filter = Method::from_bytes(route.method.as_bytes())
+        .ok()
+        .and_then(|method| MethodFilter::try_from(method).ok())
+        .unwrap_or(MethodFilter::GET);
+    on(
+        filter,
+        move |State(api): State<Api>, Path(path): Path<HashMap<String, String>>, request: Request| async move {
+            match answer(route, api, path, request).await {
+                Ok(response) => response,
+                Err(problem) => problem.into_response(),
+            }
+        },
+    )
+}
+
+async fn answer(route: Route, api: Api, mut path: HashMap<String, String>, request: Request) -> Answer {
+    let query = Query::read(request.uri().query().unwrap_or_default());
+    let scope = query.scope()?;
+    let name = path.remove("name").unwrap_or_default();
+    let named = Some(name.as_str()).filter(|name| !name.is_empty());
+    let acts = route.need.acts(&api.fleet.velero_namespace, &scope, named);
+    let caller = match route.need {
+        Need::Nothing => Caller {
+            client: api.client.clone(),
+            is_account: false,
+        },
+        need => {
+            api.auth
+                .admit(&api.client, request.headers(), &need, &acts)
+                .await?
+        }
+    };
+    let body = match route.body {
+        Some(_) => limits::body(request.into_body()).await?,
+        None => Bytes::new(),
+    };
+    let view = api.fleet.view(scope);
+    let ask = Ask {
+        api,
+        caller,
+        view,
+        query,
+        name,
+        body,
+    };
+    (route.handle)(ask).await
+}

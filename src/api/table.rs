@@ -1,0 +1,258 @@
+//! Every route, once.
+
+use schemars::SchemaGenerator;
+
+use super::{
+    export, live, openapi,
+    read::{self, Health},
+    route::{
+        Answering, Ask,
+        Need::{self, Nothing, Rights, Token, Write, WriteAfter},
+        Right, Route,
+        Shape::{self, Empty, Json, Other},
+        What,
+    },
+    write::{self, Deleted, Done},
+};
+use crate::fleet::{
+    Alert, Compliance, Coverage, Day, LicenseView, LiveRun, Logs, Notified, Provider, Sandboxes, ScheduleRow,
+    Summary, TestDetail, TestRow, Upcoming,
+};
+use crate::plan::SourcePlan;
+use kymaros_crds::RestoreReport;
+
+const fn right(verb: &'static str, what: What) -> Right {
+    Right { verb, what }
+}
+
+const LIST_TESTS: Need = Rights(&[right("list", What::Tests)]);
+const LIST_REPORTS: Need = Rights(&[right("list", What::Reports)]);
+const LIST_BOTH: Need = Rights(&[right("list", What::Tests), right("list", What::Reports)]);
+const GET_TEST: Need = Rights(&[right("get", What::Test), right("list", What::Reports)]);
+const WATCH_REPORTS: Need = Rights(&[right("watch", What::Reports)]);
+const LIST_BACKUPS: Need = Rights(&[right("list", What::Backups)]);
+const LIST_SCHEDULES: Need = Rights(&[right("list", What::Schedules)]);
+const LIST_ALL: Need = Rights(&[
+    right("list", What::Tests),
+    right("list", What::Reports),
+    right("list", What::Backups),
+]);
+const GET_PLAN: Need = WriteAfter(&[right("get", What::Test)]);
+const DELETE_NAMESPACES: Need = WriteAfter(&[right("delete", What::Namespaces)]);
+const GET_REPORT: Need = Rights(&[right("get", What::Report)]);
+
+const FILTER: &[(&str, &str)] = &[
+    ("test", "Only of tests of this name"),
+    ("days", "Only of the last days"),
+    (
+        "latest",
+        "true: only the newest of each test; test and days do not count then",
+    ),
+    ("running", "true: also of runs without a verdict yet"),
+    ("limit", "No more than this many"),
+];
+const FRAMEWORK: &[(&str, &str)] = &[
+    ("framework", "soc2, iso27001 or dora; soc2 without it"),
+    ("period", "Days to look back; 90 without it"),
+];
+
+/// The shape of a type.
+macro_rules! of {
+    ($type:ty) => {
+        |schemas: &mut SchemaGenerator| schemas.subschema_for::<$type>()
+    };
+}
+
+const fn get(
+    path: &'static str,
+    need: Need,
+    summary: &'static str,
+    shape: Shape,
+    handle: fn(Ask) -> Answering,
+) -> Route {
+    Route {
+        method: "GET",
+        path,
+        need,
+        summary,
+        parameters: &[],
+        body: None,
+        success: (200, shape),
+        mistakes: &[],
+        handle,
+    }
+}
+
+const fn with(
+    route: Route,
+    parameters: &'static [(&'static str, &'static str)],
+    mistakes: &'static [u16],
+) -> Route {
+    Route {
+        parameters,
+        mistakes,
+        ..route
+    }
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub(super) fn routes() -> Vec<Route> {
+    let mut all = vec![
+        get("/api/v1/health", Token, "The process", Json(of!(Health)), read::health),
+        get("/api/v1/openapi.json", Nothing, "This document", Json(of!(serde_json::Value)), openapi::openapi),
+        get("/api/v1/license", Token, "The license and what it opens", Json(of!(LicenseView)), read::license),
+        get("/api/v1/summary", LIST_BOTH, "Figures over everything", Json(of!(Summary)), read::summary),
+        with(
+            get("/api/v1/summary/daily", LIST_REPORTS, "Figures by day", Json(of!(Vec<Day>)), read::daily),
+            &[("days", "Days to look back; 7 without it, 365 at most")],
+            &[],
+        ),
+        get("/api/v1/tests", LIST_BOTH, "All tests", Json(of!(Vec<TestRow>)), read::tests),
+        with(
+            get(
+                "/api/v1/tests/{name}",
+                GET_TEST,
+                "A test with its history",
+                Json(of!(TestDetail)),
+                read::test,
+            ),
+            &[],
+            &[404, 409],
+        ),
+        with(get("/api/v1/reports", LIST_REPORTS, "Reports, newest first", Json(of!(Vec<RestoreReport>)), read::reports), FILTER, &[]),
+        with(get("/api/v1/reports/{name}", GET_REPORT, "A report", Json(of!(RestoreReport)), read::report), &[], &[404, 409]),
+        with(
+            get("/api/v1/reports/{name}/logs", GET_REPORT, "Logs and events of a report", Json(of!(Logs)), read::logs),
+            &[],
+            &[404, 409],
+        ),
+        with(
+            get("/api/v1/alerts", LIST_REPORTS, "Runs that failed or got worse", Json(of!(Vec<Alert>)), read::alerts),
+            &[("hours", "Hours to look back; 48 without it")],
+            &[],
+        ),
+        get("/api/v1/upcoming", LIST_TESTS, "Next runs, soonest first", Json(of!(Vec<Upcoming>)), read::upcoming),
+        get("/api/v1/runs", LIST_REPORTS, "Runs that go on, and the queue", Json(of!(Vec<LiveRun>)), read::runs),
+        get(
+            "/api/v1/events",
+            WATCH_REPORTS,
+            "Live progress as server-sent events: `runs` with all runs that go on, `run` with one that changed, `gone`",
+            Other("text/event-stream"),
+            live::events,
+        ),
+        get(
+            "/api/v1/coverage",
+            LIST_ALL,
+            "Namespaces with a backup or a test, and the age of their proof",
+            Json(of!(Coverage)),
+            read::coverage,
+        ),
+        with(
+            get("/api/v1/compliance", LIST_BOTH, "What a framework asks, held against the last days", Json(of!(Compliance)), read::compliance),
+            FRAMEWORK,
+            &[],
+        ),
+        get("/api/v1/schedules", LIST_SCHEDULES, "Velero's Schedules", Json(of!(Vec<ScheduleRow>)), read::schedules),
+        get("/api/v1/config/provider", LIST_BACKUPS, "Velero", Json(of!(Provider)), read::provider),
+        get("/api/v1/config/notifications", LIST_TESTS, "Who is told of verdicts", Json(of!(Notified)), read::notifications),
+        get("/api/v1/config/sandbox", LIST_TESTS, "Settings of sandboxes, and how many there are", Json(of!(Sandboxes)), read::sandbox),
+        get("/api/v1/tests.csv", LIST_BOTH, "All tests as CSV", Other("text/csv"), export::tests),
+        with(get("/api/v1/reports.csv", LIST_REPORTS, "Reports as CSV", Other("text/csv"), export::reports), FILTER, &[]),
+        get(
+            "/api/v1/coverage.csv",
+            LIST_ALL,
+            "Coverage as CSV",
+            Other("text/csv"),
+            export::coverage,
+        ),
+        with(get("/api/v1/compliance.csv", LIST_BOTH, "Compliance as CSV", Other("text/csv"), export::compliance), FRAMEWORK, &[]),
+    ];
+    all.push(with(
+        get(
+            "/api/v1/plan/{name}",
+            GET_PLAN,
+            "What a run of a test would do, asked with the caller's own rights",
+            Json(of!(Vec<SourcePlan>)),
+            write::plan,
+        ),
+        &[],
+        &[404, 409, 422],
+    ));
+    all.extend(writes());
+    all
+}
+
+fn writes() -> [Route; 6] {
+    let write = |method, path, summary, success, mistakes, handle| Route {
+        method,
+        path,
+        need: Write,
+        summary,
+        parameters: &[],
+        body: None,
+        success,
+        mistakes,
+        handle,
+    };
+    let done = Json(of!(Done));
+    [
+        Route {
+            body: Some(super::input::schema),
+            ..write(
+                "POST",
+                "/api/v1/tests",
+                "Creates a test",
+                (201, done),
+                &[408, 409, 413, 422],
+                write::post_test,
+            )
+        },
+        Route {
+            body: Some(super::input::schema),
+            ..write(
+                "PUT",
+                "/api/v1/tests/{name}",
+                "Changes what is given of a test, and nothing else",
+                (200, done),
+                &[404, 408, 409, 413, 422],
+                write::put_test,
+            )
+        },
+        write(
+            "DELETE",
+            "/api/v1/tests/{name}",
+            "Deletes a test",
+            (204, Empty),
+            &[404, 409],
+            write::delete_test,
+        ),
+        write(
+            "POST",
+            "/api/v1/tests/{name}/trigger",
+            "Starts a run of a test",
+            (200, done),
+            &[404, 409, 422],
+            write::post_trigger,
+        ),
+        write(
+            "POST",
+            "/api/v1/config/notifications/test",
+            "Would send a notification to try it",
+            (501, done),
+            &[],
+            write::post_notification,
+        ),
+        Route {
+            need: DELETE_NAMESPACES,
+            ..write(
+                "POST",
+                "/api/v1/config/sandbox/cleanup",
+                "Removes sandboxes that no report speaks for",
+                (200, Json(of!(Deleted))),
+                &[422],
+                write::post_cleanup,
+            )
+        },
+    ]
+}

@@ -1,0 +1,9 @@
+//! Every route in process, over fabricated stores and an API server that is a function.
+
+mod access;
+mod fuzz;
+mod live;
+mod routes;
+mod tiers;
+mod world;
+mod writes;
