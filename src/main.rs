@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use kymaros::commands::Cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Cli::parse().run().await {
+    match Cli::read(std::env::args_os()).run().await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("kymaros: {error:#}");

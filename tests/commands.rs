@@ -2,7 +2,7 @@
 
 mod story;
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::Result;
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
@@ -11,15 +11,18 @@ use story::{SMALL, create_test, run, spec};
 
 /// Whether it succeeded, and what it wrote.
 fn kymaros(scene: &Scene, args: &[&str]) -> Result<(bool, String)> {
-    let output = Command::new(env!("CARGO_BIN_EXE_kymaros"))
-        .args(args)
-        .env("KUBECONFIG", &scene.cluster.kubeconfig)
-        .output()?;
+    let output = called(scene, env!("CARGO_BIN_EXE_kymaros"), args)?;
     let text = [output.stdout, output.stderr].concat();
     Ok((
         output.status.success(),
         String::from_utf8_lossy(&text).into_owned(),
     ))
+}
+
+fn called(scene: &Scene, program: &str, args: &[&str]) -> Result<Output> {
+    let mut command = Command::new(program);
+    command.args(args).env("KUBECONFIG", &scene.cluster.kubeconfig);
+    Ok(command.output()?)
 }
 
 const MORE: &str = "
@@ -106,4 +109,82 @@ async fn a_report_is_shown_and_holds_its_plan() -> Result<()> {
         assert!(text.contains(step), "no {step} in {text}");
     }
     delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_run_is_followed_and_its_code_says_the_result() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = story::small(&mut scene, "followed").await?;
+    let quiet = |backup: &str| spec(&[&namespace], backup, json!({ "suspend": true }));
+    create_test(&scene.client, &namespace, "good", quiet(&name)).await?;
+    create_test(&scene.client, &namespace, "bad", quiet("never-taken")).await?;
+    let program = env!("CARGO_BIN_EXE_kymaros");
+    let output = called(&scene, program, &["run", "good", "-n", &namespace, "-o", "json"])?;
+    let progress = String::from_utf8_lossy(&output.stderr).into_owned();
+    // Without checks there are no points for them.
+    assert_eq!(output.status.code(), Some(3), "{progress}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(
+        (&report["status"]["result"], &report["status"]["phase"]),
+        (&json!("partial"), &json!("Completed"))
+    );
+    for phase in ["Restoring", "Checking", "Judged", "CleaningUp", "Completed"] {
+        assert!(progress.contains(phase), "no {phase} in {progress}");
+    }
+    assert!(
+        !progress.contains('\u{1b}'),
+        "colours without a terminal: {progress}"
+    );
+    let output = called(&scene, program, &["run", "bad", "-n", &namespace])?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("backup never-taken does not exist"), "{text}");
+    let output = called(&scene, program, &["run", "other", "-n", &namespace])?;
+    assert_eq!(output.status.code(), Some(1));
+    let output = called(&scene, program, &["run"])?;
+    assert_eq!(output.status.code(), Some(2));
+
+    let run = report["metadata"]["name"].as_str().unwrap_or_default();
+    let (good, markdown) = kymaros(&scene, &["report", run, "-n", &namespace, "-o", "markdown"])?;
+    assert!(
+        good && markdown.starts_with("# Restore test good: PARTIAL, "),
+        "{markdown}"
+    );
+    let (good, list) = kymaros(&scene, &["tests", "-n", &namespace])?;
+    assert!(
+        good && list.lines().count() == 3 && list.contains("suspended"),
+        "{list}"
+    );
+    let (good, covered) = kymaros(&scene, &["coverage", "-o", "json"])?;
+    let covered: serde_json::Value = serde_json::from_str(&covered)?;
+    let ours = covered
+        .as_array()
+        .and_then(|all| all.iter().find(|c| c["namespace"] == json!(namespace)));
+    let ours = ours.cloned().unwrap_or_default();
+    assert!(
+        good && ours["standing"] == "failing" && ours["backup"]["name"] == json!(name),
+        "{ours}"
+    );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn it_is_a_plugin_of_kubectl() -> Result<()> {
+    let scene = Scene::new().await?;
+    let folder = tempfile::tempdir()?;
+    let plugin = folder.path().join("kubectl-kymaros");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kymaros"), &plugin)?;
+    let own = std::env::var("PATH")?;
+    let path = format!("{}:{own}", folder.path().display());
+    let output = Command::new(scene.cluster.bin_dir.join("kubectl"))
+        .args(["kymaros", "tests", "-n", "nowhere"])
+        .env("KUBECONFIG", &scene.cluster.kubeconfig)
+        .env("PATH", path)
+        .output()?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
 }

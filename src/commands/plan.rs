@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
-use anyhow::Context as _;
-use kube::{Api, Client};
-use kymaros_crds::{PlanAction, RestoreTest, domain::Test};
+use kymaros_crds::{PlanAction, domain::Test};
 use kymaros_webhooks::default::Defaults;
 
+use super::cluster::Scope;
 use crate::plan::{SourcePlan, dry_run};
 
 /// Which test.
@@ -14,41 +13,27 @@ use crate::plan::{SourcePlan, dry_run};
 pub(super) struct Args {
     /// Name of the `RestoreTest`
     test: String,
-    /// Its namespace
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
+    #[command(flatten)]
+    scope: Scope,
     /// Namespace in which Velero runs
     #[arg(long, default_value = "velero")]
     velero_namespace: String,
     /// "text" or "json"
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
+    #[arg(short, long, value_enum, default_value_t = super::Form::Text)]
+    output: super::Form,
 }
 
 /// Asks the cluster, with the rights of whoever asks, and prints the plan. A run that would be refused is an error.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let client = Client::try_default()
-        .await
-        .context("no cluster: set KUBECONFIG")?;
-    let tests = Api::<RestoreTest>::namespaced(client.clone(), &args.namespace);
-    let test = tests.get_opt(&args.test).await?.with_context(|| {
-        format!(
-            "there is no RestoreTest {} in namespace {}",
-            args.test, args.namespace
-        )
-    })?;
+    let cluster = args.scope.clone().connect().await?;
+    let test = cluster.test(&args.test).await?;
+    let client = cluster.client;
     let test = Test::try_from(&Defaults::default().filled(&test.spec))?;
     let asked_by = format!("kymaros-plan-{}", std::process::id());
     let plans = dry_run(&client, &args.velero_namespace, &test, &asked_by).await?;
     match args.output {
-        Output::Text => print!("{}", text(&args.test, &plans)?),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&plans)?),
+        super::Form::Text => print!("{}", text(&args.test, &plans)?),
+        super::Form::Json => println!("{}", serde_json::to_string_pretty(&plans)?),
     }
     let refused = plans
         .iter()

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kymaros_crds::{Cause, RestoreReport, RunResult, domain::duration};
+use kymaros_crds::{
+    Cause, RestoreReport, RestoreTestSpec, RunResult,
+    domain::{Source, duration},
+};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,4 +46,12 @@ impl Ended {
             rto,
         })
     }
+}
+
+/// The namespaces that a test restores.
+#[must_use]
+pub fn sources(spec: &RestoreTestSpec) -> Vec<String> {
+    Source::specs(spec)
+        .flat_map(|(_, source)| source.namespaces.iter().map(|namespace| namespace.name.clone()))
+        .collect()
 }

@@ -156,6 +156,12 @@ pub fn newest_by_namespace<'a>(
     newest.collect()
 }
 
+/// The newest backup that a namespace could be restored from.
+#[must_use]
+pub fn newest_of<'a>(backups: impl IntoIterator<Item = &'a Backup>, namespace: &str) -> Option<&'a Backup> {
+    newest(backups.into_iter().filter(|backup| holds(backup, namespace)))
+}
+
 fn phase(backup: &Backup) -> &str {
     backup
         .status
@@ -164,7 +170,9 @@ fn phase(backup: &Backup) -> &str {
         .unwrap_or("New")
 }
 
-fn started(backup: &Backup) -> Option<Timestamp> {
+/// When a backup began.
+#[must_use]
+pub fn started(backup: &Backup) -> Option<Timestamp> {
     timestamp(backup.status.as_ref().and_then(|s| s.start_timestamp.as_deref()))
 }
 

@@ -6,10 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kymaros_crds::{RestoreReport, RestoreTest, RestoreTestSpec, RunPhase, RunResult, domain::Source};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult};
 use kymaros_webhooks::validate::TestName;
 
-use crate::history::Ended;
+use crate::history::{Ended, sources};
 
 /// Phases of a run that goes on.
 const GOING_ON: [RunPhase; 7] = [
@@ -107,11 +107,4 @@ fn of(test: TestName, ended: Ended, report: &RestoreReport) -> Latest {
         rto: ended.rto.map(|rto| rto.as_secs_f64()),
         backup_age: oldest.map(|taken| started.duration_since(taken).as_secs_f64()),
     }
-}
-
-/// The namespaces that a test restores.
-fn sources(spec: &RestoreTestSpec) -> Vec<String> {
-    Source::specs(spec)
-        .flat_map(|(_, source)| source.namespaces.iter().map(|namespace| namespace.name.clone()))
-        .collect()
 }

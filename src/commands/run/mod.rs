@@ -1,0 +1,170 @@
+//! `kymaros run`: triggers a run and follows it.
+
+mod follow;
+
+use std::{collections::HashSet, io::Write, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, bail};
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
+};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, Trigger, names};
+use tokio::time::timeout;
+
+use super::{
+    cluster::{Cluster, Scope, is_of, reports_of, selector},
+    report::{Output, show},
+};
+
+/// How long the operator may take to begin.
+const PICK_UP: Duration = Duration::from_secs(30);
+
+/// Which test.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 pass, 1 no run or no verdict, 2 wrong usage, 3 partial, 4 fail, 5 inconclusive."
+)]
+pub(super) struct Args {
+    /// Name of the `RestoreTest`
+    test: String,
+    #[command(flatten)]
+    scope: Scope,
+    /// Form of the report at the end; the phases before it go to standard error
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+/// Triggers a run, shows its phases as they come, and ends with its report. Whoever stops following does not stop the
+/// run.
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let cluster = args.scope.connect().await?;
+    let test = cluster.test(&args.test).await?;
+    let before = reports_of(&cluster, &test).await?;
+    if let Some(active) = before.iter().find(|report| goes_on(report)) {
+        bail!(
+            "run {} of this test goes on ({}); try again when it is over",
+            active.name_any(),
+            follow::standing(active)
+        );
+    }
+    let known: HashSet<String> = before.iter().filter_map(ResourceExt::uid).collect();
+    trigger(&cluster, &test).await?;
+    let config = watcher::Config::default().labels(&selector(&test));
+    let changes = watcher(cluster.reports(), config).default_backoff();
+    let of_test = changes.filter_map(|event| {
+        let ours = event.ok().filter(|event| match event {
+            Event::Apply(report) | Event::InitApply(report) | Event::Delete(report) => {
+                is_of(report, &test) && !report.uid().is_some_and(|uid| known.contains(&uid))
+            }
+            Event::Init | Event::InitDone => false,
+        });
+        std::future::ready(ours)
+    });
+    let mut changes = std::pin::pin!(of_test);
+    let report = match timeout(PICK_UP, first(changes.as_mut())).await {
+        Ok(first) => first?,
+        Err(_) => bail!("{}", why_nothing_began(&cluster, &test).await?),
+    };
+    let report = to_the_end(changes, report).await?;
+    show(&report, args.output)?;
+    let result = report.status.as_ref().and_then(|status| status.result);
+    Ok(result.map_or(ExitCode::FAILURE, code))
+}
+
+/// Exit codes say the result; 2 is what wrong usage ends with.
+fn code(result: RunResult) -> ExitCode {
+    match result {
+        RunResult::Pass => ExitCode::SUCCESS,
+        RunResult::Partial => ExitCode::from(3),
+        RunResult::Fail => ExitCode::from(4),
+        RunResult::Inconclusive => ExitCode::from(5),
+    }
+}
+
+async fn trigger(cluster: &Cluster, test: &RestoreTest) -> anyhow::Result<()> {
+    let value = Timestamp::now().to_string();
+    let patch =
+        serde_json::json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: value } } });
+    let tests = Api::<RestoreTest>::namespaced(cluster.client.clone(), &cluster.namespace);
+    tests
+        .patch_metadata(&test.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .context("the run cannot be triggered; that takes the right to patch restoretests")?;
+    Ok(())
+}
+
+/// The run that was asked for, and no other that happened to begin now.
+async fn first(
+    mut changes: impl Stream<Item = Event<RestoreReport>> + Unpin,
+) -> anyhow::Result<RestoreReport> {
+    while let Some(event) = changes.next().await {
+        if let Event::Apply(report) | Event::InitApply(report) = event
+            && report.spec.trigger == Some(Trigger::Annotation)
+        {
+            return Ok(report);
+        }
+    }
+    bail!("the watch over reports ended")
+}
+
+async fn to_the_end(
+    mut changes: impl Stream<Item = Event<RestoreReport>> + Unpin,
+    mut report: RestoreReport,
+) -> anyhow::Result<RestoreReport> {
+    let mut progress = anstream::stderr();
+    writeln!(progress, "run {}", report.name_any())?;
+    let mut shown = RestoreReport::default();
+    loop {
+        for line in follow::lines(&shown, &report, Timestamp::now()) {
+            writeln!(progress, "{line}")?;
+        }
+        if !goes_on(&report) {
+            return Ok(report);
+        }
+        shown = report;
+        report = loop {
+            let event = changes.next().await.context("the watch over reports ended")?;
+            match event {
+                Event::Apply(next) | Event::InitApply(next) if next.uid() == shown.uid() => break next,
+                Event::Delete(gone) if gone.uid() == shown.uid() => {
+                    bail!("the report was deleted before the run was over")
+                }
+                _ => {}
+            }
+        };
+    }
+}
+
+fn goes_on(report: &RestoreReport) -> bool {
+    let phase = report.status.as_ref().and_then(|status| status.phase);
+    phase != Some(RunPhase::Completed)
+}
+
+/// Nobody took the trigger up: somebody else's run came first, the test cannot be run, or there is nobody.
+async fn why_nothing_began(cluster: &Cluster, test: &RestoreTest) -> anyhow::Result<String> {
+    let reports = reports_of(cluster, test).await?;
+    if let Some(active) = reports.iter().find(|report| goes_on(report)) {
+        return Ok(format!(
+            "run {} of this test began first; try again when it is over",
+            active.name_any()
+        ));
+    }
+    let conditions = test.status.iter().flat_map(|status| &status.conditions);
+    let mut unready = conditions.filter(|c| c.type_ == "Ready" && c.status == "False");
+    Ok(unready.next().map_or_else(
+        || {
+            format!(
+                "no run began within {} s: does the operator run, and does it lead?",
+                PICK_UP.as_secs()
+            )
+        },
+        |condition| format!("the test cannot be run: {}", condition.message),
+    ))
+}

@@ -1,0 +1,229 @@
+//! A report as text.
+
+use std::fmt::{self, Write};
+
+use anstyle::Style;
+use kube::ResourceExt;
+use kymaros_crds::{CheckResult, LevelResult, RestoreReport, RestoreReportStatus, Severity};
+
+use super::{
+    style::{BAD, DOUBT, FAINT, GOOD, HEADING, of_result, paint},
+    word,
+};
+
+/// Width of a bar, characters.
+const BAR: usize = 20;
+
+/// Renders a report, in colours.
+///
+/// # Errors
+/// Never, in fact: writing into a text cannot fail.
+pub fn text(report: &RestoreReport) -> Result<String, fmt::Error> {
+    let status = report.status.clone().unwrap_or_default();
+    let mut out = String::new();
+    head(&mut out, report, &status)?;
+    levels(&mut out, &status)?;
+    checks(&mut out, &status)?;
+    timeline(&mut out, &status)?;
+    findings(&mut out, &status)?;
+    if let Some(cleanup) = super::cleanup(&status) {
+        writeln!(out, "{cleanup}")?;
+    }
+    Ok(out)
+}
+
+fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) -> fmt::Result {
+    writeln!(
+        out,
+        "Restore test {}   run {}",
+        paint(HEADING, &report.spec.test_ref),
+        report.name_any()
+    )?;
+    match (status.score, status.result) {
+        (Some(score), Some(result)) => {
+            let shown = paint(of_result(result), format!("{:<10}", word(result)));
+            writeln!(out, "  {shown} {}  {score}/100", bar(score, 100))?;
+        }
+        _ => writeln!(out, "  {}", super::undecided(status))?,
+    }
+    if let Some(message) = &status.message {
+        writeln!(out, "  {message}")?;
+    }
+    if let Some(source) = &status.source {
+        let age = source.age.as_deref().unwrap_or("unknown");
+        writeln!(out, "  backup     {} ({age} old)", source.name)?;
+    }
+    if let Some(rto) = super::rto(status) {
+        writeln!(out, "  RTO        {rto}")?;
+    }
+    if let Some(cause) = status.cause {
+        writeln!(out, "  cause      {cause:?}")?;
+    }
+    for worse in &status.regressions {
+        writeln!(out, "  worse      {worse}")?;
+    }
+    writeln!(out)
+}
+
+fn levels(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
+    let levels = super::levels(status);
+    if levels.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Levels")?;
+    for (name, level) in levels {
+        let (points, max) = (level.points.unwrap_or_default(), level.max.unwrap_or_default());
+        let mark = match level.status {
+            LevelResult::Pass => paint(GOOD, "✔"),
+            LevelResult::Partial => paint(DOUBT, "◐"),
+            LevelResult::Fail => paint(BAD, "✘"),
+            LevelResult::NotTested => paint(FAINT, "–"),
+        };
+        let detail = level.detail.as_deref().unwrap_or_default();
+        writeln!(
+            out,
+            "  {mark} {name:<18} {points:>2}/{max:<2}  {}  {detail}",
+            bar(points, max)
+        )?;
+    }
+    writeln!(out)
+}
+
+fn checks(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
+    if status.checks.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Checks")?;
+    for check in &status.checks {
+        let mark = match check.status {
+            CheckResult::Pass => paint(GOOD, "✔"),
+            CheckResult::Fail => paint(BAD, "✘"),
+            CheckResult::Skip => paint(FAINT, "–"),
+        };
+        let required = if check.required { " (required)" } else { "" };
+        writeln!(
+            out,
+            "  {mark} {}{required}, {}: {}",
+            check.name, check.duration, check.message
+        )?;
+    }
+    writeln!(out)
+}
+
+fn timeline(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
+    let steps = super::steps(status);
+    if steps.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Timeline")?;
+    let longest = steps.iter().map(|step| step.seconds).fold(0.001, f64::max);
+    for step in steps {
+        let bar = share(step.seconds / longest);
+        writeln!(
+            out,
+            "  {:<16} +{:>7.2}s  {:>7.2}s  {bar}",
+            step.entry.name, step.offset, step.seconds
+        )?;
+    }
+    writeln!(out)
+}
+
+fn findings(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
+    if status.findings.is_empty() {
+        return writeln!(out, "No findings.");
+    }
+    heading(out, "Findings")?;
+    for finding in &status.findings {
+        let mark = match finding.severity {
+            Severity::Error => paint(BAD, "✘"),
+            Severity::Warning => paint(DOUBT, "!"),
+            Severity::Info => paint(FAINT, "i"),
+        };
+        let object = finding
+            .object
+            .as_ref()
+            .map(|o| format!(" [{o}]"))
+            .unwrap_or_default();
+        let cause = paint(FAINT, format!("(cause: {:?})", finding.cause));
+        writeln!(out, "  {mark} {}{object}  {cause}", finding.message)?;
+    }
+    if status.findings_omitted > 0 {
+        writeln!(out, "  … and {} more", status.findings_omitted)?;
+    }
+    Ok(())
+}
+
+fn heading(out: &mut String, text: &str) -> fmt::Result {
+    let style: Style = HEADING;
+    writeln!(out, "{}", paint(style, text))
+}
+
+/// A bar for a share of one; the least of them is still seen.
+fn share(share: f64) -> String {
+    let tenths = (1..=20_u8)
+        .filter(|i| share > 0.0 && share >= f64::from(*i - 1) / 20.0)
+        .count();
+    (0..BAR).map(|i| if i < tenths { '█' } else { ' ' }).collect()
+}
+
+fn bar(points: i32, max: i32) -> String {
+    let filled = usize::try_from(points.max(0)).unwrap_or(0) * BAR / usize::try_from(max.max(1)).unwrap_or(1);
+    (0..BAR).map(|i| if i < filled { '█' } else { '░' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(status: serde_json::Value) -> RestoreReport {
+        let mut report: RestoreReport = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "shop-1" }, "spec": { "testRef": "shop" },
+        }))
+        .unwrap();
+        report.status = serde_json::from_value(status).unwrap();
+        report
+    }
+
+    fn plain(report: &RestoreReport) -> String {
+        anstream::adapter::strip_str(&text(report).unwrap()).to_string()
+    }
+
+    #[test]
+    fn shows_the_verdict_and_what_is_behind_it() {
+        let text = plain(&report(serde_json::json!({
+            "phase": "Completed", "score": 61, "result": "fail", "message": "61/100, fail: no orders", "leftovers": 0,
+            "findings": [{ "level": "run", "severity": "error", "cause": "backup",
+                           "object": "PersistentVolumeClaim/data", "message": "no data" }],
+            "regressions": ["the score fell from 95 to 61 since shop-0"],
+            "timeline": [{ "name": "restore", "startedAt": "2026-01-01T00:00:00Z", "seconds": 2.5 }],
+        })));
+        for part in [
+            "FAIL       ████████████░░░░░░░░  61/100",
+            "worse      the score fell from 95 to 61 since shop-0",
+            "✘ no data [PersistentVolumeClaim/data]  (cause: Backup)",
+            "restore          +   0.00s     2.50s",
+            "nothing of this run is left",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_goes_on_says_where_it_is() {
+        let text = plain(&report(serde_json::json!({ "phase": "Restoring" })));
+        assert!(text.contains("  Restoring, no verdict yet"), "{text}");
+    }
+
+    #[test]
+    fn colours_say_how_bad_it_is() {
+        let colour = |result: &str| {
+            let report = report(serde_json::json!({ "score": 1, "result": result }));
+            let text = text(&report).unwrap();
+            let line = text.lines().nth(1).unwrap().to_owned();
+            (line.contains("\u{1b}[32m"), line.contains("\u{1b}[31m"))
+        };
+        assert_eq!(colour("pass"), (true, false));
+        assert_eq!(colour("fail"), (false, true));
+        assert_eq!(colour("inconclusive"), (false, false));
+    }
+}
