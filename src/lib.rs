@@ -16,6 +16,7 @@ pub mod leader;
 pub mod license;
 pub mod logs;
 pub mod metrics;
+pub mod notify;
 pub mod plan;
 pub mod rbac;
 pub mod report;

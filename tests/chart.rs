@@ -172,6 +172,30 @@ fn changes_of_the_api() -> Vec<Change> {
     ]
 }
 
+fn changes_of_notifications() -> Vec<Change> {
+    vec![
+        (
+            "notifications.slack.enabled",
+            json!(true),
+            &["notifications.slack.webhookSecretRef=slack"],
+        ),
+        ("notifications.slack.webhookSecretRef", json!("slack"), &[]),
+        ("notifications.slack.defaultChannel", json!("#backups"), &[]),
+        (
+            "notifications.webhook.enabled",
+            json!(true),
+            &["notifications.webhook.webhookSecretRef=hook"],
+        ),
+        ("notifications.webhook.webhookSecretRef", json!("hook"), &[]),
+        (
+            "notifications.secrets",
+            json!([{ "namespace": "shop", "names": ["slack"] }]),
+            &[],
+        ),
+        ("notifications.allowHTTP", json!(true), &[]),
+    ]
+}
+
 /// Objects that are handed on as they are: their keys are not the chart's.
 const HANDED_ON: [&str; 4] = ["resources", "podSecurityContext", "securityContext", "global"];
 
@@ -198,7 +222,7 @@ fn paths(values: &Value, before: &str, found: &mut BTreeSet<String>) {
 fn every_value_does_something() -> Result<()> {
     let mut known = BTreeSet::new();
     paths(&read("values.yaml")?, "", &mut known);
-    let changes = [changes(), changes_of_the_api()].concat();
+    let changes = [changes(), changes_of_the_api(), changes_of_notifications()].concat();
     let mut tried: BTreeSet<String> = changes.iter().map(|(path, ..)| (*path).to_owned()).collect();
     // Nothing renders without it where it matters: see `a_token_stands_in_its_secret_and_nowhere_else`.
     tried.insert("auth.token".to_owned());
@@ -273,6 +297,19 @@ fn mistakes_are_refused_and_named() {
         ("leaderElection.enabled=false", "work against each other"),
         ("serviceAccount.create=false", "serviceAccount.name is required"),
         ("metrics.port=0", "port"),
+        (
+            "notifications.webhook.enabled=true",
+            "notifications.webhook.webhookSecretRef",
+        ),
+        ("notifications.secrets[0].namespace=shop", "names"),
+        (
+            "notifications.secrets[0].namespace=shop,notifications.secrets[0].names={}",
+            "names",
+        ),
+        (
+            "notifications.secrets[0].namespace=a,notifications.secrets[0].names={x},notifications.secrets[1].namespace=a,notifications.secrets[1].names={y}",
+            "namespace a twice",
+        ),
         ("metrics.serviceMonitor.interval=often", "interval"),
         ("completeness.customResources={secrets}", "customResources"),
         ("velero.caSecrets={*}", "caSecrets"),
@@ -317,6 +354,10 @@ fn the_operator_understands_what_the_chart_tells_it() -> Result<()> {
         &["--set", "api.enabled=false"],
         &["--set", "auth.mode=none,api.corsOrigin=https://ops.example.com"],
         &["--set", "auth.enabled=true,auth.existingSecret=ours"],
+        &[
+            "--set",
+            "notifications.slack.enabled=true,notifications.slack.webhookSecretRef=slack,notifications.allowHTTP=true",
+        ],
     ] {
         let objects = rendered(settings)?;
         let pod = &object(&objects, "Deployment", "kymaros")?["spec"]["template"]["spec"];
@@ -596,6 +637,33 @@ fn values_of_an_older_chart_are_enough() -> Result<()> {
         rendered == template(&[])?,
         "a template needs a value that an older chart did not have"
     );
+    Ok(())
+}
+
+#[test]
+fn only_the_secrets_that_are_named_may_be_read() -> Result<()> {
+    let readable = |settings: &[&str]| -> Result<BTreeSet<String>> {
+        let mut found = BTreeSet::new();
+        for object in rendered(settings)? {
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or("everywhere");
+            for rule in object["rules"].as_array().into_iter().flatten() {
+                let of_secrets = rule["resources"] == json!(["secrets"]) && rule["verbs"] == json!(["get"]);
+                if of_secrets {
+                    found.insert(format!("{namespace} {}", rule["resourceNames"]));
+                }
+            }
+        }
+        Ok(found)
+    };
+    assert!(readable(&[])?.is_empty());
+    let set = "notifications.slack.enabled=true,notifications.slack.webhookSecretRef=team,\
+               notifications.webhook.webhookSecretRef=unused,\
+               notifications.secrets[0].namespace=shop,notifications.secrets[0].names={slack,hook}";
+    let expected = [
+        format!("{NAMESPACE} [\"team\"]"),
+        "shop [\"slack\",\"hook\"]".to_owned(),
+    ];
+    assert_eq!(readable(&["--set", set])?, expected.into());
     Ok(())
 }
 

@@ -30,7 +30,10 @@ pub use health_check_policy::{
     Check, CheckType, ExecCheck, HealthCheckPolicy, HealthCheckPolicySpec, HealthCheckPolicyStatus,
     HttpGetCheck, PodStatusCheck, ResourceExistsCheck, ResourceReference, TcpSocketCheck,
 };
-pub use notifications::{NotificationTarget, NotificationType, NotificationsSpec};
+pub use notifications::{
+    NotificationState, NotificationStatus, NotificationSubject, NotificationTarget, NotificationType,
+    NotificationsSpec,
+};
 pub use report_details::{
     BackupInfo, CheckResult, CheckStatus, CollectedEvent, CompletenessCounts, ContainerLog, ContainerLogType,
     LevelResult, LevelStatus, PodLog, Rto, ValidationLevels,

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BackupInfo, Cause, CheckStatus, CollectedEvent, CompletenessCounts, Finding, HealthCheckPolicySpec,
-    PlannedKind, PodLog, QueueStatus, ResolvedBackup, RestoreStatusSummary, RestoreTestSpec, Rto, RunPhase,
-    RunResult, SandboxStatus, TimelineEntry, ValidationLevels, lenient, schema,
+    NotificationStatus, PlannedKind, PodLog, QueueStatus, ResolvedBackup, RestoreStatusSummary,
+    RestoreTestSpec, Rto, RunPhase, RunResult, SandboxStatus, TimelineEntry, ValidationLevels, lenient,
+    schema,
 };
 
 /// One run of a test: why it was made and what it is judged by.
@@ -104,7 +105,7 @@ pub struct RestoreReportStatus {
     pub phase: Option<RunPhase>,
 
     /// `Complete` (is it over), `Succeeded` (did the backup prove itself), `Regressed` (is it worse than the run before)
-    /// and, with `sla.alertOnExceed`, `RTOExceeded`.
+    /// and, with `sla.alertOnExceed`, `RTOExceeded`; `Notified` (have all been told who are to be), when somebody is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -208,6 +209,10 @@ pub struct RestoreReportStatus {
     /// What got worse since the previous run that said something about its backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regressions: Vec<String>,
+
+    /// Messages to those whom the test wants to be told. Written by the part of the operator that sends them alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<NotificationStatus>,
 
     /// Findings that were left out to keep the report small.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -59,8 +59,8 @@ pub struct RestoreTestStatus {
     #[serde(default, rename = "restoreIDs", skip_serializing_if = "Vec::is_empty")]
     pub restore_ids: Vec<String>,
 
-    /// `Ready` (the spec is valid), `Scheduled` (a next run is planned), and of the latest run `Succeeded`, `Regressed` and
-    /// `RTOExceeded`.
+    /// `Ready` (the spec is valid), `Scheduled` (a next run is planned), and of the latest run `Succeeded`, `Regressed`,
+    /// `RTOExceeded` and `Notified`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -58,6 +58,7 @@ const fn name(place: Place) -> &'static str {
         Place::Sandbox => "sandbox",
         Place::Velero => "velero",
         Place::Own => "own",
+        Place::Receivers => "receivers",
         Place::Uninstall => "uninstall",
         Place::UninstallOwn => "uninstallOwn",
     }
@@ -70,6 +71,8 @@ const fn helper(object: ObjectName) -> &'static str {
         ObjectName::CertificateSecret => "certificateSecret",
         ObjectName::Lease => "lease",
         ObjectName::LicenseSecret => "licenseSecret",
+        ObjectName::OwnReceivers => "ownReceivers",
+        ObjectName::Receivers => "receivers",
         ObjectName::Deployment => "fullname",
         ObjectName::AuthoritySecrets => "authoritySecrets",
     }
@@ -86,5 +89,6 @@ const fn condition(setting: Setting) -> &'static str {
         Setting::Reviews => "if include \"kymaros.reviews\" .",
         Setting::WritesTests => "if include \"kymaros.writesTests\" .",
         Setting::OwnCertificate => "if not .Values.webhooks.certManager.enabled",
+        Setting::OwnReceivers => "if include \"kymaros.ownReceivers\" .",
     }
 }

@@ -26,6 +26,8 @@ pub enum Place {
     Velero,
     /// In the operator's own namespace.
     Own,
+    /// In the namespaces of tests whose Secrets the chart's value `notifications.secrets` names.
+    Receivers,
     /// In the whole cluster, for the account that exists only while Kymaros is uninstalled.
     Uninstall,
     /// In the operator's own namespace, for that account.
@@ -66,6 +68,10 @@ pub enum ObjectName {
     Lease,
     /// The Secret with the license.
     LicenseSecret,
+    /// The Secrets with the addresses of the operator's own receivers.
+    OwnReceivers,
+    /// The Secrets of tests that are named in [`Place::Receivers`].
+    Receivers,
     /// The operator's Deployment.
     Deployment,
     /// Secrets of Velero's with the authorities of its storage locations.
@@ -91,15 +97,18 @@ pub enum Setting {
     Reviews,
     /// Callers of the API have no accounts, and the operator's changes tests for them.
     WritesTests,
+    /// The operator has receivers of its own.
+    OwnReceivers,
 }
 
 impl Place {
     /// All places.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Cluster,
         Self::Sandbox,
         Self::Velero,
         Self::Own,
+        Self::Receivers,
         Self::Uninstall,
         Self::UninstallOwn,
     ];
@@ -112,6 +121,7 @@ impl Place {
             Self::Sandbox => rules::SANDBOX,
             Self::Velero => rules::VELERO,
             Self::Own => rules::OWN,
+            Self::Receivers => rules::RECEIVERS,
             Self::Uninstall => rules::UNINSTALL,
             Self::UninstallOwn => rules::UNINSTALL_OWN,
         }

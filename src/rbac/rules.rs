@@ -3,8 +3,8 @@
 use super::{
     GROUP_OF_EACH,
     ObjectName::{
-        AuthoritySecrets, CertificateSecret, Deployment, Lease, LicenseSecret, SandboxRole,
-        WebhookConfiguration,
+        AuthoritySecrets, CertificateSecret, Deployment, Lease, LicenseSecret, OwnReceivers, Receivers,
+        SandboxRole, WebhookConfiguration,
     },
     PLURAL_OF_EACH, Rule,
     Setting::{
@@ -70,6 +70,7 @@ pub(super) const CLUSTER: &[Rule] = &[
             "src/schedule/act.rs",
             "src/run/controller.rs",
             "src/sandbox/sweep.rs",
+            "src/notify/controller.rs",
         ],
         ..ANY
     },
@@ -87,7 +88,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         resources: &["restorereports/status"],
         verbs: &["update"],
         why: "writes the status of runs",
-        needed_by: &["src/run/controller.rs"],
+        needed_by: &["src/run/controller.rs", "src/notify/controller.rs"],
         ..ANY
     },
     Rule {
@@ -456,7 +457,27 @@ pub(super) const OWN: &[Rule] = &[
         needed_by: &["src/license/watch.rs"],
         ..ANY
     },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["get"],
+        name: Some(OwnReceivers),
+        when: Some(Setting::OwnReceivers),
+        why: "sends to its own receivers of notifications",
+        needed_by: &["src/notify/secret.rs"],
+        rarely: &[("get", "somebody is told of a run")],
+        ..ANY
+    },
 ];
+
+pub(super) const RECEIVERS: &[Rule] = &[Rule {
+    resources: &["secrets"],
+    verbs: &["get"],
+    name: Some(Receivers),
+    why: "sends to the receivers of notifications that tests name",
+    needed_by: &["src/notify/secret.rs"],
+    rarely: &[("get", "somebody is told of a run")],
+    ..ANY
+}];
 
 const UNINSTALLS: &[&str] = &[
     "src/uninstall/mod.rs",

@@ -68,7 +68,7 @@ fn secrets_are_read_by_name_only() {
         );
         let is_named_by_installer = rule.when == Some(Setting::AuthoritySecrets) && rule.verbs == ["get"];
         assert!(
-            matches!(place, Place::Own | Place::UninstallOwn) || is_named_by_installer,
+            matches!(place, Place::Own | Place::Receivers | Place::UninstallOwn) || is_named_by_installer,
             "{place:?} opens Secrets: {rule:?}"
         );
     }

@@ -22,7 +22,7 @@ use super::{
     summary::{self, Readiness},
 };
 
-use crate::{run::observe, verdict};
+use crate::{notify::record, run::observe, verdict};
 
 /// The clock of the machine may be set while a test waits for its time.
 const LONGEST_NAP: Duration = Duration::from_mins(5);
@@ -255,6 +255,7 @@ fn past(report: &RestoreReport) -> Past {
         created,
         planned: report.spec.scheduled_for.as_ref().map_or(created, |t| t.0),
         ended: status.completed_at.map(|t| t.0),
+        untold: status.notifications.iter().any(record::is_open),
         keeps_sandboxes: phase == RunPhase::Completed && is_held,
     }
 }

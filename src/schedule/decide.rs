@@ -29,6 +29,8 @@ pub struct Past {
     pub ended: Option<Timestamp>,
     /// Sandboxes are kept for people to look at.
     pub keeps_sandboxes: bool,
+    /// Somebody is still to be told of it.
+    pub untold: bool,
 }
 
 /// What is known about a test.
@@ -160,12 +162,13 @@ fn latest_missed(schedule: &Schedule, base: Timestamp, now: Timestamp) -> Option
     Some(now)
 }
 
-/// Finished reports beyond the history limit, oldest first; never one that still keeps sandboxes.
+/// Finished reports beyond the history limit, oldest first; never one that still keeps sandboxes, or that somebody is still
+/// to be told of.
 fn beyond_history(facts: &Facts<'_>) -> Vec<String> {
     let mut finished: Vec<&Past> = facts
         .runs
         .iter()
-        .filter(|r| r.phase == RunPhase::Completed && !r.keeps_sandboxes)
+        .filter(|r| r.phase == RunPhase::Completed && !r.keeps_sandboxes && !r.untold)
         .collect();
     finished.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     let limit = facts.test.history_limit as usize;
@@ -203,6 +206,7 @@ mod tests {
             planned: at(planned),
             ended: Some(at(planned)),
             keeps_sandboxes: false,
+            untold: false,
         }
     }
 
@@ -324,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn history_keeps_the_newest_and_what_people_look_at() {
+    fn history_keeps_the_newest_and_what_people_look_at_or_are_to_be_told_of() {
         let daily = test("0 3 * * *", false);
         let mut runs: Vec<_> = ["00:01:00", "00:02:00", "00:03:00", "00:04:00"]
             .iter()
@@ -332,5 +336,7 @@ mod tests {
             .collect();
         runs[0].keeps_sandboxes = true;
         assert_eq!(decide(&facts(&daily, &runs), at("01:00:00")).forget, ["00:02:00"]);
+        runs[1].untold = true;
+        assert!(decide(&facts(&daily, &runs), at("01:00:00")).forget.is_empty());
     }
 }

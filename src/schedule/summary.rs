@@ -143,7 +143,7 @@ fn conditions(
 /// What the latest verdict says of the backup is what the test says. A condition that it does not have is no longer
 /// true or false.
 fn adopt(conditions: &mut Vec<Condition>, last: &RestoreReportStatus, generation: Option<i64>) {
-    for type_ in ["Succeeded", "Regressed", "RTOExceeded"] {
+    for type_ in ["Succeeded", "Regressed", "RTOExceeded", "Notified"] {
         let of_run = last.conditions.iter().find(|c| c.type_ == type_).cloned();
         let known = conditions.iter().position(|c| c.type_ == type_);
         match (of_run, known) {

@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use level::Level;
-pub use regression::previous;
+pub use regression::{is_fall, previous};
 
 /// What one backup source of a run has seen.
 #[derive(Clone, Debug)]

@@ -39,6 +39,12 @@ pub fn previous(report: &str, status: &RestoreReportStatus) -> Option<PreviousRu
     })
 }
 
+/// Whether a score fell by so much that it is a regression. Its sentence is then the first of all.
+#[must_use]
+pub const fn is_fall(before: i32, now: i32) -> bool {
+    before - now > POINTS
+}
+
 /// What got worse, one sentence each.
 pub(super) fn worse(previous: &PreviousRun, verdict: &Verdict) -> Vec<String> {
     if verdict.result == RunResult::Inconclusive {
@@ -47,7 +53,7 @@ pub(super) fn worse(previous: &PreviousRun, verdict: &Verdict) -> Vec<String> {
     let mut worse = Vec::new();
     let report = &previous.report;
     let score = i32::try_from(verdict.score()).unwrap_or_default();
-    if previous.score - score > POINTS {
+    if is_fall(previous.score, score) {
         worse.push(format!(
             "the score fell from {} to {score} since {report}",
             previous.score

@@ -19,6 +19,7 @@ use crate::{
 pub struct Wakes {
     /// Runs to be looked at.
     pub runs: UnboundedSender<ObjectRef<RestoreReport>>,
+    notices: UnboundedSender<ObjectRef<RestoreReport>>,
     tests: UnboundedSender<ObjectRef<RestoreTest>>,
 }
 
@@ -26,31 +27,36 @@ pub struct Wakes {
 pub struct Woken {
     /// For the run controller.
     pub runs: UnboundedReceiver<ObjectRef<RestoreReport>>,
+    /// For those who tell people.
+    pub notices: UnboundedReceiver<ObjectRef<RestoreReport>>,
     /// For the schedule controller.
     pub tests: UnboundedReceiver<ObjectRef<RestoreTest>>,
 }
 
 impl Wakes {
-    /// Both ends.
+    /// All ends.
     #[must_use]
     pub fn new() -> (Self, Woken) {
         let (runs, woken_runs) = unbounded();
+        let (notices, woken_notices) = unbounded();
         let (tests, woken_tests) = unbounded();
         (
-            Self { runs, tests },
+            Self { runs, notices, tests },
             Woken {
                 runs: woken_runs,
+                notices: woken_notices,
                 tests: woken_tests,
             },
         )
     }
 
-    /// A report changed: its test shows it, and it may be the turn of the next run.
+    /// A report changed: its test shows it, somebody may have to be told, and it may be the turn of the next run.
     pub fn report_changed(&self, report: &RestoreReport, reports: &Store<RestoreReport>) {
         let namespace = report.namespace().unwrap_or_default();
         let _ = self
             .tests
             .unbounded_send(ObjectRef::new(&report.spec.test_ref).within(&namespace));
+        let _ = self.notices.unbounded_send(ObjectRef::from_obj(report));
         self.queue_changed(reports);
     }
 

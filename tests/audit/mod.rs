@@ -137,6 +137,8 @@ impl Map<'_> {
             Place::Sandbox => self.sandboxes.contains(namespace),
             Place::Velero => namespace == self.velero,
             Place::Own | Place::UninstallOwn => namespace == self.own,
+            // Which they are is the chart's user's to say, and what is used in them is declared to be rare.
+            Place::Receivers => false,
         }
     }
 }

@@ -15,6 +15,19 @@
 {{- if and .Values.auth.enabled (ne (include "kymaros.authMode" .) "token") }}
 {{- fail (printf "auth.enabled is the mode token of 0.6.9, but auth.mode is %s: keep one of the two" .Values.auth.mode) }}
 {{- end }}
+{{- range $type := list "slack" "webhook" }}
+{{- $receiver := get $.Values.notifications $type }}
+{{- if and $receiver.enabled (not $receiver.webhookSecretRef) }}
+{{- fail (printf "notifications.%s.enabled is true without a Secret: name the one with the address in notifications.%s.webhookSecretRef" $type $type) }}
+{{- end }}
+{{- end }}
+{{- $namespaces := list }}
+{{- range .Values.notifications.secrets }}
+{{- if has .namespace $namespaces }}
+{{- fail (printf "notifications.secrets names namespace %s twice: write all of its names into one item" .namespace) }}
+{{- end }}
+{{- $namespaces = append $namespaces .namespace }}
+{{- end }}
 {{- if include "kymaros.isConnected" . }}
 {{- include "kymaros.checkCluster" . }}
 {{- end }}

@@ -153,6 +153,24 @@ rbac:
   # -- Checks of type exec. Without this right they cannot pass.
   allowExec: true
 
+# Who is told of verdicts. Tests name their receivers themselves; see docs/notifications.md.
+notifications:
+  # Of failures of tests that have no notifications block, and for targets without webhookSecretRef.
+  slack:
+    enabled: false
+    # -- Secret in the operator's namespace, with the address under the key url.
+    webhookSecretRef: ""
+    # -- Where a test does not say another.
+    defaultChannel: "#alerts"
+  webhook:
+    enabled: false
+    # -- Secret in the operator's namespace, with the address under the key url, and for signatures a key signing-key.
+    webhookSecretRef: ""
+  # -- Secrets of tests that the operator may read, and no others: {namespace: shop, names: [slack]}.
+  secrets: []
+  # -- Also send to addresses without TLS.
+  allowHTTP: false
+
 velero:
   # -- Where Velero runs.
   namespace: velero

@@ -74,6 +74,26 @@
 {{- range $i, $name := .Values.velero.caSecrets }}{{ if $i }}, {{ end }}{{ quote $name }}{{ end }}
 {{- end }}
 
+{{/* The Secrets of the operator's own receivers; empty when it has none. */}}
+{{- define "kymaros.ownReceivers" -}}
+{{- $names := list }}
+{{- range list .Values.notifications.slack .Values.notifications.webhook }}
+{{- if .enabled }}
+{{- $names = append $names (.webhookSecretRef | quote) }}
+{{- end }}
+{{- end }}
+{{- join ", " (uniq $names) }}
+{{- end }}
+
+{{/* The Secrets of one item of notifications.secrets. */}}
+{{- define "kymaros.receivers" -}}
+{{- $names := list }}
+{{- range .names }}
+{{- $names = append $names (. | quote) }}
+{{- end }}
+{{- join ", " $names }}
+{{- end }}
+
 {{- define "kymaros.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "kymaros.fullname" .) .Values.serviceAccount.name }}

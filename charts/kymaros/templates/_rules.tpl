@@ -226,6 +226,21 @@
   resources: [secrets]
   resourceNames: [{{ include "kymaros.licenseSecret" . }}]
   verbs: [list, watch]
+{{- if include "kymaros.ownReceivers" . }}
+# sends to its own receivers of notifications
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ include "kymaros.ownReceivers" . }}]
+  verbs: [get]
+{{- end }}
+{{- end }}
+
+{{- define "kymaros.rules.receivers" -}}
+# sends to the receivers of notifications that tests name
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ include "kymaros.receivers" . }}]
+  verbs: [get]
 {{- end }}
 
 {{- define "kymaros.rules.uninstall" -}}

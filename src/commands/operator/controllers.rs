@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admission::Namespaces,
+    notify::{self, NotifyContext},
     run::{self, RunContext},
     sandbox::sweep::{self, SweepContext},
     schedule::{self, ScheduleContext},
@@ -112,6 +113,29 @@ pub(super) fn schedules(
         .graceful_shutdown_on(gate.stop.clone().cancelled_owned())
         .run(
             gate.clone().guarded(schedule::controller::reconcile),
+            try_again,
+            context,
+        )
+        .for_each(|_| future::ready(()))
+        .boxed()
+}
+
+/// Tells people. What changes comes with the wake-ups, because another controller has the watch.
+pub(super) fn notices(
+    gate: &Gate,
+    context: Arc<NotifyContext>,
+    reports: Store<RestoreReport>,
+    woken: UnboundedReceiver<ObjectRef<RestoreReport>>,
+) -> BoxFuture<'static, ()> {
+    let nothing = futures::stream::pending::<watcher::Result<RestoreReport>>();
+    Controller::for_stream(nothing, reports)
+        // A receiver that does not answer holds one of these for ten seconds.
+        .with_config(controller::Config::default().concurrency(64))
+        .reconcile_on(woken)
+        .reconcile_all_on(gate.acquired())
+        .graceful_shutdown_on(gate.stop.clone().cancelled_owned())
+        .run(
+            gate.clone().guarded(notify::controller::reconcile),
             try_again,
             context,
         )

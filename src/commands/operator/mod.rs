@@ -6,6 +6,7 @@ mod controllers;
 mod identity;
 mod leadership;
 mod metrics;
+mod notifications;
 mod settings;
 mod warnings;
 mod watched;
@@ -43,6 +44,7 @@ use crate::{
     fleet::{Fleet, RunLog},
     license::{self, License, SigningSecret},
     metrics::{Answers, Process, Runs, registry},
+    notify,
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
@@ -77,6 +79,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(args.log_format, &args.log)?;
     let defaults = args.defaults.checked()?;
+    let receivers = args.notifications.checked(&args.namespace)?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let health_listener = listen(args.health_probe_bind_address, "health probes")?;
@@ -114,6 +117,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         client: &client,
         username: who_am_i(&client).await?,
         defaults,
+        receivers,
         readiness: &readiness,
         admission,
         license,
@@ -205,6 +209,7 @@ struct Wiring<'a> {
     client: &'a Client,
     username: String,
     defaults: Defaults,
+    receivers: notify::Defaults,
     readiness: &'a Readiness,
     admission: watch::Receiver<AdmissionState>,
     license: watch::Receiver<License>,
@@ -302,9 +307,7 @@ impl Wiring<'_> {
 
         let runs = RunContext {
             client: client.clone(),
-            http: reqwest::Client::builder()
-                .user_agent(concat!("kymaros/", env!("CARGO_PKG_VERSION")))
-                .build()?,
+            http: for_artifacts()?,
             reports: reports.clone(),
             restores,
             backups,
@@ -322,9 +325,12 @@ impl Wiring<'_> {
             memories: Memories::default(),
             wakes: wakes.runs.clone(),
         };
+        let notifies = args
+            .notifications
+            .context(client, recorder.clone(), self.receivers)?;
         let schedules = ScheduleContext {
             client: client.clone(),
-            reports,
+            reports: reports.clone(),
             policies,
             recorder,
             defaults: self.defaults.clone(),
@@ -340,8 +346,9 @@ impl Wiring<'_> {
             stores,
             changes: count,
         };
-        let controllers = future::join3(
+        let controllers = future::join4(
             controllers::runs(&gate, Arc::new(runs), report_stream, woken.runs),
+            controllers::notices(&gate, Arc::new(notifies), reports, woken.notices),
             controllers::schedules(&gate, Arc::new(schedules), test_stream, tests, woken.tests),
             controllers::sweeps(&gate, Arc::new(sweeps), sandboxes, namespaces),
         );
@@ -366,6 +373,13 @@ struct Wired<F> {
     fleet: Fleet,
     /// Ends when all controllers have stopped.
     controllers: F,
+}
+
+/// Fetches what Velero keeps in its storage.
+fn for_artifacts() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("kymaros/", env!("CARGO_PKG_VERSION")))
+        .build()
 }
 
 /// Runs wait for admission; when it comes into place, they are looked at again.

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 use kymaros_crds::{Isolation, domain::duration};
 use kymaros_webhooks::default::Defaults;
 
+use super::notifications::NotificationArgs;
 use crate::{source::foreign::ForeignKind, telemetry::LogFormat};
 
 /// Settings of the operator.
@@ -61,6 +62,8 @@ pub(crate) struct Args {
     pub compare_resources: Vec<ForeignKind>,
     #[command(flatten)]
     pub defaults: TestDefaults,
+    #[command(flatten)]
+    pub notifications: NotificationArgs,
     /// Format of the logs
     #[arg(long, env = "KYMAROS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
