@@ -172,6 +172,42 @@ fn changes_of_the_api() -> Vec<Change> {
     ]
 }
 
+fn changes_of_metrics() -> Vec<Change> {
+    let rules: &[&str] = &["metrics.prometheusRule.enabled=true"];
+    let dashboard: &[&str] = &["metrics.grafanaDashboard.enabled=true"];
+    vec![
+        ("metrics.prometheusRule.enabled", json!(true), &[]),
+        (
+            "metrics.prometheusRule.additionalLabels",
+            json!({ "a": "b" }),
+            rules,
+        ),
+        ("metrics.prometheusRule.rules.scoreThreshold", json!(90), rules),
+        (
+            "metrics.prometheusRule.rules.rtoThresholdSeconds",
+            json!(60),
+            rules,
+        ),
+        (
+            "metrics.prometheusRule.rules.notRunHoursThreshold",
+            json!(49),
+            rules,
+        ),
+        (
+            "metrics.prometheusRule.rules.proofAgeHoursThreshold",
+            json!(49),
+            rules,
+        ),
+        ("metrics.grafanaDashboard.enabled", json!(true), &[]),
+        (
+            "metrics.grafanaDashboard.labels.grafana_dashboard",
+            json!("yes"),
+            dashboard,
+        ),
+        ("metrics.grafanaDashboard.namespace", json!("grafana"), dashboard),
+    ]
+}
+
 fn changes_of_notifications() -> Vec<Change> {
     vec![
         (
@@ -222,7 +258,13 @@ fn paths(values: &Value, before: &str, found: &mut BTreeSet<String>) {
 fn every_value_does_something() -> Result<()> {
     let mut known = BTreeSet::new();
     paths(&read("values.yaml")?, "", &mut known);
-    let changes = [changes(), changes_of_the_api(), changes_of_notifications()].concat();
+    let changes = [
+        changes(),
+        changes_of_the_api(),
+        changes_of_metrics(),
+        changes_of_notifications(),
+    ]
+    .concat();
     let mut tried: BTreeSet<String> = changes.iter().map(|(path, ..)| (*path).to_owned()).collect();
     // Nothing renders without it where it matters: see `a_token_stands_in_its_secret_and_nowhere_else`.
     tried.insert("auth.token".to_owned());

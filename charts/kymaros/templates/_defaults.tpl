@@ -96,6 +96,27 @@ metrics:
     # -- Trust any certificate. Without it the certificate is verified with the authority in the operator's Secret,
     # which Prometheus must be able to read.
     insecureSkipVerify: true
+  # Alerts for the Prometheus operator; see docs/metrics.md.
+  prometheusRule:
+    enabled: false
+    # -- Labels by which a Prometheus finds them.
+    additionalLabels: {}
+    rules:
+      # -- A latest score below it is an alert; so is the result fail, whatever the score.
+      scoreThreshold: 70
+      rtoThresholdSeconds: 900
+      # -- Hours after its latest run that a test that is overdue is an alert.
+      notRunHoursThreshold: 25
+      # -- Hours without a run that passed, by namespace.
+      proofAgeHoursThreshold: 192
+  # A dashboard for Grafana, as a ConfigMap.
+  grafanaDashboard:
+    enabled: false
+    # -- Labels by which Grafana's sidecar finds it.
+    labels:
+      grafana_dashboard: "1"
+    # -- The release's when empty.
+    namespace: ""
 
 api:
   # -- Serve the REST API and the dashboard, and a Service for them.

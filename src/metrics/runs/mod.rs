@@ -56,6 +56,16 @@ impl Collector for Runs {
             Some(([], *leaked))
         })?;
         latest(encoder, &summary.latest)?;
+        results(encoder, &summary.latest)?;
+        let help =
+            "When a test is due after its latest run, as a Unix time; missing while a run of it goes on";
+        gauge(
+            encoder,
+            "due_timestamp_seconds",
+            help,
+            &summary.due,
+            |(test, due)| Some((labels(test), *due)),
+        )?;
         proofs(encoder, &summary.proofs, Timestamp::now())?;
         self.seen.read(|totals| ended(encoder, totals))
     }
@@ -88,6 +98,14 @@ fn latest(encoder: &mut DescriptorEncoder, latest: &[Latest]) -> fmt::Result {
     of_each("backup_age_seconds", help, |run| run.backup_age)?;
     let help = "When the latest run ended, as a Unix time";
     of_each("last_run_timestamp_seconds", help, |run| Some(run.ended))
+}
+
+fn results(encoder: &mut DescriptorEncoder, latest: &[Latest]) -> fmt::Result {
+    let help = "Always 1; the label says the result of the latest run";
+    gauge(encoder, "last_run_result", help, latest, |run| {
+        let [name, namespace] = labels(&run.test);
+        Some(([name, namespace, ("result", result_name(run.result))], 1_i64))
+    })
 }
 
 fn proofs(

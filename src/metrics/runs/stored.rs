@@ -6,7 +6,8 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult};
+use kube::ResourceExt;
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, domain::Schedule};
 use kymaros_webhooks::validate::TestName;
 
 use crate::history::{Ended, sources};
@@ -31,6 +32,8 @@ pub(super) struct Summary {
     pub leaked: u64,
     /// The latest run of each test.
     pub latest: Vec<Latest>,
+    /// When each test is due after its latest run, as a Unix time; not while a run of it goes on.
+    pub due: Vec<(TestName, f64)>,
     /// Each namespace that a test restores, with the last time a run of it passed.
     pub proofs: Vec<(String, Option<Timestamp>)>,
 }
@@ -41,6 +44,7 @@ pub(super) struct Latest {
     pub test: TestName,
     /// Unix time, seconds.
     pub ended: f64,
+    pub result: RunResult,
     pub score: Option<f64>,
     /// Seconds.
     pub rto: Option<f64>,
@@ -61,6 +65,7 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
     let wanted = tests.iter().flat_map(|test| sources(&test.spec));
     let mut proofs: BTreeMap<String, Option<Timestamp>> = wanted.map(|name| (name, None)).collect();
     let known = names(tests);
+    let mut busy: HashSet<TestName> = HashSet::new();
     for report in reports {
         let Some(status) = &report.status else { continue };
         leaked += u64::try_from(status.leftovers.unwrap_or_default()).unwrap_or_default();
@@ -68,7 +73,12 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
         if let Some((_, count)) = phases.iter_mut().find(|(going_on, _)| *going_on == phase) {
             *count += 1;
         }
-        let Some(ended) = Ended::of(report) else { continue };
+        let Some(ended) = Ended::of(report) else {
+            if phase != RunPhase::Queued {
+                busy.insert(TestName::from(report.as_ref()));
+            }
+            continue;
+        };
         if ended.result == RunResult::Pass {
             for source in report.spec.test.iter().flat_map(sources) {
                 if let Some(passed) = proofs.get_mut(&source) {
@@ -84,15 +94,31 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
             }
         }
     }
+    let due = tests.iter().filter_map(|test| {
+        let name = TestName::from(test.as_ref());
+        let ended = latest.get(&name).map(|(ended, _)| ended.at);
+        let due = due(test, ended).filter(|_| !busy.contains(&name))?;
+        Some((name, due.as_duration().as_secs_f64()))
+    });
+    let due = due.collect();
     let latest = latest
         .into_iter()
         .map(|(test, (ended, report))| of(test, ended, report));
     Summary {
         phases,
         leaked,
+        due,
         latest: latest.collect(),
         proofs: proofs.into_iter().collect(),
     }
+}
+
+/// When a test is due for the first time after its latest run ended, or after it was made.
+fn due(test: &RestoreTest, ended: Option<Timestamp>) -> Option<Timestamp> {
+    let base = ended.or_else(|| Some(test.creation_timestamp()?.0))?;
+    let schedule = &test.spec.schedule;
+    let schedule = Schedule::parse(&schedule.cron, schedule.timezone.as_deref()).ok();
+    schedule.filter(|_| !test.spec.suspend)?.next_after(base)
 }
 
 fn of(test: TestName, ended: Ended, report: &RestoreReport) -> Latest {
@@ -103,6 +129,7 @@ fn of(test: TestName, ended: Ended, report: &RestoreReport) -> Latest {
     Latest {
         test,
         ended: ended.at.as_duration().as_secs_f64(),
+        result: ended.result,
         score: ended.score.map(f64::from),
         rto: ended.rto.map(|rto| rto.as_secs_f64()),
         backup_age: oldest.map(|taken| started.duration_since(taken).as_secs_f64()),

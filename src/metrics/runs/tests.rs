@@ -101,9 +101,43 @@ fn the_latest_run_of_each_test_is_told() {
     told.says(r#"kymaros_score{test="shop",test_namespace="ops"} 100.0"#);
     told.says(r#"kymaros_rto_seconds{test="shop",test_namespace="ops"} 12.5"#);
     told.says(r#"kymaros_backup_age_seconds{test="shop",test_namespace="ops"} 4200.0"#);
+    told.says(r#"kymaros_last_run_result{test="shop",test_namespace="ops",result="pass"} 1"#);
     told.says(r#"kymaros_runs{phase="Restoring"} 1"#);
     told.says(r#"kymaros_runs{phase="Queued"} 0"#);
     told.says("kymaros_leaked_objects 2");
+}
+
+#[test]
+fn a_test_is_due_after_its_latest_run_unless_it_runs_or_is_suspended() {
+    let due = |status: &[Value], suspend: bool| {
+        let mut told = Told::new();
+        let mut shop = test("shop", "shop");
+        shop.spec.suspend = suspend;
+        shop.metadata.creation_timestamp = serde_json::from_value(json!("2025-12-31T00:00:00Z")).unwrap();
+        told.test(&Event::Apply(shop));
+        for (number, status) in status.iter().enumerate() {
+            told.report(&Event::Apply(report(&number.to_string(), "shop", status)));
+        }
+        let text = told.text();
+        let line = text.lines().find_map(|line| {
+            line.strip_prefix(r#"kymaros_due_timestamp_seconds{test="shop",test_namespace="ops"} "#)
+        });
+        line.map(|seconds| {
+            let seconds: f64 = seconds.parse().unwrap();
+            Timestamp::UNIX_EPOCH + std::time::Duration::from_secs_f64(seconds)
+        })
+        .map(|time| time.to_string())
+    };
+    let at = |time: &str| Some(time.to_owned());
+    assert_eq!(due(&[], false), at("2025-12-31T03:00:00Z"));
+    assert_eq!(due(&[passed(10, 100)], false), at("2026-01-01T03:00:00Z"));
+    let queued = json!({ "phase": "Queued" });
+    assert_eq!(due(&[passed(10, 100), queued], false), at("2026-01-01T03:00:00Z"));
+    assert_eq!(
+        due(&[passed(10, 100), json!({ "phase": "Checking" })], false),
+        None
+    );
+    assert_eq!(due(&[passed(10, 100)], true), None);
 }
 
 #[test]

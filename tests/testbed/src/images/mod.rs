@@ -11,7 +11,7 @@
 pub mod archive;
 pub mod binaries;
 pub mod busybox;
-mod debian;
+pub(crate) mod debian;
 mod entry;
 mod layer;
 mod libraries;

@@ -3,7 +3,9 @@
 mod build;
 mod debian;
 mod go;
+mod promtool;
 
 pub use build::build_missing;
 pub use debian::install_missing;
 pub use go::{API_SERVERS, GROUPS, Group, program, short_hash};
+pub use promtool::promtool;
