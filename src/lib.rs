@@ -9,7 +9,6 @@ pub mod api;
 pub mod checks;
 pub mod commands;
 pub mod condition;
-pub mod coverage;
 pub mod fleet;
 pub mod history;
 pub mod leader;

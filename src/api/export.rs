@@ -150,6 +150,7 @@ fn coverage_of(ask: &Ask) -> Answer {
         "backupTakenAt",
         "provenAt",
         "proofAge",
+        "standing",
         "tests",
     ];
     let seen = ask.api.fleet.coverage(&ask.view);
@@ -160,6 +161,7 @@ fn coverage_of(ask: &Ask) -> Answer {
             row.backup_taken_at.unwrap_or_default(),
             row.proven_at.unwrap_or_default(),
             row.proof_age.unwrap_or_default(),
+            format!("{:?}", row.standing),
             row.tests.join(" "),
         ]
     });

@@ -1,19 +1,20 @@
 //! `kymaros coverage`: which namespaces are proven to be restorable.
 
-use std::{collections::BTreeSet, io::Write};
+use std::io::Write;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, ResourceExt, api::ListParams};
-use kymaros_crds::{RestoreReport, RestoreTest, names};
+use kube::{Api, Client, api::ListParams};
+use kymaros_crds::{RestoreReport, RestoreTest};
+use kymaros_webhooks::validate::Home;
 
 use super::{
     cluster::Which,
     table::{Cell, roughly, table},
 };
 use crate::{
-    coverage::{Covered, Standing, coverage},
+    fleet::{Coverage, CoveredNamespace, Proof, coverage_of_lists},
     report::style::{BAD, DOUBT, FAINT, GOOD},
     velero::Backup,
 };
@@ -26,122 +27,122 @@ pub(super) struct Args {
     /// Namespace in which Velero runs
     #[arg(long, default_value = "velero")]
     velero_namespace: String,
+    /// Namespace in which the operator runs
+    #[arg(long, default_value = "kymaros-system")]
+    operator_namespace: String,
     /// "text" or "json"
     #[arg(short, long, value_enum, default_value_t = super::Form::Text)]
     output: super::Form,
 }
 
-/// Shows every namespace.
+/// Shows every namespace with a backup or a test.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = args
         .which
         .connect()
         .await
         .context("no cluster: set KUBECONFIG or --context")?;
-    let covered = look(client, &args.velero_namespace).await?;
+    let home = Home {
+        operator: &args.operator_namespace,
+        velero: &args.velero_namespace,
+    };
+    let now = Timestamp::now();
+    let seen = look(client, home, now).await?;
     let text = match args.output {
-        super::Form::Text => text(&covered, Timestamp::now()),
-        super::Form::Json => serde_json::to_string_pretty(&covered)? + "\n",
+        super::Form::Text => text(&seen, now),
+        super::Form::Json => serde_json::to_string_pretty(&seen)? + "\n",
     };
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 
-async fn look(client: Client, velero: &str) -> anyhow::Result<Vec<Covered>> {
+async fn look(client: Client, home: Home<'_>, now: Timestamp) -> Result<Coverage, kube::Error> {
     let all = ListParams::default();
-    let backups = Api::<Backup>::namespaced(client.clone(), velero);
-    let (tests, reports) = (
-        Api::<RestoreTest>::all(client.clone()),
-        Api::<RestoreReport>::all(client.clone()),
-    );
-    let namespaces = Api::<Namespace>::all(client).list_metadata(&all).await?;
-    let is_sandbox = |labels: &std::collections::BTreeMap<String, String>| {
-        labels
-            .get(names::MANAGED_BY_LABEL)
-            .is_some_and(|by| by == names::MANAGED_BY)
-    };
-    let names: BTreeSet<String> = namespaces
-        .iter()
-        .filter(|namespace| !is_sandbox(namespace.labels()))
-        .map(ResourceExt::name_any)
-        .collect();
-    let backups = backups.list(&all).await?.items;
-    let (tests, reports) = (tests.list(&all).await?.items, reports.list(&all).await?.items);
-    Ok(coverage(&names, &backups, &tests, &reports))
+    let backups = Api::<Backup>::namespaced(client.clone(), home.velero);
+    let tests = Api::<RestoreTest>::all(client.clone());
+    let reports = Api::<RestoreReport>::all(client.clone());
+    let namespaces = Api::<Namespace>::all(client);
+    let (tests, reports, backups, namespaces) = tokio::try_join!(
+        tests.list(&all),
+        reports.list(&all),
+        backups.list(&all),
+        namespaces.list_metadata(&all),
+    )?;
+    let (tests, reports) = (tests.items, reports.items);
+    Ok(coverage_of_lists(
+        tests,
+        reports,
+        backups.items,
+        namespaces.items,
+        home,
+        now,
+    ))
 }
 
-fn text(covered: &[Covered], now: Timestamp) -> String {
+fn text(seen: &Coverage, now: Timestamp) -> String {
     let headings = ["NAMESPACE", "STANDING", "PROVEN", "LATEST BACKUP", "AGE", "TESTS"];
-    let cells = |covered: &Covered| {
-        let (word, style) = match covered.standing {
-            Standing::Proven => ("proven", GOOD),
-            Standing::Failing => ("failing", BAD),
-            Standing::Undecided => ("undecided", DOUBT),
-            Standing::Untested => ("untested", DOUBT),
-            Standing::NoBackup => ("no backup", FAINT),
+    let age = |moment: Option<&String>| Some(roughly(moment?.parse().ok()?, now));
+    let cells = |row: &CoveredNamespace| {
+        let (word, style) = match row.standing {
+            Proof::Proven => ("proven", GOOD),
+            Proof::Failing => ("failing", BAD),
+            Proof::Undecided => ("undecided", DOUBT),
+            Proof::Untested => ("untested", FAINT),
         };
-        let gone = if covered.exists { "" } else { " (gone)" };
-        let backup = covered.backup.as_ref();
-        let started = backup.and_then(|backup| backup.started);
-        let tests = Some(covered.tests.join(", ")).filter(|tests| !tests.is_empty());
+        let tests = Some(row.tests.join(", ")).filter(|tests| !tests.is_empty());
         vec![
-            Cell::new(format!("{}{gone}", covered.namespace)),
+            Cell::new(row.namespace.clone()),
             Cell::styled(word, style),
-            Cell::or_none(covered.proven_at.map(|at| format!("{} ago", roughly(at, now)))),
-            Cell::or_none(backup.map(|backup| backup.name.clone())),
-            Cell::or_none(started.map(|at| roughly(at, now))),
+            Cell::or_none(age(row.proven_at.as_ref()).map(|age| format!("{age} ago"))),
+            Cell::or_none(row.backup.clone()),
+            Cell::or_none(age(row.backup_taken_at.as_ref())),
             Cell::or_none(tests),
         ]
     };
-    let rows: Vec<_> = covered.iter().map(cells).collect();
-    let count = |standing| covered.iter().filter(|c| c.standing == standing).count();
+    let rows: Vec<_> = seen.namespaces.iter().map(cells).collect();
+    let count = |standing| seen.namespaces.iter().filter(|c| c.standing == standing).count();
     format!(
         "{}\n{} of {} namespaces are proven; {} fail, {} are undecided, {} have a backup that nobody tests\n",
         table(&headings, &rows),
-        count(Standing::Proven),
-        covered.len(),
-        count(Standing::Failing),
-        count(Standing::Undecided),
-        count(Standing::Untested),
+        count(Proof::Proven),
+        rows.len(),
+        count(Proof::Failing),
+        count(Proof::Undecided),
+        count(Proof::Untested),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::coverage::Newest;
-
     use super::*;
 
-    fn of(namespace: &str, standing: Standing) -> Covered {
-        Covered {
+    fn of(namespace: &str, standing: Proof) -> CoveredNamespace {
+        CoveredNamespace {
             namespace: namespace.to_owned(),
-            exists: true,
+            backup: None,
+            backup_taken_at: None,
             standing,
             tests: Vec::new(),
-            backup: None,
             proven_at: None,
-            last: None,
+            proof_age: None,
+            proof_age_seconds: None,
         }
     }
 
     #[test]
     fn each_namespace_is_a_line_and_the_sum_is_said() {
-        let at = |text: &str| text.parse::<Timestamp>().ok();
-        let shop = Covered {
+        let shop = CoveredNamespace {
             tests: vec!["ops/shop".to_owned(), "ops/all".to_owned()],
-            backup: Some(Newest {
-                name: "nightly-1".to_owned(),
-                started: at("2026-01-01T03:00:00Z"),
-            }),
-            proven_at: at("2026-01-01T04:00:00Z"),
-            ..of("shop", Standing::Proven)
+            backup: Some("nightly-1".to_owned()),
+            backup_taken_at: Some("2026-01-01T03:00:00Z".to_owned()),
+            proven_at: Some("2026-01-01T04:00:00Z".to_owned()),
+            ..of("shop", Proof::Proven)
         };
-        let gone = Covered {
-            exists: false,
-            ..of("gone", Standing::Failing)
+        let seen = Coverage {
+            namespaces: vec![of("gone", Proof::Failing), shop, of("blog", Proof::Untested)],
+            ..Coverage::default()
         };
-        let covered = [gone, shop, of("blog", Standing::Untested)];
-        let text = text(&covered, "2026-01-01T12:00:00Z".parse().unwrap());
+        let text = text(&seen, "2026-01-01T12:00:00Z".parse().unwrap());
         let text = anstream::adapter::strip_str(&text).to_string();
         let lines: Vec<String> = text
             .lines()
@@ -151,7 +152,7 @@ mod tests {
             lines,
             [
                 "NAMESPACE STANDING PROVEN LATEST BACKUP AGE TESTS",
-                "gone (gone) failing – – – –",
+                "gone failing – – – –",
                 "shop proven 8h ago nightly-1 9h ops/shop, ops/all",
                 "blog untested – – – –",
                 "",

@@ -8,17 +8,20 @@ use std::{
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{ResourceExt, core::PartialObjectMeta};
-use kymaros_crds::{RestoreTest, RunResult, names};
-use kymaros_webhooks::validate::{Usage, used};
+use kymaros_crds::{RestoreReport, RestoreTest, RunResult, domain::Tier, names};
+use kymaros_webhooks::validate::{Home, Usage, used};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     moments::{ago, duration_text, moment},
-    runs::Index,
-    view::View,
+    runs::{Index, RunLog},
+    view::{Scope, View},
 };
-use crate::velero::{Backup, choose};
+use crate::{
+    history::Ended,
+    velero::{Backup, choose},
+};
 
 /// What is proven.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -46,6 +49,8 @@ pub struct CoveredNamespace {
     /// When that was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup_taken_at: Option<String>,
+    /// What follows for its backups.
+    pub standing: Proof,
     /// Tests that restore it, as `namespace/name`.
     pub tests: Vec<String>,
     /// When a run that restored it last passed.
@@ -57,6 +62,50 @@ pub struct CoveredNamespace {
     /// That in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof_age_seconds: Option<u64>,
+}
+
+/// What is proven of the backups of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Proof {
+    /// The latest verdict is that it can be restored.
+    Proven,
+    /// The latest verdict is that it cannot, or with losses only.
+    Failing,
+    /// There is a test, and no verdict about a backup yet.
+    Undecided,
+    /// There is no test. An old verdict proves nothing when nobody looks any more.
+    Untested,
+}
+
+/// When a run of a namespace last passed, and the latest verdict that says something about a backup.
+#[derive(Clone, Copy, Debug, Default)]
+struct Verdicts {
+    passed: Option<Timestamp>,
+    last: Option<(Timestamp, RunResult)>,
+}
+
+impl Verdicts {
+    fn add(&mut self, ended: &Ended) {
+        if ended.result == RunResult::Inconclusive {
+            return;
+        }
+        if ended.result == RunResult::Pass {
+            self.passed = self.passed.max(Some(ended.at));
+        }
+        if self.last.is_none_or(|(at, _)| at < ended.at) {
+            self.last = Some((ended.at, ended.result));
+        }
+    }
+
+    fn proof(&self, is_tested: bool) -> Proof {
+        match self.last {
+            _ if !is_tested => Proof::Untested,
+            None => Proof::Undecided,
+            Some((_, RunResult::Pass)) => Proof::Proven,
+            Some(_) => Proof::Failing,
+        }
+    }
 }
 
 /// Namespaces of applications: not those of Kubernetes, Velero and Kymaros, and no sandboxes.
@@ -93,12 +142,11 @@ pub(super) fn coverage(
             of_namespace.entry(source).or_default().insert(name.clone());
         }
     }
-    let mut proofs: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    let mut verdicts: BTreeMap<&str, Verdicts> = BTreeMap::new();
     for run in index.all().filter(|run| view.scope.holds(&run.name.namespace)) {
-        let passed = run.ended.filter(|ended| ended.result == RunResult::Pass);
-        for source in run.sources.iter().filter(|_| passed.is_some()) {
-            let newest = proofs.entry(source).or_insert(Timestamp::MIN);
-            *newest = passed.map_or(*newest, |ended| ended.at.max(*newest));
+        for source in run.sources.iter().filter(|_| run.ended.is_some()) {
+            let of_source = verdicts.entry(source).or_default();
+            run.ended.iter().for_each(|ended| of_source.add(ended));
         }
     }
     let newest = choose::newest_by_namespace(backups.iter().map(AsRef::as_ref), namespaces);
@@ -110,14 +158,17 @@ pub(super) fn coverage(
     let mut rows: Vec<(Option<Timestamp>, CoveredNamespace)> = all
         .into_iter()
         .map(|name| {
-            let proven = proofs.get(name).copied();
+            let verdicts = verdicts.get(name).copied().unwrap_or_default();
+            let proven = verdicts.passed;
+            let tests: Vec<String> = of_namespace.remove(name).into_iter().flatten().collect();
             let backup = newest.get(name);
             let age = proven.map(|at| ago(view.now, at));
             let row = CoveredNamespace {
                 namespace: name.to_owned(),
                 backup: backup.map(|(backup, _)| backup.clone()),
                 backup_taken_at: backup.and_then(|(_, taken)| *taken).map(moment),
-                tests: of_namespace.remove(name).into_iter().flatten().collect(),
+                standing: verdicts.proof(!tests.is_empty()),
+                tests,
                 proven_at: proven.map(moment),
                 proof_age: age.map(duration_text),
                 proof_age_seconds: age.map(|age| age.as_secs()),
@@ -136,9 +187,27 @@ pub(super) fn coverage(
     }
 }
 
+/// The same from lists, for whoever keeps no index. `homes` are where the operator and Velero run.
+#[must_use]
+pub fn coverage_of_lists(
+    tests: Vec<RestoreTest>,
+    reports: Vec<RestoreReport>,
+    backups: Vec<Backup>,
+    namespaces: Vec<PartialObjectMeta<Namespace>>,
+    homes: Home<'_>,
+    now: Timestamp,
+) -> Coverage {
+    fn shared<K>(all: Vec<K>) -> Vec<Arc<K>> {
+        all.into_iter().map(Arc::new).collect()
+    }
+    let log = RunLog::of_list(reports);
+    let namespaces = backed_up(&shared(namespaces), homes.operator, homes.velero);
+    let view = View::new(Tier::Community, Scope::All, now);
+    log.read(|index| coverage(index, &shared(tests), &shared(backups), &namespaces, &view))
+}
+
 #[cfg(test)]
 mod tests {
-    use kymaros_crds::domain::Tier;
     use serde_json::json;
 
     use super::*;
@@ -161,6 +230,11 @@ mod tests {
         let seen = log.read(|index| coverage(index, &tests, &shared([backup]), &namespaces, &now));
         let names: Vec<&str> = seen.namespaces.iter().map(|row| row.namespace.as_str()).collect();
         assert_eq!(names, ["gone", "wiki", "shop", "blog"]);
+        let standing: Vec<Proof> = seen.namespaces.iter().map(|row| row.standing).collect();
+        assert_eq!(
+            standing,
+            [Proof::Undecided, Proof::Untested, Proof::Failing, Proof::Proven]
+        );
         assert_eq!((seen.with_backup, seen.tested, seen.proven), (3, 2, 2));
         let shop = &seen.namespaces[2];
         assert_eq!(shop.proven_at.as_deref(), Some("2026-01-02T12:05:00Z"));

@@ -30,7 +30,7 @@ pub(crate) mod sample;
 
 pub use alerts::Alert;
 pub use compliance::{Compliance, Framework, Requirement, Standing};
-pub use coverage::{Coverage, CoveredNamespace};
+pub use coverage::{Coverage, CoveredNamespace, Proof, coverage_of_lists};
 pub use daily::Day;
 pub use features::{Closed, Feature, Features, UPGRADE};
 pub use licensed::{LicenseView, ending};

@@ -310,6 +310,18 @@ impl Default for RunLog {
 }
 
 impl RunLog {
+    /// Of reports that were listed once.
+    #[must_use]
+    pub fn of_list(reports: Vec<RestoreReport>) -> Self {
+        let log = Self::default();
+        log.look(&Event::Init);
+        for report in reports {
+            log.look(&Event::InitApply(report));
+        }
+        log.look(&Event::InitDone);
+        log
+    }
+
     /// Takes an event of the watch.
     pub fn look(&self, event: &Event<RestoreReport>) {
         {

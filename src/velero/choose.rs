@@ -156,12 +156,6 @@ pub fn newest_by_namespace<'a>(
     newest.collect()
 }
 
-/// The newest backup that a namespace could be restored from.
-#[must_use]
-pub fn newest_of<'a>(backups: impl IntoIterator<Item = &'a Backup>, namespace: &str) -> Option<&'a Backup> {
-    newest(backups.into_iter().filter(|backup| holds(backup, namespace)))
-}
-
 fn phase(backup: &Backup) -> &str {
     backup
         .status
