@@ -279,8 +279,8 @@ async fn answers_that_say_try_again_change_nothing() -> Result<()> {
     let (namespace, name) = small(&mut stage, &[]).await?;
     for code in [409, 429, 500] {
         let refuse = move |number: usize, _: &str| {
-            // About every fourth, without a rhythm that a step of four writes could never get out of.
-            if number * number % 11 < 3 {
+            // A rhythm: what needs four writes in a row would never get through.
+            if number.is_multiple_of(4) {
                 Treatment::Refuse(code)
             } else {
                 Treatment::Pass

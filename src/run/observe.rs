@@ -292,3 +292,41 @@ pub fn is_foreign(restore: &Restore) -> bool {
         .get(names::MANAGED_BY_LABEL)
         .is_none_or(|m| m != names::MANAGED_BY)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn report(spec: &serde_json::Value) -> RestoreReport {
+        let mut whole = json!({ "testRef": "shop", "test": {
+            "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+            "schedule": { "cron": "0 3 * * *" }, "sandbox": {} } });
+        for (key, value) in spec.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        serde_json::from_value(json!({ "metadata": { "name": "r" }, "spec": whole })).unwrap()
+    }
+
+    #[test]
+    fn what_was_stored_before_it_was_checked_is_named_and_stops_nothing_else() {
+        assert!(settings(&report(&json!({}))).is_ok());
+        let matches = |pattern: &str| {
+            let check = json!({ "name": "odd", "type": "exec", "exec": {
+                "podSelector": { "app": "web" }, "command": ["true"], "stdoutMatches": pattern } });
+            settings(&report(&json!({ "policy": { "checks": [check] } }))).err()
+        };
+        assert_eq!(matches("^ok$"), None);
+        let error = matches("([").unwrap();
+        assert!(
+            error.contains("spec.policy.checks[0].exec.stdoutMatches"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_report_without_its_copy_of_the_spec_says_so() {
+        let error = settings(&report(&json!({ "test": null }))).unwrap_err();
+        assert!(error.contains("no copy"), "{error}");
+    }
+}

@@ -1,5 +1,8 @@
 //! Making a sandbox, fences first.
 
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -62,6 +65,19 @@ pub fn is_final(status: &Status) -> bool {
     matches!(status.code, 400 | 403 | 422) && !try_again
 }
 
+/// Before the second try; each pause is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Tries after the first; the run itself tries again after them.
+const AGAIN: usize = 3;
+
+/// Whether the API server only could not do it at the moment.
+fn may_pass(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => !is_final(status) && !status.is_not_found(),
+        _ => true,
+    }
+}
+
 /// Makes the namespace and its fences. Doing it again changes nothing.
 ///
 /// # Errors
@@ -111,7 +127,16 @@ where
 {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(&object.name_any(), &params, &Patch::Apply(object))
+    let name = object.name_any();
+    // Each by itself: an API server that asks to try again may never take all of them in one go.
+    let whole = Patch::Apply(object);
+    let patch = || api.patch(&name, &params, &whole);
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_times(AGAIN);
+    patch
+        .retry(pauses)
+        .when(may_pass)
         .await
         .map(|_| ())
         .map_err(|error| SandboxError::of(&format!("{}/{}", K::kind(&()), object.name_any()), error))
@@ -132,5 +157,7 @@ mod tests {
         assert!(is_final(&status(403, 0)));
         assert!(!is_final(&status(403, 1)));
         assert!(!is_final(&status(500, 0)), "a webhook could not be called");
+        let passes = |code| may_pass(&kube::Error::Api(Box::new(status(code, 0))));
+        assert!(passes(500) && passes(429) && passes(409) && !passes(403));
     }
 }

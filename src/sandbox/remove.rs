@@ -82,15 +82,19 @@ impl OwnedSandbox {
     /// When the API server refuses or does not answer.
     pub async fn remove(&self, client: &Client) -> Result<Vec<String>, kube::Error> {
         let ((), freed) = tokio::try_join!(self.release_volumes(client), self.strip_finalizers(client))?;
-        tokio::try_join!(
+        let controllers = tokio::join!(
             self.delete_all::<Deployment>(client),
             self.delete_all::<StatefulSet>(client),
             self.delete_all::<DaemonSet>(client),
             self.delete_all::<ReplicaSet>(client),
             self.delete_all::<CronJob>(client),
             self.delete_all::<Job>(client),
-        )?;
-        self.delete_all::<Pod>(client).await?;
+        );
+        let (deployments, stateful, daemons, replicas, crons, jobs) = controllers;
+        let pods = self.delete_all::<Pod>(client).await;
+        for deleted in [deployments, stateful, daemons, replicas, crons, jobs, pods] {
+            self.goes_anyway(deleted)?;
+        }
         let params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(self.uid.clone()),
             resource_version: None,
@@ -100,6 +104,19 @@ impl OwnedSandbox {
             .await;
         ignore_gone(deleted.map(|_| ()))?;
         Ok(freed)
+    }
+
+    /// What is not deleted now goes with the namespace, only later: an API server that asks to try again must not keep
+    /// a sandbox until it takes all of that in one go. Without the right to it, nothing goes.
+    fn goes_anyway(&self, deleted: Result<(), kube::Error>) -> Result<(), kube::Error> {
+        match deleted {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Err(kube::Error::Api(status)),
+            Err(error) => {
+                tracing::warn!(sandbox = %self.name, %error, "workloads go with their namespace");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     async fn delete_all<K>(&self, client: &Client) -> Result<(), kube::Error>
@@ -338,6 +355,22 @@ mod tests {
                 .collect(),
         );
         namespace
+    }
+
+    #[test]
+    fn a_refusal_that_may_pass_keeps_no_sandbox() {
+        let ours = [
+            (names::MANAGED_BY_LABEL, names::MANAGED_BY),
+            (names::RUN_UID_LABEL, "u"),
+        ];
+        let sandbox = OwnedSandbox::of(&namespace(&ours), "u").unwrap();
+        let refused = |code: u16, reason: &str| {
+            let status = serde_json::json!({ "status": "Failure", "code": code, "reason": reason });
+            let status = serde_json::from_value(status).unwrap();
+            sandbox.goes_anyway(Err(kube::Error::Api(Box::new(status))))
+        };
+        assert!(refused(500, "InternalError").is_ok() && refused(429, "TooManyRequests").is_ok());
+        assert!(refused(403, "Forbidden").is_err());
     }
 
     #[test]

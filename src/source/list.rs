@@ -1,7 +1,8 @@
 //! Looking through source namespaces: metadata only, all kinds side by side.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolume;
@@ -18,19 +19,40 @@ use crate::velero::{results::ObjectId, types::EXCLUDE_FROM_BACKUP_LABEL};
 const PAGE: u32 = 500;
 /// Lists under way at once.
 const AT_ONCE: usize = 8;
+/// Before the second try; each pause is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Tries after the first.
+const AGAIN: usize = 4;
 /// Volume claims, as Velero's lists name them.
 const CLAIM: &str = "v1/PersistentVolumeClaim";
 
-/// Lists what somebody made in these namespaces. One that does not exist holds nothing.
+/// Lists what somebody made in these namespaces. One that does not exist holds nothing. An API server that cannot
+/// answer at the moment is asked again.
 ///
 /// # Errors
-/// When the API server refuses or does not answer. A refused kind of another product is only told.
+/// When it refuses, or does not answer. A refused kind of another product is only told.
 pub async fn list(
     client: Client,
     namespaces: Vec<String>,
     wanted: Wanted,
 ) -> Result<SourceObjects, kube::Error> {
-    let foreign = foreign::served(&client, &wanted.foreign).await?;
+    let ask = || once(&client, &namespaces, &wanted);
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_times(AGAIN);
+    ask.retry(pauses).when(may_pass).await
+}
+
+/// Whether another try may bring more. A refusal stays one.
+fn may_pass(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 409 | 410 | 429 | 500..),
+        _ => true,
+    }
+}
+
+async fn once(client: &Client, namespaces: &[String], wanted: &Wanted) -> Result<SourceObjects, kube::Error> {
+    let foreign = foreign::served(client, &wanted.foreign).await?;
     let mut lists = Vec::new();
     for namespace in namespaces {
         let own = wanted.kinds.iter().map(|kind| (kind.resource(), Source::Cluster));
@@ -54,7 +76,7 @@ pub async fn list(
             Found::Refused(kind) => drop(objects.unlisted.insert(kind)),
         }
     }
-    let bound = bound(&client).await?;
+    let bound = bound(client).await?;
     for (namespace, of_namespace) in &mut objects.objects {
         of_namespace.sort_by(|a, b| a.id.cmp(&b.id));
         for claim in of_namespace.iter_mut().filter(|o| o.id.kind == CLAIM) {
@@ -164,6 +186,7 @@ mod tests {
     use super::*;
     use crate::source::kinds::KINDS;
     use serde_json::json;
+    use std::collections::VecDeque;
 
     fn made(metadata: &serde_json::Value) -> Option<SourceObject> {
         let object = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
@@ -209,5 +232,68 @@ mod tests {
             Some("2026-01-01T00:00:00Z")
         );
         assert_eq!(since(json!({ "phase": "Available" })), None);
+    }
+
+    /// A cluster with two foreign kinds, whose lists are answered with these codes, one after the other.
+    fn cluster(codes: &[u16]) -> Client {
+        let codes = std::sync::Arc::new(std::sync::Mutex::new(VecDeque::from(codes.to_vec())));
+        let resource = |plural: &str, kind: &str| {
+            json!({ "resource": plural, "singularResource": "", "scope": "Namespaced", "verbs": ["list", "create"],
+                    "responseKind": { "group": "example.com", "version": "v1", "kind": kind } })
+        };
+        let kinds = json!([{ "metadata": { "name": "example.com" }, "versions": [{ "version": "v1", "resources": [
+            resource("widgets", "Widget"), resource("gadgets", "Gadget")] }] }]);
+        let answer = move |uri: http::Uri| {
+            let (code, body) = match uri.path() {
+                "/api" | "/apis" => {
+                    let items = if uri.path() == "/apis" {
+                        kinds.clone()
+                    } else {
+                        json!([])
+                    };
+                    let list = json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
+                                       "metadata": {}, "items": items });
+                    (200, list)
+                }
+                "/api/v1/persistentvolumes" => (200, json!({ "metadata": {}, "items": [] })),
+                _ => match codes.lock().unwrap().pop_front().unwrap_or(200) {
+                    200 => {
+                        let one = json!({ "metadata": { "name": "one", "creationTimestamp": "2026-01-01T00:00:00Z" } });
+                        (200, json!({ "metadata": {}, "items": [one] }))
+                    }
+                    code => (
+                        code,
+                        json!({ "kind": "Status", "status": "Failure", "code": code,
+                                           "reason": if code == 403 { "Forbidden" } else { "InternalError" } }),
+                    ),
+                },
+            };
+            let code = http::StatusCode::from_u16(code).unwrap();
+            std::future::ready((code, axum::Json(body)))
+        };
+        Client::new(axum::Router::new().fallback(answer), "default")
+    }
+
+    async fn listed(codes: &[u16]) -> Result<SourceObjects, kube::Error> {
+        let wanted = Wanted {
+            kinds: vec![],
+            foreign: vec!["widgets.example.com".parse().unwrap()],
+        };
+        list(cluster(codes), vec!["shop".to_owned()], wanted).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_cannot_answer_at_the_moment_is_asked_again() {
+        let objects = listed(&[500, 500, 200]).await.unwrap();
+        assert_eq!(objects.objects["shop"][0].id.kind, "example.com/v1/Widget");
+        assert_eq!(objects.unlisted, ["gadgets.example.com".to_owned()].into());
+        assert!(listed(&[500; 10]).await.is_err(), "not for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_foreign_kind_that_may_not_be_listed_is_told() {
+        let objects = listed(&[403]).await.unwrap();
+        assert!(objects.objects.is_empty());
+        assert!(objects.unlisted.contains("widgets.example.com"), "{objects:?}");
     }
 }

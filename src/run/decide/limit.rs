@@ -17,8 +17,8 @@ pub(super) enum Limit {
 }
 
 impl Limit {
-    fn times(observed: &Observed, settings: &Settings) -> Option<[(Self, Timestamp); 2]> {
-        let started = observed.status.started_at.as_ref()?.0;
+    fn times(settings: &Settings, decision: &Decision) -> Option<[(Self, Timestamp); 2]> {
+        let started = decision.status.started_at.as_ref()?.0;
         Some([
             (Self::SandboxExpired, after(started, settings.test.sandbox.ttl)),
             (Self::TimedOut, after(started, settings.test.timeout)),
@@ -34,14 +34,9 @@ impl Limit {
         }
     }
 
-    pub(super) fn passed(
-        observed: &Observed,
-        settings: &Settings,
-        decision: &Decision,
-        now: Timestamp,
-    ) -> Option<Self> {
+    pub(super) fn passed(settings: &Settings, decision: &Decision, now: Timestamp) -> Option<Self> {
         let times = Self::applies(decision)
-            .then(|| Self::times(observed, settings))
+            .then(|| Self::times(settings, decision))
             .flatten()?;
         times
             .into_iter()
@@ -49,9 +44,9 @@ impl Limit {
             .map(|(limit, _)| limit)
     }
 
-    pub(super) fn next(observed: &Observed, settings: &Settings, decision: &Decision) -> Option<Timestamp> {
+    pub(super) fn next(settings: &Settings, decision: &Decision) -> Option<Timestamp> {
         let times = Self::applies(decision)
-            .then(|| Self::times(observed, settings))
+            .then(|| Self::times(settings, decision))
             .flatten()?;
         times.into_iter().map(|(_, at)| at).min()
     }

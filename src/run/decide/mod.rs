@@ -22,6 +22,7 @@ mod tests;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{
     Cause, Finding, FindingLevel, ResolvedBackup, RestoreReportStatus, RunPhase, Severity,
     domain::{Check, LogCollection},
@@ -189,7 +190,11 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
             return decision;
         }
     };
-    if let Some(expired) = Limit::passed(observed, settings, &decision, now) {
+    if !matches!(decision.phase(), RunPhase::Queued | RunPhase::Completed) {
+        // Somebody who edits reports by hand takes no limit from a run.
+        decision.status.started_at.get_or_insert(Time(now));
+    }
+    if let Some(expired) = Limit::passed(settings, &decision, now) {
         expired.end(observed, &mut decision, now);
     }
     if let (Some(obstacle), RunPhase::Preparing | RunPhase::Restoring) =
@@ -217,7 +222,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         RunPhase::CleaningUp => cleaning_up::decide(observed, &mut decision, now),
         RunPhase::Completed => completed::decide(observed, settings, &mut decision, now),
     }
-    if let Some(limit) = Limit::next(observed, settings, &decision) {
+    if let Some(limit) = Limit::next(settings, &decision) {
         // One that has passed waits for what is being asked; that wakes the run by itself.
         decision.wake_at(limit.max(after(now, Duration::from_secs(1))));
     }

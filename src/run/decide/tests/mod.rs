@@ -458,6 +458,43 @@ fn a_clock_that_is_set_ends_no_run_and_keeps_no_sandbox() {
 }
 
 #[test]
+fn a_run_whose_spec_cannot_be_read_ends_and_cleans_up_and_accuses_nobody() {
+    for phase in [RunPhase::Queued, RunPhase::Restoring, RunPhase::Checking] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, phase);
+        world.unreadable = true;
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(
+            (world.status.result, world.status.reason.as_deref()),
+            (Some(RunResult::Inconclusive), Some("InvalidSpec")),
+            "{phase:?}"
+        );
+        let said = |f: &Finding| f.message.contains("spec.healthChecks");
+        assert!(
+            world.status.findings.iter().any(said),
+            "{:?}",
+            world.status.findings
+        );
+        assert!(world.is_clean() && world.released);
+    }
+}
+
+#[test]
+fn a_run_without_its_start_still_has_an_end() {
+    let stuck = Script {
+        velero_works: false,
+        ..Script::healthy()
+    };
+    let mut world = World::new(stuck, &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.status.started_at = None;
+    world.reconcile(None);
+    world.pass(1200);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.reason.as_deref(), Some("TimedOut"));
+}
+
+#[test]
 fn kept_sandboxes_stay_until_their_ttl_and_then_go() {
     let mut spec = spec();
     spec["sandbox"]["retention"] = "UntilTTL".into();

@@ -1,7 +1,7 @@
 //! Property tests: whatever the order of events and wherever the operator dies, a run ends, its sandbox is gone and
 //! its verdict is the same.
 
-use kymaros_crds::{RunPhase, RunResult};
+use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult};
 use proptest::prelude::*;
 
 use super::world::{Script, World, spec};
@@ -18,6 +18,7 @@ enum Happening {
     ForeignRestore(bool),
     SandboxesDeleted,
     ClockSet(i64),
+    Edited(Edit),
     Deleted,
 }
 
@@ -31,8 +32,49 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::ForeignRestore),
         1 => Just(Happening::SandboxesDeleted),
         1 => step().prop_map(Happening::ClockSet),
+        1 => edit().prop_map(Happening::Edited),
         1 => Just(Happening::Deleted),
     ]
+}
+
+/// What somebody does to the report by hand.
+#[derive(Clone, Copy, Debug)]
+enum Edit {
+    ForgetStart,
+    ForgetTimeline,
+    ForgetSources,
+    ForgetSandboxes,
+    ForgetRestores,
+    ForgetEverything,
+    Phase(RunPhase),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    use RunPhase::{Checking, CleaningUp, Judging, Preparing, Queued, Restoring, Starting};
+    let phases = prop::sample::select(vec![
+        Queued, Preparing, Restoring, Starting, Checking, Judging, CleaningUp,
+    ]);
+    prop_oneof![
+        Just(Edit::ForgetStart),
+        Just(Edit::ForgetTimeline),
+        Just(Edit::ForgetSources),
+        Just(Edit::ForgetSandboxes),
+        Just(Edit::ForgetRestores),
+        Just(Edit::ForgetEverything),
+        phases.prop_map(Edit::Phase),
+    ]
+}
+
+fn edited(status: &mut RestoreReportStatus, edit: Edit) {
+    match edit {
+        Edit::ForgetStart => status.started_at = None,
+        Edit::ForgetTimeline => status.timeline.clear(),
+        Edit::ForgetSources => status.sources.clear(),
+        Edit::ForgetSandboxes => status.sandboxes.clear(),
+        Edit::ForgetRestores => status.restores.clear(),
+        Edit::ForgetEverything => *status = RestoreReportStatus::default(),
+        Edit::Phase(phase) => status.phase = Some(phase),
+    }
 }
 
 /// Seconds by which somebody sets the clock.
@@ -74,6 +116,9 @@ fn happen(world: &mut World, happening: Happening) {
         Happening::TimePasses(seconds) => world.pass(seconds),
         Happening::ForeignRestore(there) => world.foreign = there,
         Happening::SandboxesDeleted => world.delete_sandboxes(),
+        // A run that is over is looked at no more.
+        Happening::Edited(_) if world.released => {}
+        Happening::Edited(edit) => edited(&mut world.status, edit),
         Happening::ClockSet(seconds) => world.set_clock(seconds),
         Happening::Deleted => world.deleting = true,
     }

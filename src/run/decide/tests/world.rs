@@ -86,6 +86,8 @@ pub(super) struct World {
     pub velero_is_down: bool,
     /// A kind that must not come back does.
     pub escapes: bool,
+    /// The spec of the run is not what it should be.
+    pub unreadable: bool,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
     /// What carried finalizers of somebody else.
@@ -171,6 +173,7 @@ impl World {
             storage_is_down: false,
             velero_is_down: false,
             escapes: false,
+            unreadable: false,
             sandboxes_stay: false,
             freed: vec![],
             were_deleted: false,
@@ -375,7 +378,11 @@ impl World {
             status: self.status.clone(),
             deleting: self.deleting,
             has_finalizer: !self.released,
-            settings: Ok(self.settings.clone()),
+            settings: if self.unreadable {
+                Err("spec.healthChecks.checks[0]: odd".into())
+            } else {
+                Ok(self.settings.clone())
+            },
             place,
             chosen: vec![if self.script.has_backup {
                 Ok(chosen)
