@@ -9,6 +9,7 @@ pub mod api;
 pub mod checks;
 pub mod commands;
 pub mod condition;
+pub mod dashboard;
 pub mod fleet;
 pub mod history;
 pub mod leader;

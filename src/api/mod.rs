@@ -86,3 +86,8 @@ pub fn router(api: Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), headers::around))
         .with_state(api)
 }
+
+/// Routes of others within the limits of the API: who asks too often waits, whatever they ask for.
+pub fn limited(api: &Api, routes: Router) -> Router {
+    routes.layer(middleware::from_fn_with_state(api.clone(), limits::within))
+}

@@ -9,12 +9,14 @@ use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    effective,
     identity::pod_name,
     settings::{Address, ApiArgs, ApiAuth},
 };
 use crate::{
     access::Access,
     api::{self, About, Api, ApiToken, Auth, Limits, Origin, anonymous},
+    dashboard::{self, Dashboard},
     fleet::Fleet,
 };
 
@@ -68,9 +70,10 @@ pub(super) async fn api(
     })
 }
 
-/// Everything on that port. Pages go beside the routes of the API.
+/// Everything on that port: pages beside the routes of the API.
 fn app(api: Api) -> Router {
-    api::router(api)
+    let pages = Dashboard::new(api.clone(), effective::settings());
+    api::router(api).merge(dashboard::router(pages))
 }
 
 /// Serves until `stop`.

@@ -3,6 +3,7 @@
 mod api;
 mod certificates;
 mod controllers;
+mod effective;
 mod identity;
 mod leadership;
 mod metrics;

@@ -51,6 +51,16 @@ pub async fn run(args: Args) -> Result<()> {
     let filter = args.filter.as_deref().unwrap_or_default();
     step("unit tests");
     cargo(["test", "--quiet", "--workspace", "--lib", "--bins", filter])?;
+    step("pages");
+    cargo([
+        "test",
+        "--quiet",
+        "--test",
+        "dashboard",
+        filter,
+        "--",
+        "--skip=in_a_browser",
+    ])?;
     if !args.quick {
         step("test cluster");
         let terminal = Terminal::new();

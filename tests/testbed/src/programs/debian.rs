@@ -1,4 +1,4 @@
-//! Debian packages that the cluster's programs come from or call.
+//! Debian packages that the cluster's programs come from or call, and the browser that tests look at pages with.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::progress::Progress;
 
 /// What is needed, and nothing that starts a service by itself on a machine without systemd.
-const PACKAGES: [&str; 14] = [
+const PACKAGES: [&str; 16] = [
     "containerd",
     "runc",
     "containernetworking-plugins",
@@ -23,6 +23,9 @@ const PACKAGES: [&str; 14] = [
     "util-linux",
     "openssl",
     "mmdebstrap",
+    "chromium",
+    // A browser without a font draws nothing.
+    "fonts-inter",
 ];
 
 /// Installs the packages that are missing.

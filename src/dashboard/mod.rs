@@ -1,0 +1,55 @@
+//! The dashboard: pages that the server renders, embedded in the program, that work without a script.
+//!
+//! - `routes`: which page, for whom; `door`, `cookies`, `csrf`: who comes in, and which forms are taken
+//! - `pages`: what each page shows, by plain functions of the fleet's answers
+//! - `templates`, `assets`: how it looks
+//! - `charts`: figures as drawings
+//!
+//! What a tier hides is decided in the fleet alone, and who may do what in the API.
+
+mod addresses;
+mod assets;
+mod charts;
+mod cookies;
+mod csrf;
+mod door;
+mod escape;
+mod headers;
+mod live;
+mod moments;
+mod pages;
+mod query;
+mod routes;
+mod shell;
+mod standing;
+mod table;
+mod visit;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+pub use headers::POLICY;
+pub use pages::Setting;
+pub use routes::router;
+
+use crate::api::Api;
+
+/// What pages are made of.
+pub struct Dashboard {
+    api: Api,
+    settings: Vec<Setting>,
+    streams: Arc<Semaphore>,
+}
+
+impl Dashboard {
+    /// Pages for those whom the API lets in; the settings are shown as they are given.
+    #[must_use]
+    pub fn new(api: Api, settings: Vec<Setting>) -> Self {
+        Self {
+            api,
+            settings,
+            streams: Arc::new(Semaphore::new(live::MOST)),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What a framework asks, held against the runs of a period.
+
+use askama::Template;
+
+use super::{Figure, Link, overview::test_link, plural, spanned};
+use crate::{
+    dashboard::{
+        addresses, charts::Percent, moments::Moment, query::Pairs, shell::Shell, standing::Standing,
+    },
+    fleet::{Compliance, Feature, Fleet, Framework, Requirement, Standing as Met, View},
+};
+
+/// Periods that are one click away, days.
+const PERIODS: [u32; 4] = [30, 90, 180, 365];
+
+/// The page.
+#[derive(Template)]
+#[template(path = "compliance.html")]
+pub struct CompliancePage {
+    /// Around it.
+    pub shell: Shell,
+    title: String,
+    scope: String,
+    frameworks: Vec<Link>,
+    periods: Vec<Link>,
+    standing: Standing,
+    word: &'static str,
+    verdict: String,
+    figures: Vec<Figure>,
+    requirements: Vec<Row>,
+    hidden: Vec<String>,
+    made: String,
+}
+
+struct Row {
+    id: &'static str,
+    title: &'static str,
+    figure: String,
+    share: Percent,
+    standing: Standing,
+    word: &'static str,
+    open: Vec<Link>,
+    open_count: usize,
+}
+
+impl CompliancePage {
+    /// The page as somebody sees it; without figures, and with one line about that, where the tier has none.
+    #[must_use]
+    pub fn new(fleet: &Fleet, view: &View, query: &Pairs, shell: Shell) -> Self {
+        let framework = query
+            .get("framework")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(Framework::Soc2);
+        let days = query.number("period", 1..=3650).unwrap_or(90);
+        let address = |framework: Framework, days: u32| {
+            format!("/compliance?framework={}&period={days}", framework.as_str())
+        };
+        let found = fleet.compliance(framework, days, view).ok();
+        let (standing, word, verdict) = found
+            .as_ref()
+            .map_or((Standing::Unproven, "", String::new()), verdict);
+        Self {
+            title: framework.title().to_owned(),
+            scope: found
+                .as_ref()
+                .map(|found| format!("{}. {}", found.period, found.scope))
+                .unwrap_or_default(),
+            frameworks: Framework::ALL
+                .into_iter()
+                .map(|each| Link {
+                    name: each.title().to_owned(),
+                    href: address(each, days),
+                    is_here: each == framework,
+                })
+                .collect(),
+            periods: PERIODS
+                .into_iter()
+                .map(|each| Link {
+                    name: format!("{each} days"),
+                    href: address(framework, each),
+                    is_here: each == days,
+                })
+                .collect(),
+            standing,
+            word,
+            verdict,
+            figures: found.as_ref().map(figures).unwrap_or_default(),
+            requirements: found
+                .iter()
+                .flat_map(|found| &found.requirements)
+                .map(row)
+                .collect(),
+            hidden: match &found {
+                Some(found) => found.hidden.clone(),
+                None => vec![Feature::Compliance.hidden()],
+            },
+            made: Moment::of(view.now, view.now).utc,
+            shell,
+        }
+    }
+}
+
+fn verdict(found: &Compliance) -> (Standing, &'static str, String) {
+    let open = found
+        .requirements
+        .iter()
+        .filter(|asked| asked.standing == Met::NotMet)
+        .count();
+    let all = found.requirements.len();
+    match found.status {
+        "compliant" => (
+            Standing::Pass,
+            "Met",
+            format!("All {all} requirements that can be judged are met."),
+        ),
+        "non-compliant" => (
+            Standing::Fail,
+            "Not met",
+            format!(
+                "{open} of {} not met.",
+                plural(all, "requirement is", "requirements are")
+            ),
+        ),
+        _ => (
+            Standing::Unproven,
+            "No data",
+            "There are no runs in this period to judge by.".to_owned(),
+        ),
+    }
+}
+
+fn figures(found: &Compliance) -> Vec<Figure> {
+    let rto = spanned(&found.average_rto).unwrap_or_else(|| "–".to_owned());
+    vec![
+        Figure::new(
+            "Runs judged",
+            found.tests_executed,
+            "",
+            found.namespaces_covered.clone(),
+        ),
+        Figure::new(
+            "Mean score",
+            format!("{:.1}", found.average_score),
+            "of 100",
+            format!("{} failed", found.issues_detected),
+        ),
+        Figure::new(
+            "Days with runs",
+            found.days_with_tests,
+            format!("of {}", found.days_in_period),
+            "",
+        ),
+        Figure::new(
+            "Mean recovery time",
+            rto,
+            "",
+            spanned(&found.rto_target).map_or_else(
+                || "none agreed".to_owned(),
+                |target| format!("agreed {target} on average"),
+            ),
+        ),
+    ]
+}
+
+fn row(asked: &Requirement) -> Row {
+    let (standing, word) = match asked.standing {
+        Met::Met => (Standing::Pass, "Met"),
+        Met::NotMet => (Standing::Fail, "Not met"),
+        Met::NoData => (Standing::Unproven, "No data"),
+    };
+    Row {
+        id: asked.id,
+        title: asked.title,
+        figure: asked.figure.clone(),
+        share: Percent::of(asked.met, asked.of),
+        standing,
+        word,
+        open: asked.open.iter().take(20).map(|name| open_link(name)).collect(),
+        open_count: asked.of - asked.met,
+    }
+}
+
+/// Tests and reports are named alike, as `namespace/name`; reports end with the moment they were made.
+fn open_link(name: &str) -> Link {
+    let is_report = name
+        .rsplit('-')
+        .take(2)
+        .all(|part| part.len() >= 6 && part.bytes().all(|b| b.is_ascii_digit()));
+    match name.split_once('/') {
+        Some((namespace, report)) if is_report => Link::new(name, addresses::report(namespace, report)),
+        Some(_) => test_link(name).unwrap_or_else(|| Link::new(name, String::new())),
+        None => Link::new(name, String::new()),
+    }
+}

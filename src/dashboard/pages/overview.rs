@@ -1,0 +1,448 @@
+//! The overview: what is unproven or failing first, then what is covered, what goes on, and what comes next.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use kube::runtime::reflector::ObjectRef;
+use kymaros_crds::{RunPhase, RunResult};
+
+use super::{Figure, Link, moment, plural, result, score, standing};
+use crate::{
+    dashboard::{
+        addresses,
+        charts::{Day, Days, Percent},
+        moments::Moment,
+        query::Pairs,
+        shell::Shell,
+        standing::Standing,
+    },
+    fleet::{Coverage, Fleet, LiveRun, ReportFilter, Run, TestRow, View},
+};
+
+/// Rows of what needs somebody, of namespaces, and of next runs.
+const ATTENTION: usize = 12;
+const NAMESPACES: usize = 10;
+const NEXT: usize = 6;
+/// Days of the chart.
+const DAYS: u32 = 30;
+/// Ages of proofs that are one click away.
+const AGES: [u32; 4] = [1, 7, 30, 90];
+
+/// The page.
+#[derive(Template)]
+#[template(path = "overview.html")]
+pub struct Overview {
+    /// Around it.
+    pub shell: Shell,
+    lead: Vec<LeadPart>,
+    figures: Vec<Figure>,
+    tests: usize,
+    attention: Vec<Attention>,
+    attention_more: usize,
+    within: u32,
+    within_tabs: Vec<Link>,
+    coverage: Option<Covered>,
+    live: Vec<LiveRow>,
+    upcoming: Vec<Next>,
+    days: Days,
+    legend: [Standing; 4],
+    hidden: Vec<String>,
+}
+
+struct LeadPart {
+    text: String,
+    is_strong: bool,
+}
+
+struct Attention {
+    standing: Standing,
+    name: String,
+    namespace: String,
+    href: String,
+    why: String,
+    score: String,
+    proven: Option<Moment>,
+    judged: Option<Moment>,
+    report: Option<String>,
+}
+
+struct Covered {
+    label: String,
+    share: Percent,
+    all: usize,
+    rows: Vec<CoveredRow>,
+    more: usize,
+}
+
+struct CoveredRow {
+    namespace: String,
+    proven: Option<Moment>,
+    taken: Option<Moment>,
+    tests: Vec<Link>,
+}
+
+struct LiveRow {
+    standing: Standing,
+    href: String,
+    test: String,
+    namespace: String,
+    note: String,
+}
+
+struct Next {
+    at: Moment,
+    href: String,
+    test: String,
+    namespace: String,
+}
+
+impl Covered {
+    /// Namespaces without a recent proof.
+    fn open(&self) -> usize {
+        self.rows.len() + self.more
+    }
+}
+
+impl Overview {
+    /// The page as somebody sees it, who may or may not see what Velero backs up.
+    #[must_use]
+    pub fn new(fleet: &Fleet, view: &View, query: &Pairs, covers: bool, shell: Shell) -> Self {
+        let within = query.number("within", 1..=365).unwrap_or(7);
+        let rows = fleet.rows(view);
+        let recent = fleet.reports(
+            &ReportFilter {
+                days: Some(DAYS),
+                ..ReportFilter::default()
+            },
+            view,
+        );
+        let mut needing: Vec<&TestRow> = rows
+            .iter()
+            .filter(|row| {
+                !matches!(
+                    standing(row),
+                    Standing::Pass | Standing::Running | Standing::Suspended
+                )
+            })
+            .collect();
+        needing.sort_by_key(|row| (standing(row), row.last_score));
+        let attention_more = needing.len().saturating_sub(ATTENTION);
+        needing.truncate(ATTENTION);
+        let attention = needing
+            .into_iter()
+            .map(|row| attention(fleet, row, view.now))
+            .collect();
+        let covered = covers.then(|| covered(&fleet.coverage(view), within, view.now));
+        let upcoming = fleet.upcoming(view);
+        Self {
+            lead: lead(&rows, covered.as_ref(), within),
+            figures: figures(&rows, covered.as_ref(), &recent.what, view.now),
+            tests: rows.len(),
+            attention,
+            attention_more,
+            within,
+            within_tabs: within_tabs(within),
+            coverage: covered,
+            live: fleet.live(view).into_iter().take(ATTENTION).map(live).collect(),
+            upcoming: upcoming
+                .into_iter()
+                .take(NEXT)
+                .filter_map(|row| next(&row, view.now))
+                .collect(),
+            days: Days::draw(by_day(&recent.what, view.now)),
+            legend: [
+                Standing::Pass,
+                Standing::Partial,
+                Standing::Inconclusive,
+                Standing::Fail,
+            ],
+            hidden: recent.hidden,
+            shell,
+        }
+    }
+}
+
+fn attention(fleet: &Fleet, row: &TestRow, now: Timestamp) -> Attention {
+    let report = (!row.last_report.is_empty()).then_some(row.last_report.as_str());
+    let stored = report.and_then(|name| fleet.reports.get(&ObjectRef::new(name).within(&row.namespace)));
+    let message = stored.and_then(|report| report.status.as_ref()?.message.clone());
+    let standing = standing(row);
+    Attention {
+        standing,
+        why: match (standing, message) {
+            _ if !row.problem.is_empty() => row.problem.clone(),
+            (_, Some(message)) => message,
+            (Standing::Unproven, None) => "It has not run yet.".to_owned(),
+            (_, None) => String::new(),
+        },
+        score: score(row).map(|score| score.to_string()).unwrap_or_default(),
+        proven: moment(&row.proven_at, now),
+        judged: moment(&row.last_run_at, now),
+        report: report.map(|name| addresses::report(&row.namespace, name)),
+        href: addresses::test(&row.namespace, &row.name),
+        name: row.name.clone(),
+        namespace: row.namespace.clone(),
+    }
+}
+
+fn covered(coverage: &Coverage, within: u32, now: Timestamp) -> Covered {
+    let oldest = u64::from(within) * 86_400;
+    let held: Vec<_> = coverage
+        .namespaces
+        .iter()
+        .filter(|row| row.backup.is_some())
+        .collect();
+    let is_recent = |age: Option<u64>| age.is_some_and(|age| age <= oldest);
+    let open: Vec<_> = held
+        .iter()
+        .filter(|row| !is_recent(row.proof_age_seconds))
+        .collect();
+    let (all, proven) = (held.len(), held.len() - open.len());
+    Covered {
+        label: format!(
+            "{proven} of {} with a backup proven in {}",
+            plural(all, "namespace", "namespaces"),
+            days(within)
+        ),
+        share: Percent::of(proven, all),
+        all,
+        more: open.len().saturating_sub(NAMESPACES),
+        rows: open
+            .into_iter()
+            .take(NAMESPACES)
+            .map(|row| CoveredRow {
+                namespace: row.namespace.clone(),
+                proven: row.proven_at.as_deref().and_then(|at| moment(at, now)),
+                taken: row.backup_taken_at.as_deref().and_then(|at| moment(at, now)),
+                tests: row
+                    .tests
+                    .iter()
+                    .take(3)
+                    .filter_map(|test| test_link(test))
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+/// A test that the fleet names as `namespace/name`.
+pub(super) fn test_link(test: &str) -> Option<Link> {
+    let (namespace, name) = test.split_once('/')?;
+    Some(Link::new(test, addresses::test(namespace, name)))
+}
+
+fn days(count: u32) -> String {
+    match count {
+        1 => "the last day".to_owned(),
+        _ => format!("{count} days"),
+    }
+}
+
+fn within_tabs(within: u32) -> Vec<Link> {
+    let tab = |age: u32| Link {
+        name: format!("{age} d"),
+        href: format!("/?within={age}"),
+        is_here: age == within,
+    };
+    AGES.into_iter().map(tab).collect()
+}
+
+/// One sentence that an SRE reads first.
+fn lead(rows: &[TestRow], coverage: Option<&Covered>, within: u32) -> Vec<LeadPart> {
+    let count = |wanted: Standing| rows.iter().filter(|row| standing(row) == wanted).count();
+    let (failing, unproven) = (count(Standing::Fail), count(Standing::Unproven));
+    let (unclear, partial) = (count(Standing::Inconclusive), count(Standing::Partial));
+    let said = |count: usize, one: &str, many: &str| (count > 0).then(|| plural(count, one, many));
+    let strong: Vec<String> = [
+        said(failing, "test fails", "tests fail"),
+        said(
+            unproven,
+            "test has proved nothing yet",
+            "tests have proved nothing yet",
+        ),
+        said(unclear, "is inconclusive", "are inconclusive"),
+        said(partial, "comes back with losses", "come back with losses"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let (open, covered) = coverage.map_or((0, 0), |coverage| (coverage.open(), coverage.all));
+    let (first, is_strong) = match (strong.is_empty(), rows.len()) {
+        (false, _) => (format!("{}.", strong.join(", ")), true),
+        (true, 0) => ("There is no test yet.".to_owned(), true),
+        (true, all) if all == count(Standing::Pass) => {
+            ("Every test passed its latest run.".to_owned(), false)
+        }
+        (true, _) => ("No test fails.".to_owned(), false),
+    };
+    let rest = match (open, covered) {
+        (_, 0) => String::new(),
+        (0, all) => format!(
+            " All {} with a backup are proven in {}.",
+            plural(all, "namespace", "namespaces"),
+            days(within)
+        ),
+        (open, _) => format!(
+            " {} a backup and no proof in {}.",
+            plural(open, "namespace has", "namespaces have"),
+            days(within)
+        ),
+    };
+    vec![
+        LeadPart {
+            text: first,
+            is_strong,
+        },
+        LeadPart {
+            text: rest,
+            is_strong: false,
+        },
+    ]
+}
+
+fn figures(
+    rows: &[TestRow],
+    coverage: Option<&Covered>,
+    recent: &[std::sync::Arc<Run>],
+    now: Timestamp,
+) -> Vec<Figure> {
+    let passing = rows
+        .iter()
+        .filter(|row| result(&row.last_result) == Some(RunResult::Pass))
+        .count();
+    let scores: Vec<i32> = rows.iter().filter_map(score).collect();
+    let total: i64 = scores.iter().copied().map(i64::from).sum();
+    let mean = i64::try_from(scores.len())
+        .ok()
+        .filter(|n| *n > 0)
+        .map(|n| total / n);
+    let yesterday = now.saturating_sub(24.hours()).unwrap_or(Timestamp::MIN);
+    let last: Vec<_> = recent
+        .iter()
+        .take_while(|run| run.created >= yesterday)
+        .filter_map(|run| run.result())
+        .collect();
+    let failed = last.iter().filter(|result| **result == RunResult::Fail).count();
+    let slow = rows.iter().filter(|row| is_slow(row)).count();
+    let agreed = rows
+        .iter()
+        .filter(|row| !row.rto_target.is_empty() && !row.last_rto.is_empty())
+        .count();
+    let proven = coverage.map(|coverage| {
+        Figure::new(
+            "Namespaces proven",
+            coverage.all - coverage.open(),
+            format!("of {}", coverage.all),
+            "with a backup and a recent proof",
+        )
+    });
+    let others = [
+        Figure::new(
+            "Tests that pass",
+            passing,
+            format!("of {}", rows.len()),
+            mean.map_or_else(String::new, |mean| format!("mean score {mean}")),
+        ),
+        Figure::new(
+            "Runs in 24 hours",
+            last.len(),
+            "",
+            match failed {
+                0 => "none failed".to_owned(),
+                failed => format!("{failed} failed"),
+            },
+        ),
+        Figure::new(
+            "Recovery time kept",
+            agreed - slow,
+            format!("of {agreed}"),
+            match agreed {
+                0 => "no test has an agreed one",
+                _ => "tests with an agreed one",
+            },
+        ),
+    ];
+    proven.into_iter().chain(others).collect()
+}
+
+fn is_slow(row: &TestRow) -> bool {
+    use kymaros_crds::domain::duration::parse;
+    matches!((parse(&row.last_rto), parse(&row.rto_target)), (Ok(took), Ok(agreed)) if took > agreed)
+}
+
+fn live(run: LiveRun) -> LiveRow {
+    LiveRow {
+        standing: match run.phase {
+            RunPhase::Queued => Standing::Queued,
+            _ => Standing::Running,
+        },
+        href: addresses::report(&run.namespace, &run.report),
+        note: progress(&run),
+        test: run.test,
+        namespace: run.namespace,
+    }
+}
+
+/// Where a run stands, with the figures there are.
+fn progress(run: &LiveRun) -> String {
+    let objects = run
+        .restores
+        .iter()
+        .filter_map(|restore| Some((restore.items_restored?, restore.total_items?)));
+    let (done, all) = objects.fold((0, 0), |(a, b), (done, all)| (a + done, b + all));
+    match run.phase {
+        RunPhase::Queued => match &run.queue {
+            Some(queue) => format!("place {}: {}", queue.position, queue.reason),
+            None => "waits for its turn".to_owned(),
+        },
+        RunPhase::Restoring if all > 0 => format!("restores, {done} of {all} objects"),
+        RunPhase::Checking => format!("checks, {} passed so far", run.checks_passed),
+        phase => phase_word(phase).to_owned(),
+    }
+}
+
+/// A phase as people read it.
+pub(super) fn phase_word(phase: RunPhase) -> &'static str {
+    match phase {
+        RunPhase::Queued => "queued",
+        RunPhase::Preparing => "preparing",
+        RunPhase::Restoring => "restoring",
+        RunPhase::Starting => "starting",
+        RunPhase::Checking => "checking",
+        RunPhase::Judging => "judging",
+        RunPhase::CleaningUp => "cleaning up",
+        RunPhase::Completed => "completed",
+    }
+}
+
+fn next(row: &crate::fleet::Upcoming, now: Timestamp) -> Option<Next> {
+    Some(Next {
+        at: moment(&row.next_run_at, now)?,
+        href: addresses::test(&row.namespace, &row.name),
+        test: row.name.clone(),
+        namespace: row.namespace.clone(),
+    })
+}
+
+/// The last days up to today, each with what ended; days without a run are there too.
+fn by_day(runs: &[std::sync::Arc<Run>], now: Timestamp) -> Vec<Day> {
+    let date = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+    let mut found: HashMap<Date, Day> = HashMap::new();
+    for run in runs {
+        let Some(result) = run.result() else { continue };
+        let date = date(run.created);
+        let day = found.entry(date).or_insert_with(|| Day::empty(date));
+        match result {
+            RunResult::Pass => day.pass += 1,
+            RunResult::Partial => day.partial += 1,
+            RunResult::Inconclusive => day.inconclusive += 1,
+            RunResult::Fail => day.fail += 1,
+        }
+    }
+    let today = date(now);
+    let first = today.saturating_sub(i64::from(DAYS - 1).days());
+    let all = first.series(1.day()).take_while(|date| *date <= today);
+    all.map(|date| found.remove(&date).unwrap_or_else(|| Day::empty(date)))
+        .collect()
+}

@@ -1,0 +1,136 @@
+//! Velero's Schedules, and the tests that prove what they make.
+
+use askama::Template;
+
+use super::{Choice, Heading, Link, heading, moment, overview::test_link};
+use crate::{
+    dashboard::{
+        moments::Moment,
+        query::Pairs,
+        shell::Shell,
+        table::{Column, Direction, Pager, TableState},
+    },
+    fleet::{Fleet, ScheduleRow, View},
+};
+
+/// Tests that are named beside a Schedule.
+const MOST: usize = 4;
+
+/// What Schedules are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Their name.
+    Name,
+    /// Their cron expression.
+    Cron,
+    /// When they last made a backup.
+    Last,
+}
+
+impl Column for By {
+    const ALL: &'static [Self] = &[Self::Name, Self::Cron, Self::Last];
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Cron => "cron",
+            Self::Last => "last",
+        }
+    }
+
+    fn starts_descending(self) -> bool {
+        self == Self::Last
+    }
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "schedules.html")]
+pub struct SchedulesPage {
+    /// Around it.
+    pub shell: Shell,
+    state: TableState<By>,
+    proofs: [Choice; 2],
+    columns: Vec<Heading>,
+    rows: Vec<Row>,
+    pager: Pager,
+    velero: String,
+}
+
+struct Row {
+    name: String,
+    cron: String,
+    paused: bool,
+    phase: String,
+    last: Option<Moment>,
+    namespaces: String,
+    tests: Vec<Link>,
+    more: usize,
+}
+
+impl SchedulesPage {
+    /// The page as somebody sees it.
+    #[must_use]
+    pub fn new(fleet: &Fleet, view: &View, query: &Pairs, shell: Shell) -> Self {
+        let state: TableState<By> = TableState::parse("/schedules".to_owned(), query, &["proof"]);
+        let proof = |value: &str, name: &str| Choice {
+            value: value.to_owned(),
+            name: name.to_owned(),
+            is_set: state.filter("proof") == value,
+        };
+        let (shown, pager) = state.page_of(arranged(fleet.schedules(), &state));
+        Self {
+            proofs: [proof("none", "no test"), proof("some", "with a test")],
+            columns: vec![
+                heading(&state, By::Name, "Schedule", ""),
+                heading(&state, By::Cron, "Cron", ""),
+                heading(&state, By::Last, "Last backup", ""),
+            ],
+            rows: shown
+                .into_iter()
+                .map(|row| Row {
+                    more: row.tests.len().saturating_sub(MOST),
+                    last: moment(&row.last_backup, view.now),
+                    namespaces: row.namespaces.join(", "),
+                    tests: row
+                        .tests
+                        .iter()
+                        .take(MOST)
+                        .filter_map(|test| test_link(test))
+                        .collect(),
+                    name: row.name,
+                    cron: row.cron,
+                    paused: row.paused,
+                    phase: if row.phase == "Enabled" {
+                        String::new()
+                    } else {
+                        row.phase
+                    },
+                })
+                .collect(),
+            pager,
+            velero: fleet.velero_namespace.clone(),
+            state,
+            shell,
+        }
+    }
+}
+
+fn arranged(mut rows: Vec<ScheduleRow>, state: &TableState<By>) -> Vec<ScheduleRow> {
+    let proof = state.filter("proof");
+    rows.retain(|row| {
+        let is_proven = !row.tests.is_empty();
+        (proof.is_empty() || (proof == "some") == is_proven)
+            && (state.finds(&row.name) || row.namespaces.iter().any(|namespace| state.finds(namespace)))
+    });
+    let (by, direction) = state.sort.unwrap_or((By::Name, Direction::Ascending));
+    match by {
+        By::Name => rows.sort_by(|a, b| a.name.cmp(&b.name)),
+        By::Cron => rows.sort_by(|a, b| (&a.cron, &a.name).cmp(&(&b.cron, &b.name))),
+        By::Last => rows.sort_by(|a, b| (&a.last_backup, &a.name).cmp(&(&b.last_backup, &b.name))),
+    }
+    if direction == Direction::Descending {
+        rows.reverse();
+    }
+    rows
+}

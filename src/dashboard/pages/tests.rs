@@ -1,0 +1,231 @@
+//! All tests: searched, filtered, sorted, in pages.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use askama::Template;
+use jiff::Timestamp;
+use kube::runtime::reflector::ObjectRef;
+use kymaros_crds::{RunPhase, ValidationLevels, domain::duration};
+
+use super::{Choice, Heading, heading, moment, or_dash, score, spanned, standing};
+use crate::{
+    dashboard::{
+        addresses,
+        charts::{LEVELS, in_order},
+        moments::Moment,
+        query::Pairs,
+        shell::Shell,
+        standing::Standing,
+        table::{Column, Direction, Pager, TableState},
+    },
+    fleet::{Fleet, TestRow, View},
+    run::observe,
+};
+
+/// Filters of this page.
+const FILTERS: [&str; 2] = ["status", "namespace"];
+const STANDINGS: [Standing; 7] = [
+    Standing::Fail,
+    Standing::Unproven,
+    Standing::Inconclusive,
+    Standing::Partial,
+    Standing::Running,
+    Standing::Suspended,
+    Standing::Pass,
+];
+
+/// What tests are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// How they stand, the worst first.
+    Standing,
+    /// Their name.
+    Name,
+    /// The score of the latest verdict.
+    Score,
+    /// The recovery time of the latest verdict.
+    Recovery,
+    /// When a run last passed.
+    Proof,
+    /// When they run next.
+    Next,
+}
+
+impl Column for By {
+    const ALL: &'static [Self] = &[
+        Self::Standing,
+        Self::Name,
+        Self::Score,
+        Self::Recovery,
+        Self::Proof,
+        Self::Next,
+    ];
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::Standing => "status",
+            Self::Name => "name",
+            Self::Score => "score",
+            Self::Recovery => "rto",
+            Self::Proof => "proof",
+            Self::Next => "next",
+        }
+    }
+
+    fn starts_descending(self) -> bool {
+        self == Self::Recovery
+    }
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "tests.html")]
+pub struct TestsPage {
+    /// Around it.
+    pub shell: Shell,
+    state: TableState<By>,
+    statuses: Vec<Choice>,
+    namespaces: Vec<Choice>,
+    columns: Vec<Heading>,
+    rows: Vec<Row>,
+    pager: Pager,
+}
+
+struct Row {
+    standing: Standing,
+    name: String,
+    namespace: String,
+    href: String,
+    score: String,
+    rto: String,
+    proven: Option<Moment>,
+    next: Option<Moment>,
+    no_next: &'static str,
+    running: Option<String>,
+    levels: Vec<LevelMark>,
+}
+
+struct LevelMark {
+    name: &'static str,
+    standing: Standing,
+}
+
+impl TestsPage {
+    /// The page as somebody sees it.
+    #[must_use]
+    pub fn new(fleet: &Fleet, view: &View, query: &Pairs, shell: Shell) -> Self {
+        let state = TableState::parse("/tests".to_owned(), query, &FILTERS);
+        let all = fleet.rows(view);
+        let namespaces: BTreeSet<String> = all.iter().map(|row| row.namespace.clone()).collect();
+        let (shown, pager) = state.page_of(arranged(all, &state));
+        Self {
+            statuses: STANDINGS
+                .into_iter()
+                .map(|standing| choice(&state, "status", standing.key(), standing.word()))
+                .collect(),
+            namespaces: namespaces
+                .iter()
+                .map(|name| choice(&state, "namespace", name, name))
+                .collect(),
+            columns: vec![
+                heading(&state, By::Standing, "Status", ""),
+                heading(&state, By::Name, "Test", ""),
+                heading(&state, By::Score, "Score", "num"),
+                heading(&state, By::Recovery, "Recovery", "num wide"),
+                heading(&state, By::Proof, "Last proof", "wide"),
+                heading(&state, By::Next, "Next run", "wide"),
+            ],
+            rows: shown
+                .into_iter()
+                .map(|row| of_row(fleet, row, view.now))
+                .collect(),
+            pager,
+            state,
+            shell,
+        }
+    }
+}
+
+fn choice(state: &TableState<By>, key: &str, value: &str, name: &str) -> Choice {
+    Choice {
+        value: value.to_owned(),
+        name: name.to_owned(),
+        is_set: state.filter(key) == value,
+    }
+}
+
+/// The tests that are asked for, in the order that is asked for; else the worst first.
+fn arranged(mut rows: Vec<TestRow>, state: &TableState<By>) -> Vec<TestRow> {
+    let (status, namespace) = (state.filter("status"), state.filter("namespace"));
+    rows.retain(|row| {
+        (status.is_empty() || standing(row).key() == status)
+            && (namespace.is_empty() || row.namespace == namespace)
+            && (state.finds(&row.name)
+                || state.finds(&row.namespace)
+                || row.source_namespaces.iter().any(|source| state.finds(source)))
+    });
+    let (by, direction) = state.sort.unwrap_or((By::Standing, Direction::Ascending));
+    match by {
+        By::Standing => rows.sort_by_cached_key(|row| (standing(row), row.last_score)),
+        By::Name => rows.sort_by(|a, b| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace))),
+        By::Score => rows.sort_by_key(|row| score(row).unwrap_or(-1)),
+        By::Recovery => rows.sort_by_cached_key(recovery),
+        By::Proof => rows.sort_by(|a, b| a.proven_at.cmp(&b.proven_at)),
+        // Tests without a next run come last.
+        By::Next => rows.sort_by_cached_key(|row| (row.next_run_at.is_empty(), row.next_run_at.clone())),
+    }
+    if direction == Direction::Descending {
+        rows.reverse();
+    }
+    rows
+}
+
+fn recovery(row: &TestRow) -> Duration {
+    duration::parse(&row.last_rto).unwrap_or_default()
+}
+
+fn of_row(fleet: &Fleet, row: TestRow, now: Timestamp) -> Row {
+    let report = ObjectRef::new(&row.last_report).within(&row.namespace);
+    let report = fleet.reports.get(&report);
+    let levels = report.and_then(|report| report.status.as_ref()?.validation_levels.clone());
+    Row {
+        standing: shown_standing(fleet, &row),
+        href: addresses::test(&row.namespace, &row.name),
+        score: or_dash(score(&row)),
+        rto: or_dash(spanned(&row.last_rto)),
+        proven: moment(&row.proven_at, now),
+        next: moment(&row.next_run_at, now),
+        no_next: if row.suspended {
+            "suspended"
+        } else {
+            "none planned"
+        },
+        running: (!row.running.is_empty()).then(|| addresses::report(&row.namespace, &row.running)),
+        levels: levels.as_ref().map(marks).unwrap_or_default(),
+        name: row.name,
+        namespace: row.namespace,
+    }
+}
+
+/// A first run that still waits for its turn does not run.
+fn shown_standing(fleet: &Fleet, row: &TestRow) -> Standing {
+    let is_queued = || {
+        let report = ObjectRef::new(&row.running).within(&row.namespace);
+        let report = fleet.reports.get(&report);
+        report.is_some_and(|report| observe::phase(&report) == RunPhase::Queued)
+    };
+    match standing(row) {
+        Standing::Running if is_queued() => Standing::Queued,
+        standing => standing,
+    }
+}
+
+fn marks(levels: &ValidationLevels) -> Vec<LevelMark> {
+    let named = LEVELS.into_iter().zip(in_order(levels));
+    named
+        .map(|(name, level)| LevelMark {
+            name,
+            standing: level.status.into(),
+        })
+        .collect()
+}

@@ -1,0 +1,166 @@
+//! One request: who it is from, what they see, and the page that answers it.
+
+use askama::Template;
+use axum::{
+    http::{
+        HeaderMap, HeaderValue, StatusCode, Uri,
+        header::{CONTENT_TYPE, LOCATION, SET_COOKIE},
+        uri::PathAndQuery,
+    },
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    addresses,
+    cookies::{Cookie, Reached},
+    csrf::Seed,
+    pages::{ErrorPage, Wrong},
+    shell::{Banner, Place, Shell},
+};
+use crate::{
+    api::{Api, Auth, Caller},
+    fleet::{LicenseView, Scope, View},
+};
+
+/// Somebody who came in, or a stranger whose page is made all the same.
+pub struct Visit {
+    /// Of the request.
+    pub headers: HeaderMap,
+    /// What they signed in with.
+    pub token: Option<String>,
+    /// With whose rights changes are made.
+    pub caller: Caller,
+    /// How they see the fleet.
+    pub view: View,
+    license: LicenseView,
+    seed: Seed,
+    /// The seed is new to the browser.
+    is_new: bool,
+    /// There is something to sign in to.
+    has_accounts: bool,
+}
+
+impl Visit {
+    /// A request of somebody.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn new(api: &Api, headers: HeaderMap, token: Option<String>) -> Result<Self, StatusCode> {
+        let known = Cookie::Seed.read(&headers).and_then(|text| Seed::parse(&text));
+        let is_new = known.is_none();
+        let seed = match known {
+            Some(seed) => seed,
+            None => Seed::random().map_err(|error| {
+                tracing::error!(%error, "there are no random numbers");
+                StatusCode::INTERNAL_SERVER_ERROR
+            })?,
+        };
+        let view = api.fleet.view(Scope::All);
+        Ok(Self {
+            license: api.fleet.license(&view),
+            caller: Caller {
+                client: api.client.clone(),
+                is_account: false,
+            },
+            has_accounts: !matches!(api.auth, Auth::None),
+            headers,
+            token,
+            view,
+            seed,
+            is_new,
+        })
+    }
+
+    /// Whether a form carries the proof that it is of a page of this browser.
+    #[must_use]
+    pub fn proves(&self, given: &str) -> bool {
+        !self.is_new && self.seed.proves(self.token.as_deref(), given)
+    }
+
+    /// What is around a page.
+    #[must_use]
+    pub fn shell(&self, place: Place, uri: &Uri) -> Shell {
+        let is_signed_in = self.token.is_some();
+        let here = uri.path_and_query().map(PathAndQuery::as_str);
+        Shell {
+            place,
+            has_nav: true,
+            sign_in: (self.has_accounts && !is_signed_in).then(|| addresses::sign_in(addresses::own(here))),
+            is_signed_in,
+            tier: self.view.tier.to_string(),
+            banner: self.license.warning.as_deref().map(|text| Banner {
+                is_last: self.license.is_expired || text.contains("less than a day"),
+                text: sentence(text),
+            }),
+            proof: self.seed.proof(self.token.as_deref()),
+        }
+    }
+
+    /// What is around a page for somebody who has not come in.
+    #[must_use]
+    pub fn bare(&self) -> Shell {
+        Shell {
+            place: Place::Elsewhere,
+            has_nav: false,
+            sign_in: None,
+            is_signed_in: false,
+            tier: String::new(),
+            banner: None,
+            proof: self.seed.proof(None),
+        }
+    }
+
+    /// A page.
+    pub fn answer(&self, page: &impl Template) -> Response {
+        self.answer_with(StatusCode::OK, page)
+    }
+
+    /// A page that is no success.
+    pub fn answer_with(&self, status: StatusCode, page: &impl Template) -> Response {
+        let html = match page.render() {
+            Ok(html) => html,
+            Err(error) => {
+                tracing::error!(%error, "a page cannot be rendered");
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+        };
+        let mut answer = (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
+        if self.is_new
+            && let Some(line) = Cookie::Seed.set(self.seed.as_str(), Reached::of(&self.headers))
+        {
+            answer.headers_mut().append(SET_COOKIE, line);
+        }
+        answer
+    }
+
+    /// What went wrong, for somebody who came in.
+    pub fn error(&self, wrong: Wrong, uri: &Uri) -> Response {
+        self.answer_with(
+            wrong.status,
+            &ErrorPage::new(wrong, self.shell(Place::Elsewhere, uri)),
+        )
+    }
+
+    /// The same for somebody who did not.
+    pub fn bare_error(&self, wrong: Wrong) -> Response {
+        self.answer_with(wrong.status, &ErrorPage::new(wrong, self.bare()))
+    }
+}
+
+/// Leads elsewhere, to be loaded as a page.
+pub fn see(address: &str) -> Response {
+    let Ok(there) = HeaderValue::from_str(address) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    (StatusCode::SEE_OTHER, [(LOCATION, there)]).into_response()
+}
+
+/// A line of the fleet as a sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default();
+    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
+}

@@ -1,0 +1,456 @@
+//! Each page, for each tier, at each door, and with hostile names.
+
+use std::num::NonZeroU32;
+
+use axum::http::StatusCode;
+use kymaros::{
+    api::{Auth, Limits},
+    dashboard::POLICY,
+};
+use kymaros_crds::domain::Tier;
+
+use crate::{
+    serve::{NOBODY, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open, within},
+    world::{OPS, TEAM, World},
+};
+
+/// Every page of a world.
+pub fn all(world: &World) -> Vec<(&'static str, String)> {
+    let report = |test: &str, namespace: &str| {
+        format!(
+            "/reports/{namespace}/{}",
+            world.latest(test).metadata.name.unwrap()
+        )
+    };
+    vec![
+        ("overview", "/".to_owned()),
+        ("tests", "/tests".to_owned()),
+        ("test", format!("/tests/{TEAM}/payments-db")),
+        ("report", report("payments-db", TEAM)),
+        ("report-live", report("vault", OPS)),
+        ("trigger", format!("/tests/{OPS}/wordpress/trigger")),
+        ("compliance", "/compliance?framework=dora&period=90".to_owned()),
+        ("schedules", "/schedules".to_owned()),
+        ("settings", "/settings".to_owned()),
+        ("not-found", "/nowhere".to_owned()),
+    ]
+}
+
+#[tokio::test]
+async fn each_page_is_there_in_each_tier_and_loads_nothing_from_elsewhere() {
+    for tier in [Tier::Community, Tier::Team, Tier::Enterprise] {
+        let world = World::new(tier);
+        let app = open(&world);
+        for (name, path) in all(&world) {
+            let page = get(&app, &path, &[]).await;
+            let wanted = if name == "not-found" { 404 } else { 200 };
+            assert_eq!(page.status.as_u16(), wanted, "{tier} {name}");
+            assert_eq!(page.header("content-security-policy"), POLICY);
+            assert_eq!(page.header("cache-control"), "no-store");
+            assert_eq!(page.header("x-content-type-options"), "nosniff");
+            for inline in [
+                "style=",
+                "onclick",
+                "javascript:",
+                "<style",
+                "//fonts",
+                "http://",
+                "https://",
+            ] {
+                assert!(!page.text.contains(inline), "{inline} in {name}");
+            }
+            assert_eq!(page.text.matches("<h1>").count(), 1, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_needs_somebody_comes_first() {
+    let world = World::new(Tier::Team);
+    let page = get(&open(&world), "/", &[]).await.text;
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is not there"));
+    let order = ["payments-db", "analytics", "harbor", "ledger"].map(|name| place(&format!("/{name}\">")));
+    assert!(order.is_sorted(), "{order:?}");
+    for said in [
+        "1 test fails, 1 test has proved nothing yet, 1 is inconclusive, 3 come back with losses.",
+        "the backup holds no data of volume claim data-payments-db-0",
+        "this date never comes",
+        "legacy-crm",
+        "no test restores it",
+        "restores, 41 of 68 objects",
+        "place 1: Velero restores vault",
+    ] {
+        place(said);
+    }
+}
+
+#[tokio::test]
+async fn a_tier_hides_in_one_line_what_it_hides_and_nothing_that_keeps_data_safe() {
+    let lines = [
+        ("report", "The timeline of a run is part of the Team tier."),
+        ("report", "Points by level are part of the Team tier."),
+        ("test", "Recovery times over many runs are part of the Team tier."),
+        (
+            "compliance",
+            "Figures by framework (SOC 2, ISO 27001, DORA) are part of the Team tier.",
+        ),
+        ("test", "The Community tier shows 7 days of history"),
+        ("overview", "The Community tier shows 7 days of history"),
+    ];
+    for tier in [Tier::Community, Tier::Team, Tier::Enterprise] {
+        let world = World::new(tier);
+        let app = open(&world);
+        for (name, path) in all(&world) {
+            let page = get(&app, &path, &[]).await.text;
+            for (_, line) in lines.iter().filter(|(of, _)| *of == name) {
+                assert_eq!(
+                    page.contains(line),
+                    tier == Tier::Community,
+                    "{tier} {name}: {line}"
+                );
+            }
+            if name == "report" {
+                for always in [
+                    "the backup holds no data",
+                    "cause: backup",
+                    "GET /login answered 500",
+                    "Nothing of this run is left",
+                ] {
+                    assert!(page.contains(always), "{tier}: {always}");
+                }
+                assert_eq!(page.contains("12 of 25"), tier > Tier::Community, "{tier}");
+                assert_eq!(page.contains("image and start"), tier > Tier::Community, "{tier}");
+            }
+            if name == "compliance" {
+                assert_eq!(page.contains("Article 12(2)"), tier > Tier::Community, "{tier}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn frameworks_show_what_each_of_them_asks() {
+    let world = World::new(Tier::Enterprise);
+    let app = open(&world);
+    let mut seen = Vec::new();
+    for (framework, asks) in [("soc2", "A1."), ("iso27001", "A.8.13"), ("dora", "Article 11(6)")] {
+        let page = get(&app, &format!("/compliance?framework={framework}"), &[])
+            .await
+            .text;
+        assert!(page.contains(asks), "{framework}");
+        let (_, table) = page.split_once("What it asks").unwrap();
+        assert!(!seen.contains(&table.to_owned()), "{framework}");
+        seen.push(table.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn a_license_that_ends_is_said_on_every_page_from_30_days_before() {
+    let world = World::new(Tier::Team);
+    let app = open(&world);
+    for (days, said) in [
+        (40, None),
+        (30, Some("in less than 30 days")),
+        (7, Some("in less than 7 days")),
+        (1, Some("in less than a day")),
+    ] {
+        world.license(Tier::Team, days);
+        for path in ["/", "/tests", "/settings"] {
+            let page = get(&app, path, &[]).await.text;
+            assert_eq!(page.contains("license ends on"), said.is_some(), "{days} {path}");
+            assert!(said.is_none_or(|said| page.contains(said)), "{days} {path}");
+            assert_eq!(page.contains("banner-last"), days == 1, "{days} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tables_are_searched_filtered_and_sorted_by_their_address() {
+    let world = World::new(Tier::Team);
+    let app = open(&world);
+    let names = |page: &str| {
+        let rows = page.split("<th scope=\"row\"").skip(1);
+        rows.map(|row| {
+            row.split_once("\">")
+                .unwrap()
+                .1
+                .split_once("\">")
+                .unwrap()
+                .1
+                .split_once('<')
+                .unwrap()
+                .0
+                .to_owned()
+        })
+        .collect::<Vec<_>>()
+    };
+    let asked = async |query: &str| names(&get(&app, &format!("/tests{query}"), &[]).await.text);
+    assert_eq!(asked("?status=fail").await, ["payments-db"]);
+    assert_eq!(asked("?q=PAYMENTS").await.len(), 3);
+    assert_eq!(
+        asked("?namespace=team-payments&sort=-name").await,
+        ["payments-db", "ledger", "checkout"]
+    );
+    assert_eq!(asked("?sort=name").await[0], "analytics");
+    assert!(asked("?q=no-such-test").await.is_empty());
+    let page = get(&app, "/tests?sort=-score&status=pass", &[]).await.text;
+    assert!(
+        page.contains(r#"aria-sort="descending"><a href="/tests?status=pass&#38;sort=score""#),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn texts_of_others_are_shown_and_never_obeyed() {
+    let long = "x".repeat(253);
+    for text in [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' onmouseover='alert(1)",
+        "</title></style><svg/onload=alert(1)>",
+        "{{ 7*7 }}{% raw %}",
+        "safe\u{202e}gnp.exe\u{200b}",
+        long.as_str(),
+    ] {
+        for tier in [Tier::Community, Tier::Enterprise] {
+            let world = World::hostile(tier, text);
+            let app = open(&world);
+            let part: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            let part = part.replace('+', "%20");
+            for path in [
+                "/".to_owned(),
+                "/tests".to_owned(),
+                format!("/tests?q={part}"),
+                format!("/tests/{part}/{part}"),
+                format!("/tests/{part}/{part}/trigger"),
+                format!("/reports/{part}/{part}"),
+                "/compliance?framework=dora".to_owned(),
+                "/schedules".to_owned(),
+                "/settings".to_owned(),
+                format!("/nowhere/{part}"),
+            ] {
+                let page = get(&app, &path, &[]).await;
+                assert!(
+                    page.status.is_success() || path.starts_with("/nowhere"),
+                    "{path}: {}",
+                    page.status
+                );
+                for obeyed in [
+                    "<script>alert",
+                    "<img",
+                    "onerror=alert(1)>",
+                    "' onmouseover='",
+                    "<svg/onload",
+                    "\u{202e}",
+                    "\u{200b}",
+                ] {
+                    assert!(!page.text.contains(obeyed), "{obeyed:?} in {path}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_led_to_sign_in_and_back() {
+    let world = World::new(Tier::Team);
+    let app = app(&world, by_rights(&api_server(true).0), api_server(true).0);
+    for (_, path) in all(&world).into_iter().filter(|(name, _)| *name != "not-found") {
+        for headers in [vec![], vec![("cookie", "kymaros-token=stolen-or-old")]] {
+            let page = get(&app, &path, &headers).await;
+            assert_eq!(page.status, StatusCode::SEE_OTHER, "{path}");
+            let there = page.header("location");
+            assert!(there.starts_with("/sign-in?next=%2F"), "{there}");
+            assert!(page.text.is_empty());
+        }
+    }
+    assert_eq!(
+        get(&app, "/", &[("x-kymaros-live", "1")]).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(get(&app, "/live", &[]).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn with_one_token_for_all_everybody_reads_and_changes_ask_for_it() {
+    let world = World::new(Tier::Team);
+    let app = app(&world, by_token("secret"), api_server(true).0);
+    for (name, path) in all(&world).into_iter().filter(|(name, _)| *name != "not-found") {
+        let page = get(&app, &path, &[]).await;
+        let wanted = if name == "trigger" {
+            StatusCode::SEE_OTHER
+        } else {
+            StatusCode::OK
+        };
+        assert_eq!(page.status, wanted, "{path}");
+        assert_eq!(page.text.contains("Sign in</a>"), name != "trigger", "{path}");
+        let page = get(&app, &path, &[("cookie", "kymaros-token=secret")]).await;
+        assert!(
+            page.status.is_success() && page.text.contains("Sign out"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_look_is_told_what_is_missing() {
+    let world = World::new(Tier::Team);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    let cookie = format!("kymaros-token={NOBODY}");
+    for (_, path) in all(&world).into_iter().filter(|(name, _)| *name != "not-found") {
+        let page = get(&app, &path, &[("cookie", &cookie)]).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(page.text.contains("kubectl auth can-i"), "{path}");
+        assert!(
+            !page.text.contains("payments-db") || path.contains("payments-db"),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        get(&app, "/live", &[("cookie", &cookie)]).await.status,
+        StatusCode::FORBIDDEN
+    );
+    for (token, not) in [(TOKEN, ""), (READER, "trigger")] {
+        let cookie = format!("kymaros-token={token}");
+        for (name, path) in all(&world).into_iter().filter(|(name, _)| *name != "not-found") {
+            let status = get(&app, &path, &[("cookie", &cookie)]).await.status;
+            assert_eq!(status.is_success(), name != not, "{token} {path}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_velero_holds_is_shown_to_those_who_may_see_it_there() {
+    let world = World::new(Tier::Team);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    for (token, sees) in [(READER, true), (VIEWER, false)] {
+        let cookie = format!("kymaros-token={token}");
+        let page = async |path: &str| get(&app, path, &[("cookie", &cookie)]).await;
+        let overview = page("/").await.text;
+        assert!(overview.contains("/tests/team-payments/payments-db"), "{token}");
+        assert_eq!(overview.contains("legacy-crm"), sees, "{token}");
+        assert_eq!(
+            overview.contains("Not shown: your account may not list"),
+            !sees,
+            "{token}"
+        );
+        assert_eq!(page("/settings").await.text.contains("v1.17.1"), sees, "{token}");
+        assert_eq!(page("/schedules").await.status.is_success(), sees, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn pages_stand_beside_the_api_and_have_its_limits() {
+    let world = World::new(Tier::Team);
+    let app = within(
+        &world,
+        Auth::None,
+        api_server(true).0,
+        Limits::new(NonZeroU32::MIN),
+    );
+    let health = get(&app, "/api/v1/health", &[]).await;
+    assert!(health.status.is_success() && health.header("content-type").contains("json"));
+    assert!(
+        get(&app, "/api/none", &[])
+            .await
+            .header("content-type")
+            .contains("json")
+    );
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(get(&app, "/", &[]).await.status);
+    }
+    assert_eq!(answers[0], StatusCode::OK);
+    assert_eq!(answers[39], StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn without_an_api_server_the_page_says_so() {
+    let world = World::new(Tier::Team);
+    let (client, _) = api_server(false);
+    let app = app(&world, by_rights(&client), client);
+    let page = get(&app, "/", &[("cookie", "kymaros-token=any")]).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.text.contains("The API server does not answer"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_with_what_to_do() {
+    let world = World::new(Tier::Community);
+    let app = open(&world);
+    for (path, said) in [
+        ("/tests/ops/none", "kubectl get restoretests --namespace ops"),
+        (
+            "/tests/ops/none/trigger",
+            "kubectl get restoretests --namespace ops",
+        ),
+        ("/reports/ops/none", "kubectl get restorereports --namespace ops"),
+        ("/nowhere", "Nothing is at /nowhere."),
+    ] {
+        let page = get(&app, path, &[]).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(page.text.contains(said), "{path}");
+    }
+    let old = world
+        .fleet
+        .reports
+        .state()
+        .into_iter()
+        .min_by_key(|report| report.metadata.creation_timestamp.clone())
+        .unwrap();
+    let path = format!(
+        "/reports/{}/{}",
+        old.metadata.namespace.as_deref().unwrap(),
+        old.metadata.name.as_deref().unwrap()
+    );
+    let page = get(&app, &path, &[]).await;
+    assert!(
+        page.text.contains("The Community tier shows 7 days of history"),
+        "a report that is hidden is not said to be gone"
+    );
+    assert_eq!(
+        get(&app, "/assets/none.css", &[]).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn the_heaviest_page_is_light_however_large_the_fleet() {
+    const MOST: usize = 150_000;
+    let world = World::large(Tier::Enterprise, 120, 60);
+    let app = open(&world);
+    let first = get(&app, "/", &[]).await.text;
+    let assets = first.split(['"']).filter(|part| part.starts_with("/assets/"));
+    let mut assets: Vec<&str> = assets.collect();
+    assets.dedup();
+    let mut around = 0;
+    for asset in assets {
+        let file = get(&app, asset, &[]).await;
+        assert!(file.header("cache-control").contains("immutable"), "{asset}");
+        around += file.text.len();
+    }
+    let report = world.latest("application-0000").metadata.name.unwrap();
+    for path in [
+        "/",
+        "/tests",
+        "/tests/kymaros-system/application-0000",
+        &format!("/reports/kymaros-system/{report}"),
+        "/compliance?framework=iso27001",
+        "/settings",
+    ] {
+        let page = get(&app, path, &[]).await;
+        assert!(page.status.is_success(), "{path}");
+        println!(
+            "{path}: {} bytes, with style, script and icon {}",
+            page.text.len(),
+            page.text.len() + around
+        );
+        assert!(
+            page.text.len() + around < MOST,
+            "{path}: {} bytes",
+            page.text.len() + around
+        );
+    }
+}
