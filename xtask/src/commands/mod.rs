@@ -7,6 +7,7 @@ mod demo;
 mod generate;
 mod image;
 mod own_cluster;
+mod screenshots;
 mod test;
 mod verdicts;
 
@@ -35,6 +36,8 @@ enum Command {
     Generate,
     /// Write the images of operator and tests, and load the operator's into the test cluster.
     Image,
+    /// Take the pictures of the dashboard in docs/screenshots.
+    Screenshots,
     /// Try definitions and chart on API servers of other versions, before a release.
     Compatibility,
     /// The test cluster: a real one-node Kubernetes with a real Velero.
@@ -57,6 +60,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Generate => generate::run(),
         Command::Image => runtime.block_on(image::run()),
+        Command::Screenshots => screenshots::run(),
         Command::Compatibility => runtime.block_on(compatibility::run()),
         Command::Cluster(command) => runtime.block_on(cluster::run(command)),
     }

@@ -1,6 +1,7 @@
 //! The operator of this clone: built, put into an image, loaded and deployed.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -19,9 +20,18 @@ pub fn root() -> PathBuf {
 /// # Errors
 /// When it fails.
 pub fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    cargo_with(args, &[])
+}
+
+/// The same with variables in its environment.
+///
+/// # Errors
+/// When it fails.
+pub fn cargo_with<'a>(args: impl IntoIterator<Item = &'a str>, variables: &[(&str, &OsStr)]) -> Result<()> {
     let args: Vec<&str> = args.into_iter().collect();
     let status = Command::new("cargo")
         .args(&args)
+        .envs(variables.iter().copied())
         .current_dir(root())
         .status()
         .context("starting cargo")?;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: admission against a handler that does nothing; the time the operator adds to a run, by a stopwatch
+//! `cargo xtask bench`: admission and pages against a handler that does nothing; the time the operator adds to a run, by a stopwatch
 //! outside of it; many tests at once; a fleet with its history; and its memory.
 
 mod crowd;
@@ -55,6 +55,8 @@ pub struct Args {
 enum Part {
     /// An answer of admission, against a handler that does nothing
     Admission,
+    /// Pages over many tests and reports, against a handler that does nothing
+    Dashboard,
     /// What the operator adds to a run
     Runs,
     /// Many tests due at the same moment
@@ -69,7 +71,15 @@ pub async fn run(args: Args) -> Result<()> {
     if wanted(Part::Admission) {
         cargo(["bench", "--quiet", "--bench", "admission"])?;
     }
-    if args.only == [Part::Admission] {
+    if wanted(Part::Dashboard) {
+        cargo(["bench", "--quiet", "--bench", "dashboard"])?;
+    }
+    if !args.only.is_empty()
+        && args
+            .only
+            .iter()
+            .all(|part| matches!(part, Part::Admission | Part::Dashboard))
+    {
         return Ok(());
     }
     let terminal = Terminal::new();
