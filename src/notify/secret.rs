@@ -1,10 +1,11 @@
 //! Where the address of a receiver comes from. A Secret is read when a message is sent, and forgotten after it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use thiserror::Error;
+use tokio::time::timeout;
 
 use super::decide::SecretName;
 
@@ -12,6 +13,8 @@ use super::decide::SecretName;
 const ADDRESS: [&str; 2] = ["url", "webhook-url"];
 /// Key of what webhooks are signed with.
 const SIGNING_KEY: &str = "signing-key";
+/// How long reading one may take: a message is claimed for a while only.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why an address cannot be had, and what to do about that.
 #[derive(Debug, Error)]
@@ -49,7 +52,11 @@ impl fmt::Debug for Stored {
 
 pub(super) async fn read(client: &Client, name: &SecretName) -> Result<Stored, SecretError> {
     let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
-    match api.get(&name.name).await {
+    let Ok(answer) = timeout(PATIENCE, api.get(&name.name)).await else {
+        let why = "the API server does not answer".to_owned();
+        return Err(SecretError::Unreachable(name.clone(), why));
+    };
+    match answer {
         Ok(secret) => stored(&secret).ok_or_else(|| SecretError::NoAddress(name.clone())),
         Err(kube::Error::Api(status)) if status.is_not_found() => Err(SecretError::Missing(name.clone())),
         Err(kube::Error::Api(status)) if status.is_forbidden() => Err(SecretError::Forbidden(name.clone())),
@@ -94,6 +101,20 @@ mod tests {
         );
         let signed = serde_json::json!({ "url": "https://a", "signing-key": "k" });
         assert_eq!(of(signed).unwrap().1, Some(b"k".to_vec()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_does_not_answer_holds_up_nobody() {
+        use kube::client::Body;
+        type Answer = Result<http::Response<Body>, std::convert::Infallible>;
+        let silent = tower::service_fn(|_: http::Request<Body>| std::future::pending::<Answer>());
+        let client = Client::new(silent, "default");
+        let name = SecretName {
+            namespace: "ops".to_owned(),
+            name: "hook".to_owned(),
+        };
+        let error = read(&client, &name).await.unwrap_err();
+        assert!(matches!(error, SecretError::Unreachable(..)), "{error}");
     }
 
     #[test]
