@@ -30,6 +30,7 @@ use super::{
 use crate::{
     fleet::{Fleet, Scope, orphans},
     plan::{NoPlan, dry_run},
+    velero::artifacts::ArtifactError,
 };
 
 /// Whoever creates a test and asks for it at once finds it in memory, or does after this long.
@@ -159,7 +160,9 @@ pub(super) fn plan(ask: Ask) -> Answering {
         let asked_by = format!("kymaros-plan-{:x}", ask.view.now.as_nanosecond());
         match dry_run(&ask.caller.client, &fleet.velero_namespace, &test, &asked_by).await {
             Ok(plans) => Ok(json(&plans)),
-            Err(NoPlan::Cluster(error)) => Err(error.into()),
+            Err(NoPlan::Cluster(error) | NoPlan::Contents(ArtifactError::Api { source: error, .. })) => {
+                Err(error.into())
+            }
             Err(error) => Err(unprocessable(error.to_string())),
         }
     })
