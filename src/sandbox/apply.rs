@@ -1,8 +1,6 @@
 //! Making a sandbox, fences first.
 
-use std::time::Duration;
-
-use backon::{ExponentialBuilder, Retryable};
+use backon::Retryable;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -13,7 +11,10 @@ use kymaros_crds::names;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use super::objects::{Operator, SandboxPlan};
+use super::{
+    objects::{Operator, SandboxPlan},
+    patience,
+};
 
 /// Field manager of everything Kymaros applies.
 pub const FIELD_MANAGER: &str = "kymaros";
@@ -63,19 +64,6 @@ impl SandboxError {
 pub fn is_final(status: &Status) -> bool {
     let try_again = status.details.as_ref().is_some_and(|d| d.retry_after_seconds > 0);
     matches!(status.code, 400 | 403 | 422) && !try_again
-}
-
-/// Before the second try; each pause is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Tries after the first; the run itself tries again after them.
-const AGAIN: usize = 3;
-
-/// Whether the API server only could not do it at the moment.
-fn may_pass(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => !is_final(status) && !status.is_not_found(),
-        _ => true,
-    }
 }
 
 /// Makes the namespace and its fences. Doing it again changes nothing.
@@ -128,15 +116,11 @@ where
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let name = object.name_any();
-    // Each by itself: an API server that asks to try again may never take all of them in one go.
     let whole = Patch::Apply(object);
     let patch = || api.patch(&name, &params, &whole);
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_times(AGAIN);
     patch
-        .retry(pauses)
-        .when(may_pass)
+        .retry(patience::pauses())
+        .when(patience::may_pass)
         .await
         .map(|_| ())
         .map_err(|error| SandboxError::of(&format!("{}/{}", K::kind(&()), object.name_any()), error))
@@ -157,7 +141,5 @@ mod tests {
         assert!(is_final(&status(403, 0)));
         assert!(!is_final(&status(403, 1)));
         assert!(!is_final(&status(500, 0)), "a webhook could not be called");
-        let passes = |code| may_pass(&kube::Error::Api(Box::new(status(code, 0))));
-        assert!(passes(500) && passes(429) && passes(409) && !passes(403));
     }
 }

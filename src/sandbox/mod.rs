@@ -3,5 +3,6 @@
 pub mod apply;
 pub mod naming;
 pub mod objects;
+mod patience;
 pub mod remove;
 pub mod sweep;

@@ -3,6 +3,7 @@
 //! Everything destructive inside a namespace takes an [`OwnedSandbox`], which exists only for a namespace that
 //! carries the labels of the run it is removed for.
 
+use backon::Retryable;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -18,6 +19,7 @@ use kube::{
 use kymaros_crds::names;
 use serde::de::DeserializeOwned;
 
+use super::patience;
 use crate::velero::{DownloadRequest, Restore};
 
 /// A namespace that was looked at and found to be a sandbox of the given run.
@@ -99,9 +101,9 @@ impl OwnedSandbox {
             uid: Some(self.uid.clone()),
             resource_version: None,
         });
-        let deleted = Api::<Namespace>::all(client.clone())
-            .delete(&self.name, &params)
-            .await;
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let delete = || namespaces.delete(&self.name, &params);
+        let deleted = delete.retry(patience::pauses()).when(patience::may_pass).await;
         ignore_gone(deleted.map(|_| ()))?;
         Ok(freed)
     }
@@ -343,6 +345,13 @@ fn ignore_gone(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    };
+
+    use serde_json::json;
+
     use super::*;
 
     fn namespace(labels: &[(&str, &str)]) -> Namespace {
@@ -371,6 +380,48 @@ mod tests {
         };
         assert!(refused(500, "InternalError").is_ok() && refused(429, "TooManyRequests").is_ok());
         assert!(refused(403, "Forbidden").is_err());
+    }
+
+    /// A cluster that refuses every fourth write, and whether the namespace was deleted.
+    fn refusing(code: u16) -> (Client, Arc<AtomicBool>) {
+        let (gone, writes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let deleted = gone.clone();
+        let answer = move |method: http::Method, uri: http::Uri| {
+            let list = |kind: &str| json!({ "kind": kind, "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [] });
+            let refused = json!({ "kind": "Status", "status": "Failure", "code": code,
+                                  "reason": if code == 409 { "Conflict" } else { "InternalError" } });
+            let (code, body) = if method == http::Method::GET {
+                let is_discovery = matches!(uri.path(), "/api" | "/apis");
+                let kind = if is_discovery {
+                    "APIGroupDiscoveryList"
+                } else {
+                    "List"
+                };
+                (200, list(kind))
+            } else if (writes.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(4) {
+                (code, refused)
+            } else {
+                deleted.fetch_or(uri.path() == "/api/v1/namespaces/production", Ordering::SeqCst);
+                (200, json!({ "kind": "Status", "status": "Success" }))
+            };
+            let code = http::StatusCode::from_u16(code).unwrap();
+            std::future::ready((code, axum::Json(body)))
+        };
+        (Client::new(axum::Router::new().fallback(answer), "default"), gone)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rhythm_of_refusals_keeps_no_sandbox() {
+        let ours = [
+            (names::MANAGED_BY_LABEL, names::MANAGED_BY),
+            (names::RUN_UID_LABEL, "u"),
+        ];
+        let sandbox = OwnedSandbox::of(&namespace(&ours), "u").unwrap();
+        for code in [409, 500] {
+            let (client, gone) = refusing(code);
+            sandbox.remove(&client).await.unwrap();
+            assert!(gone.load(Ordering::SeqCst), "{code}");
+        }
     }
 
     #[test]
