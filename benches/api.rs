@@ -1,16 +1,13 @@
 //! Time of an answer of each route of the API over a large fleet, against a handler in the same server that does nothing.
 //!
-//! Requests to both alternate on the same kept-alive connections, so that whatever else the machine does, it does to
-//! both. The aim is 20 ms at p99, and 96 MiB of memory for the whole process.
+//! The aim is 20 ms at p99, and 96 MiB of memory for the whole process.
 
-use std::{
-    net::TcpListener,
-    num::NonZeroU32,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod measure;
+
+use std::{net::TcpListener, num::NonZeroU32, sync::Arc};
 
 use axum::{Router, routing::get};
+use futures::TryFutureExt;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -28,18 +25,19 @@ use kymaros::{
 };
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
+use measure::{Failure, Load, compare};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-/// Requests of each kind, after a tenth of them to warm up.
-const REQUESTS: usize = 400;
-const CONNECTIONS: usize = 2;
+const LOAD: Load = Load {
+    requests: 400,
+    warm_up: 40,
+    connections: 2,
+};
 /// What the cluster holds: reports of each test, one a day.
 const TESTS: usize = 1000;
 const REPORTS: usize = 20;
 const NAMESPACES: usize = 1200;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -57,7 +55,7 @@ async fn main() -> Result<(), Failure> {
     let app = api::router(api(fleet, stop.clone())?).merge(nothing());
     let server = tokio::spawn(api::serve(listener, app, stop.clone()));
     let client = reqwest::Client::builder()
-        .pool_max_idle_per_host(CONNECTIONS)
+        .pool_max_idle_per_host(LOAD.connections)
         .http1_only()
         .build()?;
     println!(
@@ -65,7 +63,17 @@ async fn main() -> Result<(), Failure> {
         "", "bytes", "p50 ms", "p99 ms", "floor 99", "p50 x", "p99 x"
     );
     for route in routes() {
-        let (own, floor, bytes) = compare(&client, &base, &route).await?;
+        let bytes = ask(client.clone(), format!("{base}{route}")).await?;
+        let asks = |address: String| {
+            let client = client.clone();
+            move || ask(client.clone(), address.clone()).map_ok(drop)
+        };
+        let (own, floor) = compare(
+            LOAD,
+            asks(format!("{base}{route}")),
+            asks(format!("{base}/nothing")),
+        )
+        .await?;
         println!(
             "{route:<48} {bytes:>9} {:>8.2} {:>8.2} {:>8.2} {:>7.1} {:>7.1}",
             own.at(50),
@@ -122,68 +130,10 @@ fn nothing() -> Router {
     Router::new().route("/nothing", get(|| async { "{}" }))
 }
 
-/// Times in milliseconds, sorted.
-struct Times(Vec<f64>);
-
-impl Times {
-    fn of(mut times: Vec<Duration>) -> Self {
-        times.sort();
-        Self(times.into_iter().map(|t| t.as_secs_f64() * 1e3).collect())
-    }
-
-    fn at(&self, percent: usize) -> f64 {
-        let index = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
-        self.0.get(index).copied().unwrap_or_default()
-    }
-}
-
-async fn compare(
-    client: &reqwest::Client,
-    base: &str,
-    route: &str,
-) -> Result<(Times, Times, usize), Failure> {
-    let mut workers = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let (client, own, floor) = (
-            client.clone(),
-            format!("{base}{route}"),
-            format!("{base}/nothing"),
-        );
-        workers.push(tokio::spawn(async move {
-            let (mut of_own, mut of_floor, mut bytes) = (Vec::new(), Vec::new(), 0);
-            let each = REQUESTS / CONNECTIONS;
-            for round in 0..each + each / 10 {
-                let (first, length) = ask(&client, &own).await?;
-                let (second, _) = ask(&client, &floor).await?;
-                bytes = length;
-                if round >= each / 10 {
-                    of_own.push(first);
-                    of_floor.push(second);
-                }
-            }
-            Ok::<_, Failure>((of_own, of_floor, bytes))
-        }));
-    }
-    let (mut own, mut floor, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for worker in workers {
-        let (of_own, of_floor, length) = worker.await??;
-        own.extend(of_own);
-        floor.extend(of_floor);
-        bytes = length;
-    }
-    Ok((Times::of(own), Times::of(floor), bytes))
-}
-
-async fn ask(client: &reqwest::Client, address: &str) -> Result<(Duration, usize), Failure> {
-    let begun = Instant::now();
-    let answer = client
-        .get(address)
-        .send()
-        .await?
-        .error_for_status()?
-        .bytes()
-        .await?;
-    Ok((begun.elapsed(), answer.len()))
+/// The size of an answer, bytes.
+async fn ask(client: reqwest::Client, address: String) -> Result<usize, Failure> {
+    let answer = client.get(address).send().await?.error_for_status()?;
+    Ok(answer.bytes().await?.len())
 }
 
 fn api(fleet: Fleet, stop: CancellationToken) -> Result<Api, Failure> {

@@ -55,6 +55,8 @@ pub struct Args {
 enum Part {
     /// An answer of admission, against a handler that does nothing
     Admission,
+    /// Answers of the API over many tests and reports, against a handler that does nothing
+    Api,
     /// Pages over many tests and reports, against a handler that does nothing
     Dashboard,
     /// What the operator adds to a run
@@ -68,18 +70,16 @@ enum Part {
 /// Measures and prints.
 pub async fn run(args: Args) -> Result<()> {
     let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
-    if wanted(Part::Admission) {
-        cargo(["bench", "--quiet", "--bench", "admission"])?;
+    let alone = [
+        (Part::Admission, "admission"),
+        (Part::Api, "api"),
+        (Part::Dashboard, "dashboard"),
+    ];
+    for (_, program) in alone.into_iter().filter(|(part, _)| wanted(*part)) {
+        cargo(["bench", "--quiet", "--bench", program])?;
     }
-    if wanted(Part::Dashboard) {
-        cargo(["bench", "--quiet", "--bench", "dashboard"])?;
-    }
-    if !args.only.is_empty()
-        && args
-            .only
-            .iter()
-            .all(|part| matches!(part, Part::Admission | Part::Dashboard))
-    {
+    let needs_no_cluster = |part: &Part| alone.iter().any(|(other, _)| other == part);
+    if !args.only.is_empty() && args.only.iter().all(needs_no_cluster) {
         return Ok(());
     }
     let terminal = Terminal::new();

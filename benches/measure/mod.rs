@@ -1,0 +1,74 @@
+//! Times of two things that are asked in turn on the same kept-alive connections, so that whatever else the machine does,
+//! it does to both.
+
+use std::time::{Duration, Instant};
+
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Times, sorted.
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        Self(times)
+    }
+
+    /// A percentile, milliseconds.
+    pub fn at(&self, percent: usize) -> f64 {
+        let index = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
+        self.0.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    }
+}
+
+/// How often is asked.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// Questions of each kind, after as many as `warm_up`.
+    pub requests: usize,
+    pub warm_up: usize,
+    /// Connections they are asked on.
+    pub connections: usize,
+}
+
+/// Asks both in turn.
+pub async fn compare<A, B>(
+    load: Load,
+    own: impl Fn() -> A + Clone + Send + 'static,
+    floor: impl Fn() -> B + Clone + Send + 'static,
+) -> Result<(Times, Times), Failure>
+where
+    A: Future<Output = Result<(), Failure>> + Send,
+    B: Future<Output = Result<(), Failure>> + Send,
+{
+    let each = |all: usize| all / load.connections;
+    let workers: Vec<_> = (0..load.connections)
+        .map(|_| {
+            let (own, floor) = (own.clone(), floor.clone());
+            tokio::spawn(async move {
+                let (mut owns, mut floors) = (Vec::new(), Vec::new());
+                for round in 0..each(load.warm_up) + each(load.requests) {
+                    let (a, b) = (timed(own()).await?, timed(floor()).await?);
+                    if round >= each(load.warm_up) {
+                        owns.push(a);
+                        floors.push(b);
+                    }
+                }
+                Ok::<_, Failure>((owns, floors))
+            })
+        })
+        .collect();
+    let (mut owns, mut floors) = (Vec::new(), Vec::new());
+    for worker in workers {
+        let (own, floor) = worker.await??;
+        owns.extend(own);
+        floors.extend(floor);
+    }
+    Ok((Times::of(owns), Times::of(floors)))
+}
+
+async fn timed(asked: impl Future<Output = Result<(), Failure>>) -> Result<Duration, Failure> {
+    let begun = Instant::now();
+    asked.await?;
+    Ok(begun.elapsed())
+}
