@@ -22,6 +22,7 @@ use kymaros::{
     api::{self, About, Api, Auth, Limits},
     fleet::{Fleet, RunLog},
     license::License,
+    notify::{self, Notifier, Reach, Sender},
 };
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
@@ -137,11 +138,14 @@ async fn ask(client: reqwest::Client, address: String) -> Result<usize, Failure>
 }
 
 fn api(fleet: Fleet, stop: CancellationToken) -> Result<Api, Failure> {
+    // Nothing here asks an API server, or tells anybody.
+    let client = Client::try_from(Config::new("http://127.0.0.1:1".parse()?))?;
+    let sender = Sender::new(Reach::default())?;
     Ok(Api {
         fleet,
         auth: Auth::None,
-        // Nothing here asks an API server.
-        client: Client::try_from(Config::new("http://127.0.0.1:1".parse()?))?,
+        notifier: Notifier::new(client.clone(), sender, notify::Defaults::default()),
+        client,
         about: Arc::new(About {
             kubernetes_version: String::new(),
             pod: String::new(),
@@ -181,7 +185,6 @@ fn fleet() -> Fleet {
         tests: stored((0..TESTS).map(test)),
         reports,
         runs,
-        policies: stored(std::iter::empty()),
         backups: stored(backups),
         schedules: stored(schedules),
         locations: stored(std::iter::empty()),

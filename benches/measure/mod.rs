@@ -41,7 +41,7 @@ where
     A: Future<Output = Result<(), Failure>> + Send,
     B: Future<Output = Result<(), Failure>> + Send,
 {
-    let each = |all: usize| all / load.connections;
+    let each = move |all: usize| all / load.connections;
     let workers: Vec<_> = (0..load.connections)
         .map(|_| {
             let (own, floor) = (own.clone(), floor.clone());

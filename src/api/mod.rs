@@ -3,7 +3,8 @@
 //! - `table`: every route once, with the rights it stands for and what it answers; router, documentation and tests are
 //!   made from it
 //! - `auth`, `caller`: who asks, what they may, and whose rights a write is made with
-//! - `read`, `export`, `live`: what is answered from [`crate::fleet`]; `write`: changes, made through the API server
+//! - `read`, `export`, `live`: what is answered from [`crate::fleet`]; `write`: changes, made through the API server;
+//!   `try_receiver`: a message to try a receiver of notifications
 //! - `input`, `query`, `problem`: what is taken and what is said about mistakes
 //! - `limits`, `headers`, `serve`: around all of it
 
@@ -24,6 +25,7 @@ mod serve;
 mod table;
 #[cfg(test)]
 mod tests;
+mod try_receiver;
 mod write;
 
 pub use auth::{ApiToken, Auth};
@@ -42,7 +44,7 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::fleet::Fleet;
+use crate::{fleet::Fleet, notify::Notifier};
 
 /// What the routes answer with. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +55,8 @@ pub struct Api {
     pub auth: Auth,
     /// The operator's own client: for reads, and for writes where the mode has no callers.
     pub client: Client,
+    /// Tells receivers of notifications.
+    pub notifier: Notifier,
     /// What `/health` says of the process.
     pub about: Arc<About>,
     /// How much of it anybody may use.

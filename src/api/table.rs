@@ -12,6 +12,7 @@ use super::{
         Shape::{self, Empty, Json, Other},
         What,
     },
+    try_receiver::{self, ReceiverInput, Told},
     write::{self, Deleted, Done},
 };
 use crate::fleet::{
@@ -39,6 +40,8 @@ const LIST_ALL: Need = Rights(&[
 ]);
 const GET_PLAN: Need = WriteAfter(&[right("get", What::Test)]);
 const DELETE_NAMESPACES: Need = WriteAfter(&[right("delete", What::Namespaces)]);
+/// Whoever may change tests may have any receiver told of them.
+const TRY_RECEIVER: Need = WriteAfter(&[right("patch", What::Tests)]);
 const GET_REPORT: Need = Rights(&[right("get", What::Report)]);
 
 const FILTER: &[(&str, &str)] = &[
@@ -235,14 +238,18 @@ fn writes() -> [Route; 6] {
             &[404, 409, 422],
             write::post_trigger,
         ),
-        write(
-            "POST",
-            "/api/v1/config/notifications/test",
-            "Would send a notification to try it",
-            (501, done),
-            &[],
-            write::post_notification,
-        ),
+        Route {
+            need: TRY_RECEIVER,
+            body: Some(of!(ReceiverInput)),
+            ..write(
+                "POST",
+                "/api/v1/config/notifications/test",
+                "Sends a message to a receiver, to try it",
+                (200, Json(of!(Told))),
+                &[408, 413, 422],
+                try_receiver::try_receiver,
+            )
+        },
         Route {
             need: DELETE_NAMESPACES,
             ..write(

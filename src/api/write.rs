@@ -134,14 +134,6 @@ pub(super) fn post_cleanup(ask: Ask) -> Answering {
     })
 }
 
-pub(super) fn post_notification(_: Ask) -> Answering {
-    let answer = done(
-        StatusCode::NOT_IMPLEMENTED,
-        "test notifications not yet implemented",
-    );
-    Box::pin(std::future::ready(Ok(answer)))
-}
-
 /// Velero is asked by an object that is made for it, with the rights of whoever asks: the operator's account makes those
 /// of its runs only.
 pub(super) fn plan(ask: Ask) -> Answering {

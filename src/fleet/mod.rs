@@ -55,7 +55,7 @@ use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest};
+use kymaros_crds::{RestoreReport, RestoreTest};
 use kymaros_webhooks::{default::Defaults, validate::TestName};
 use tokio::sync::watch;
 
@@ -74,8 +74,6 @@ pub struct Fleet {
     pub reports: Store<RestoreReport>,
     /// All reports, as far as lists and figures need them.
     pub runs: RunLog,
-    /// All policies.
-    pub policies: Store<HealthCheckPolicy>,
     /// Backups in Velero's namespace.
     pub backups: Store<Backup>,
     /// Schedules in Velero's namespace.

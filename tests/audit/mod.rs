@@ -239,7 +239,7 @@ mod tests {
         let names_it = |requests: &[Request]| {
             unused(requests, Place::Velero, &map)
                 .iter()
-                .any(|right| right.starts_with("Velero: list backups"))
+                .any(|right| right.starts_with("Velero: list backups ("))
         };
         assert!(!names_it(&[list.clone()]));
         assert!(names_it(&[forbidden(list.clone())]));

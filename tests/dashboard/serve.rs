@@ -18,6 +18,7 @@ use kymaros::{
     access::Access,
     api::{self, About, Api, ApiToken, Auth, Limits},
     dashboard::{Dashboard, Setting, router},
+    notify::{self, Notifier, Reach, Sender},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -122,9 +123,11 @@ pub fn within(world: &World, auth: Auth, client: Client, limits: Limits) -> Rout
         ),
         setting("default-ttl", "30m", "command line", "Life of a sandbox"),
     ];
+    let sender = Sender::new(Reach::default()).unwrap();
     let api = Api {
         fleet: world.fleet.clone(),
         auth,
+        notifier: Notifier::new(client.clone(), sender, notify::Defaults::default()),
         client,
         about: Arc::new(About {
             kubernetes_version: "v1.35.0".to_owned(),

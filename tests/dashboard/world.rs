@@ -15,7 +15,7 @@ use kymaros::{
     license::{License, Refusal},
     velero::{Backup, Schedule, StorageLocation},
 };
-use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, domain::Tier};
+use kymaros_crds::{RestoreReport, RestoreTest, domain::Tier};
 use kymaros_webhooks::default::Defaults;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -154,7 +154,6 @@ impl World {
             tests: store(tests),
             reports: reports_store,
             runs,
-            policies: store(Vec::<HealthCheckPolicy>::new()),
             backups: store(
                 apps.clone()
                     .map(|app| backup(&format!("nightly-{app}"), app, now)),

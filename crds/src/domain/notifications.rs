@@ -1,6 +1,7 @@
 //! Who is told of a verdict.
 
 use super::{
+    invalid::{FieldError, Invalid},
     name,
     problems::{Problems, set},
 };
@@ -39,29 +40,46 @@ impl Notifications {
     }
 }
 
+impl NotificationTarget {
+    /// Reads a receiver.
+    ///
+    /// # Errors
+    /// What is wrong with `webhookSecretRef`, the only field that can be.
+    pub fn parse(spec: &crate::NotificationTarget) -> Result<Self, FieldError> {
+        let secret = set(spec.webhook_secret_ref.as_deref());
+        let wrong = |value: &str, message: String| FieldError {
+            path: "webhookSecretRef".to_owned(),
+            value: value.to_owned(),
+            message,
+        };
+        match secret {
+            // The address itself is a secret, and errors go into logs and events.
+            Some(address) if address.contains("://") => {
+                let message = "is not the name of a Secret; put the address into a Secret under the key url, and write its name";
+                return Err(wrong("an address", message.to_owned()));
+            }
+            Some(secret) => name::subdomain(secret).map_err(|error| wrong(secret, error.to_string()))?,
+            None => {}
+        }
+        Ok(Self {
+            type_: spec.type_,
+            channel: set(spec.channel.as_deref()).map(str::to_owned),
+            secret: secret.map(str::to_owned),
+        })
+    }
+}
+
 fn targets(
     specs: &[crate::NotificationTarget],
     path: &str,
     problems: &mut Problems,
 ) -> Vec<NotificationTarget> {
-    let target = |(index, spec): (usize, &crate::NotificationTarget)| {
-        let secret = set(spec.webhook_secret_ref.as_deref());
-        let path = format!("{path}[{index}].webhookSecretRef");
-        match secret {
-            // The address itself is a secret, and errors go into logs and events.
-            Some(address) if address.contains("://") => problems.report(
-                &path,
-                "an address",
-                "is not the name of a Secret; put the address into a Secret under the key url, and write its name",
-            ),
-            Some(secret) => drop(problems.ok(&path, secret, name::subdomain(secret))),
-            None => {}
+    let mut targets = Vec::new();
+    for (index, spec) in specs.iter().enumerate() {
+        match NotificationTarget::parse(spec) {
+            Ok(target) => targets.push(target),
+            Err(error) => problems.adopt(&format!("{path}[{index}]"), Invalid(vec![error])),
         }
-        NotificationTarget {
-            type_: spec.type_,
-            channel: set(spec.channel.as_deref()).map(str::to_owned),
-            secret: secret.map(str::to_owned),
-        }
-    };
-    specs.iter().enumerate().map(target).collect()
+    }
+    targets
 }

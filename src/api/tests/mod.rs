@@ -3,6 +3,7 @@
 mod access;
 mod fuzz;
 mod live;
+mod receivers;
 mod routes;
 mod tiers;
 mod world;

@@ -98,8 +98,8 @@ pub const CALLS: &[(&str, &str, &str, &str, u16)] = &[
         "POST",
         "/api/v1/config/notifications/test",
         "/api/v1/config/notifications/test",
-        "",
-        501,
+        r#"{"type":"slack"}"#,
+        422,
     ),
     (
         "POST",

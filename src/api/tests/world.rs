@@ -12,6 +12,7 @@ use axum::{
     response::Response,
 };
 use http_body_util::BodyExt;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Client, client::Body as KubeBody, core::PartialObjectMeta};
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
@@ -28,6 +29,7 @@ use crate::{
         sample::{log, read, report, store, test},
     },
     license::{License, Refusal},
+    notify::{self, Notifier, Reach, Sender},
 };
 
 /// What the API server was asked: method, path, who asked, and what was sent.
@@ -48,12 +50,18 @@ impl World {
         let anonymous = api_server(asked.clone());
         let operator = with_token(&anonymous, "operator").unwrap();
         let (license, followed) = watch::channel(License::Community(Refusal::NoSecret));
+        let here = Reach {
+            http: true,
+            loopback: true,
+        };
+        let sender = Sender::new(here).unwrap();
         let api = Api {
             fleet: fleet(followed),
             auth: Auth::Kubernetes {
                 access: Access::new(operator.clone()),
                 anonymous,
             },
+            notifier: Notifier::new(operator.clone(), sender, notify::Defaults::default()),
             client: operator,
             about: Arc::new(About {
                 kubernetes_version: "v1.35.4".into(),
@@ -185,7 +193,6 @@ fn fleet(license: watch::Receiver<License>) -> Fleet {
         ]),
         runs: log(reports.clone()),
         reports: store(reports),
-        policies: store([]),
         backups: store([read(json!({
             "metadata": { "name": "nightly", "namespace": "velero" }, "spec": {},
             "status": { "phase": "Completed", "startTimestamp": today.to_string() } }))]),
@@ -294,6 +301,7 @@ fn answer(method: &Method, path: &str, who: &str, body: &Value) -> (u16, Value) 
                 json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }),
             )
         }
+        ("GET", _) if path.contains("/secrets/hook-") => (200, hook(path)),
         ("GET", _) if path.ends_with("/backups") => (
             200,
             json!({ "apiVersion": "velero.io/v1", "kind": "BackupList", "metadata": {}, "items": [] }),
@@ -309,6 +317,17 @@ fn answer(method: &Method, path: &str, who: &str, body: &Value) -> (u16, Value) 
         ),
         _ => failure(404, "NotFound", "not found"),
     }
+}
+
+/// The Secret of a receiver on this machine; the port is in its name.
+fn hook(path: &str) -> Value {
+    let port = path.rsplit('-').next().unwrap_or_default();
+    let url = ByteString(format!("http://127.0.0.1:{port}/hook").into_bytes());
+    let secret = Secret {
+        data: Some([("url".to_owned(), url)].into()),
+        ..Secret::default()
+    };
+    serde_json::to_value(secret).unwrap()
 }
 
 fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {

@@ -18,6 +18,7 @@ use crate::{
     api::{self, About, Api, ApiToken, Auth, Limits, Origin, anonymous},
     dashboard::{self, Dashboard},
     fleet::Fleet,
+    notify::Notifier,
 };
 
 /// The token of the mode `token`. No flag: whoever sees the process would see it.
@@ -34,6 +35,7 @@ pub(super) fn listener(args: &ApiArgs) -> anyhow::Result<Option<TcpListener>> {
 pub(super) async fn api(
     args: &ApiArgs,
     fleet: Fleet,
+    notifier: Notifier,
     client: &Client,
     stop: CancellationToken,
 ) -> anyhow::Result<Api> {
@@ -58,6 +60,7 @@ pub(super) async fn api(
     Ok(Api {
         fleet,
         auth,
+        notifier,
         client: client.clone(),
         about: Arc::new(About {
             kubernetes_version: version.map(|version| version.git_version).unwrap_or_default(),

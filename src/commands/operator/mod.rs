@@ -45,7 +45,7 @@ use crate::{
     fleet::{Fleet, RunLog},
     license::{self, License, SigningSecret},
     metrics::{Answers, Process, Runs, registry},
-    notify,
+    notify::{self, Notifier},
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
@@ -126,7 +126,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         stop: &stop,
     };
     let wired = wiring.wire()?;
-    let shown = api::api(&args.api, wired.fleet, &client, stop.clone()).await?;
+    let shown = api::api(&args.api, wired.fleet, wired.notifier, &client, stop.clone()).await?;
     let pages = api::serve(api_listener, shown, stop.clone());
     let answers = Answers::default();
     let process = Process {
@@ -246,7 +246,6 @@ impl Wiring<'_> {
             tests: tests.clone(),
             reports: reports.clone(),
             runs,
-            policies: stores.policies.clone(),
             backups: backups.clone(),
             schedules: watched::schedules(client, velero, first.of("schedules")),
             locations: watched::locations(client, velero, first.of("locations")),
@@ -315,10 +314,7 @@ impl Wiring<'_> {
             velero: stores.velero.clone(),
             namespaces: namespaces.clone(),
             admission: self.admission,
-            operator: objects::Operator {
-                username: self.username.clone(),
-                sandbox_role: args.sandbox_role.clone(),
-            },
+            operator: in_sandboxes(args, &self.username),
             velero_namespace: args.velero_namespace.clone(),
             wanted: wanted(args),
             concurrent_runs: usize::from(args.concurrent_runs),
@@ -326,9 +322,10 @@ impl Wiring<'_> {
             memories: Memories::default(),
             wakes: wakes.runs.clone(),
         };
-        let notifies = args
-            .notifications
-            .context(client, recorder.clone(), self.receivers)?;
+        let notices = Arc::new(
+            args.notifications
+                .context(client, recorder.clone(), self.receivers)?,
+        );
         let schedules = ScheduleContext {
             client: client.clone(),
             reports: reports.clone(),
@@ -349,11 +346,12 @@ impl Wiring<'_> {
         };
         let controllers = future::join4(
             controllers::runs(&gate, Arc::new(runs), report_stream, woken.runs),
-            controllers::notices(&gate, Arc::new(notifies), reports, woken.notices),
+            controllers::notices(&gate, notices.clone(), reports, woken.notices),
             controllers::schedules(&gate, Arc::new(schedules), test_stream, tests, woken.tests),
             controllers::sweeps(&gate, Arc::new(sweeps), sandboxes, namespaces),
         );
         Ok(Wired {
+            notifier: notices.notifier.clone(),
             facts: Arc::new(facts),
             runs: told,
             fleet,
@@ -372,8 +370,18 @@ struct Wired<F> {
     runs: Runs,
     /// What people look at.
     fleet: Fleet,
+    /// Tells receivers of notifications.
+    notifier: Notifier,
     /// Ends when all controllers have stopped.
     controllers: F,
+}
+
+/// Who the operator is in its sandboxes.
+fn in_sandboxes(args: &Args, username: &str) -> objects::Operator {
+    objects::Operator {
+        username: username.to_owned(),
+        sandbox_role: args.sandbox_role.clone(),
+    }
 }
 
 /// Fetches what Velero keeps in its storage.

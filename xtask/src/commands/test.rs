@@ -69,7 +69,9 @@ pub async fn run(args: Args) -> Result<()> {
         let client = cluster.client().await?;
         deploy(&cluster, &client, &terminal).await?;
         step("tests on the cluster");
-        let mut tests = vec!["test".to_owned(), "--workspace".to_owned()];
+        let mut tests = ["test", "--workspace", "--no-fail-fast"]
+            .map(str::to_owned)
+            .to_vec();
         for name in files(cluster.is_test_cluster())? {
             tests.extend(["--test".to_owned(), name]);
         }
