@@ -71,6 +71,7 @@ impl Stage {
             .arg(format!("--health-probe-bind-address={}", free_address()?))
             .arg(format!("--webhook-bind-address={}", free_address()?))
             .arg("--metrics-bind-address=0")
+            .arg("--api-bind-address=0")
             .env("KUBECONFIG", self.folder.path().join("kubeconfig"))
             .env("POD_NAME", unique("kymaros"))
             .env("POD_NAMESPACE", NAMESPACE)
@@ -175,6 +176,7 @@ async fn arguments(client: &Client) -> Result<Vec<String>> {
         "--health-probe-bind-address",
         "--webhook-bind-address",
         "--metrics-bind-address",
+        "--api-bind-address",
     ];
     let kept = args.into_iter().filter(|a| !own.iter().any(|o| a.starts_with(o)));
     Ok(kept.map(|a| a.replace("$(POD_NAMESPACE)", NAMESPACE)).collect())

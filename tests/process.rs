@@ -42,6 +42,7 @@ impl Operator {
             .arg("operator")
             .arg(format!("--health-probe-bind-address={health}"))
             .arg(format!("--webhook-bind-address={webhooks}"))
+            .arg("--api-bind-address=0")
             .args(args)
             .args(["--namespace", NAMESPACE, "--webhook-service", "kymaros-webhooks"])
             .env("KUBECONFIG", server.cluster().kubeconfig)
@@ -290,7 +291,11 @@ async fn metrics_are_for_everybody_when_told_so() -> Result<()> {
 fn complaint(args: &[&str], kubeconfig: &str) -> Result<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_kymaros"))
         .args(["operator", "--health-probe-bind-address=127.0.0.1:0"])
-        .args(["--webhook-bind-address=127.0.0.1:0", "--metrics-bind-address=0"])
+        .args([
+            "--webhook-bind-address=127.0.0.1:0",
+            "--metrics-bind-address=0",
+            "--api-bind-address=0",
+        ])
         .args(args)
         .env("KUBECONFIG", kubeconfig)
         .stdout(Stdio::null())

@@ -178,7 +178,7 @@ async fn people_work_with_their_own_rights() -> Result<()> {
     assert!(
         said["error"]
             .as_str()
-            .is_some_and(|e| e.contains("this date never comes")),
+            .is_some_and(|e| e.contains("that day never comes")),
         "{said}"
     );
     assert_eq!(stranger.ask("POST", &tests, &new("0 3 1 1 *")).await?.0, 403);
