@@ -32,9 +32,10 @@ fn locations(client: &Client) -> (Api<DynamicObject>, ApiResource) {
 async fn location(client: &Client, name: &str, trust: &Value) -> Result<()> {
     let (api, resource) = locations(client);
     let mut location = DynamicObject::new(name, &resource).within(VELERO);
+    // A folder that Velero knows: any other one in the bucket's root makes the location there invalid.
     location.data = json!({ "spec": {
         "provider": "aws",
-        "objectStorage": { "bucket": "velero", "prefix": name },
+        "objectStorage": { "bucket": "velero", "prefix": format!("plugins/{name}") },
         "config": { "region": "us-east-1", "s3ForcePathStyle": "true",
                     "s3Url": format!("https://{NODE_ADDRESS}:{S3_TLS_PORT}") },
     }});
