@@ -3,6 +3,7 @@
 //! The figures are ratios; the aim is 1.2 at p99.
 
 mod measure;
+mod stores;
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -11,10 +12,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     core::PartialObjectMeta,
-    runtime::{
-        reflector::{self, store::Writer},
-        watcher::Event,
-    },
+    runtime::{reflector, watcher::Event},
 };
 use kymaros::{
     admission::{ClusterFacts, Durations, RunIndex, Stores, Uses},
@@ -24,6 +22,7 @@ use kymaros_crds::{RestoreTest, names};
 use kymaros_webhooks::{Operator, default::Defaults, server};
 use measure::{Failure, Load, compare};
 use serde_json::{Value, json};
+use stores::fill;
 
 const LOAD: Load = Load {
     requests: 4000,
@@ -198,17 +197,6 @@ fn facts() -> ClusterFacts {
         },
         changes,
     }
-}
-
-fn fill<K>(writer: &mut Writer<K>, objects: impl Iterator<Item = K>)
-where
-    K: kube::Resource<DynamicType = ()> + Clone + 'static,
-{
-    writer.apply_watcher_event(&Event::Init);
-    for object in objects {
-        writer.apply_watcher_event(&Event::InitApply(object));
-    }
-    writer.apply_watcher_event(&Event::InitDone);
 }
 
 fn certificate() -> Result<(Arc<rustls::ServerConfig>, String), Failure> {
