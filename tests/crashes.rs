@@ -25,7 +25,7 @@ use kymaros_testbed::{
     scene::{Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::json;
-use story::{SMALL, create_test, finished, gone, leftovers, spec};
+use story::{SMALL, answers, create_test, finished, gone, leftovers, spec};
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -91,6 +91,8 @@ impl Stage {
         let checked = json!({ "healthChecks": { "settle": "0s", "timeout": "30s", "checks": [{
             "name": "web answers", "type": "httpGet", "timeout": "5s",
             "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
+        // The replica that lost the Lease starts anew, at a moment of its own.
+        answers(client, namespace).await?;
         self.between.rule(treatment);
         let mut operator = self.start()?;
         create_test(client, namespace, "crash", spec(&[namespace], backup, checked)).await?;

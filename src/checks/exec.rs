@@ -10,7 +10,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{AttachParams, ListParams},
 };
-use regex::Regex;
+use kymaros_crds::domain::Pattern;
 use tokio::io::AsyncReadExt;
 
 use super::{Failure, cut, label_query, pod_status::is_ready};
@@ -21,7 +21,7 @@ const MAX_OUTPUT: u64 = 64 * 1024;
 /// What the command must do.
 pub(super) struct Wanted<'a> {
     pub exit_code: i32,
-    pub stdout: Option<&'a Regex>,
+    pub stdout: Option<&'a Pattern>,
 }
 
 pub(super) async fn check(
@@ -106,11 +106,16 @@ fn judge(status: Option<&Status>, output: &str, wanted: &Wanted<'_>) -> Result<S
         )));
     }
     match wanted.stdout {
-        Some(pattern) if !pattern.is_match(output) => Err(Failure::NotYet(format!(
+        Some(pattern) if !matches(pattern, output) => Err(Failure::NotYet(format!(
             "output does not match {pattern}: {shown}"
         ))),
         _ => Ok(format!("exit code {code}: {shown}")),
     }
+}
+
+/// A line break at the end is no part of what a command says: `^ok$` is meant to match the output of `echo ok`.
+fn matches(pattern: &Pattern, output: &str) -> bool {
+    pattern.is_match(output) || pattern.is_match(output.trim_end_matches(['\r', '\n']))
 }
 
 #[cfg(test)]
@@ -127,12 +132,17 @@ mod tests {
     #[test]
     fn exit_code_and_output_must_both_be_as_wanted() {
         let success: Status = from_value(json!({ "status": "Success" })).unwrap();
-        let digits = Regex::new(r"^\d+$").unwrap();
+        let digits = Pattern::parse(r"^\d+$").unwrap();
         let wanted = Wanted {
             exit_code: 0,
             stdout: Some(&digits),
         };
         assert!(judge(Some(&success), "42", &wanted).is_ok());
+        assert!(
+            judge(Some(&success), "42\n", &wanted).is_ok(),
+            "as every command ends a line"
+        );
+        assert!(judge(Some(&success), "42\nrows", &wanted).is_err());
         assert!(judge(Some(&success), "none", &wanted).is_err());
         assert!(judge(Some(&failed("2")), "42", &wanted).is_err());
         assert!(

@@ -183,6 +183,22 @@ pub async fn leftovers(client: &Client, report: &RestoreReport) -> Result<Vec<St
     Ok(left)
 }
 
+/// Waits until nothing belongs to a run any more.
+pub async fn until_nothing_is_left(client: &Client, report: &RestoreReport) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        ticks.tick().await;
+        let left = leftovers(client, report).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > deadline {
+            bail!("still left: {left:?}");
+        }
+    }
+}
+
 /// Waits until an object is gone.
 pub async fn gone<K>(api: Api<K>, name: &str) -> Result<()>
 where

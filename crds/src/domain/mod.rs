@@ -23,7 +23,7 @@ mod test;
 mod tier;
 
 pub use crate::{CompletenessBasis, Isolation, NotificationType, Retention};
-pub use check::{Check, CheckAction, ResourceRef, merge_checks, parse_checks};
+pub use check::{Check, CheckAction, Pattern, ResourceRef, merge_checks, parse_checks};
 pub use health::Health;
 pub use invalid::{FieldError, Invalid};
 pub use log_collection::LogCollection;

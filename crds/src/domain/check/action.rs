@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use regex::Regex;
+use super::pattern::Pattern;
 
 /// What a health check does.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub enum CheckAction {
         /// The wanted exit code.
         success_exit_code: i32,
         /// What standard output must match.
-        stdout_matches: Option<Regex>,
+        stdout_matches: Option<Pattern>,
         /// How long it may take; 10 seconds by default.
         timeout: Duration,
     },

@@ -2,10 +2,12 @@
 
 mod action;
 mod parse;
+mod pattern;
 
 use std::collections::BTreeSet;
 
 pub use action::{CheckAction, ResourceRef};
+pub use pattern::Pattern;
 
 use super::{
     Invalid, NamespaceName,

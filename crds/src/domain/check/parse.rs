@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use regex::RegexBuilder;
-
-use super::action::{CheckAction, ResourceRef};
+use super::{
+    action::{CheckAction, ResourceRef},
+    pattern::Pattern,
+};
 use crate::{
     CheckType, ExecCheck, HttpGetCheck, PodStatusCheck, ResourceExistsCheck, TcpSocketCheck,
     domain::{
@@ -21,8 +22,6 @@ const POD_TIMEOUT: Duration = Duration::from_mins(1);
 const BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(24));
 /// Most tries of an HTTP request.
 const MAX_TRIES: i32 = 100;
-/// Memory that a compiled regular expression may take, bytes.
-const MAX_REGEX: usize = 1 << 20;
 
 /// Parses the settings that belong to the check's type, and refuses those of another.
 pub(super) fn action(check: &crate::Check, path: &str, problems: &mut Problems) -> Option<CheckAction> {
@@ -150,11 +149,8 @@ fn exec(check: &ExecCheck, path: &str, problems: &mut Problems) -> CheckAction {
         problems.ok(&format!("{path}.container"), container, name::label(container));
     }
     let pattern = set(check.stdout_matches.as_deref());
-    let stdout_matches = pattern.and_then(|text| {
-        let compiled = RegexBuilder::new(text).size_limit(MAX_REGEX).build();
-        let compiled = compiled.map_err(|error| wrong_regex(&error));
-        problems.ok(&format!("{path}.stdoutMatches"), text, compiled)
-    });
+    let stdout_matches =
+        pattern.and_then(|text| problems.ok(&format!("{path}.stdoutMatches"), text, Pattern::parse(text)));
     CheckAction::Exec {
         selector: label::parse_selector(&check.pod_selector, &format!("{path}.podSelector"), problems),
         container: container.map(str::to_owned),
@@ -163,20 +159,6 @@ fn exec(check: &ExecCheck, path: &str, problems: &mut Problems) -> CheckAction {
         stdout_matches,
         timeout: timeout(check.timeout.as_deref(), TIMEOUT, path, problems),
     }
-}
-
-/// The regex crate draws its errors over several lines; the last one says what is wrong.
-fn wrong_regex(error: &regex::Error) -> String {
-    if matches!(error, regex::Error::CompiledTooBig(_)) {
-        return "is too large a regular expression; repeat less, or write [0-9a-z_] instead of \\w"
-            .to_owned();
-    }
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    format!(
-        "is not a regular expression: {}",
-        last.trim_start_matches("error: ")
-    )
 }
 
 fn resource_exists(check: &ResourceExistsCheck, path: &str, problems: &mut Problems) -> CheckAction {

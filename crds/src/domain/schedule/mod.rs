@@ -5,7 +5,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use croner::{
     Cron,
@@ -33,12 +33,31 @@ pub struct Schedule {
 
 #[derive(Clone, Debug)]
 enum Rule {
-    /// Boxed, because the library keeps large tables.
-    Cron {
-        cron: Box<Cron>,
-        zone: TimeZone,
-    },
+    Cron { cron: Calendar, zone: TimeZone },
     Every(Duration),
+}
+
+/// Five checked fields. The tables that the library keeps for them are large, and made only when a time is asked for:
+/// admission judges a schedule that nobody asks.
+#[derive(Clone, Debug)]
+struct Calendar {
+    text: String,
+    tables: OnceLock<Option<Box<Cron>>>,
+}
+
+impl Calendar {
+    /// `None` when the library refuses what was checked; a property test says that it never does.
+    fn tables(&self) -> Option<&Cron> {
+        let parser = || {
+            CronParser::builder()
+                .seconds(Seconds::Disallowed)
+                .year(Year::Disallowed)
+                .build()
+        };
+        self.tables
+            .get_or_init(|| parser().parse(&self.text).ok().map(Box::new))
+            .as_deref()
+    }
 }
 
 impl Schedule {
@@ -94,7 +113,11 @@ impl Schedule {
             Rule::Every(interval) => moment.checked_add(SignedDuration::try_from(*interval).ok()?).ok(),
             Rule::Cron { cron, zone } => {
                 let local = moment.to_zoned(zone.clone());
-                let next = cron.find_next_occurrence(&local, false).ok()?.timestamp();
+                let next = cron
+                    .tables()?
+                    .find_next_occurrence(&local, false)
+                    .ok()?
+                    .timestamp();
                 (next > moment).then_some(next)
             }
         }
@@ -215,15 +238,9 @@ fn fields(
     }
     warnings.extend(parsed.iter().flat_map(|f| f.warnings.clone()));
     let plain: Vec<&str> = parsed.iter().map(|f| f.text.as_str()).collect();
-    let parser = CronParser::builder()
-        .seconds(Seconds::Disallowed)
-        .year(Year::Disallowed)
-        .build();
-    let cron = parser
-        .parse(&plain.join(" "))
-        .map_err(|error| cron_error(value, error.to_string()))?;
+    let (text, tables) = (plain.join(" "), OnceLock::new());
     Ok(Rule::Cron {
-        cron: Box::new(cron),
+        cron: Calendar { text, tables },
         zone,
     })
 }

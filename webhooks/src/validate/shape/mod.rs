@@ -4,6 +4,7 @@
 //! pass. What is said of a stand-in is left out again.
 
 mod limits;
+mod path;
 mod schema;
 mod suggest;
 
@@ -15,12 +16,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kymaros_crds::domain::FieldError;
 use serde_json::{Map, Value};
 
+use self::path::Path;
 use super::Kind;
 
 /// What a look at the shape has found.
-pub(super) struct Shape {
-    /// The object with stand-ins where the shape is wrong, and without what the API server drops.
-    pub readable: Value,
+pub(super) struct Shape<'a> {
+    /// The object with stand-ins where the shape is wrong, and without what the API server drops; mostly the very object.
+    pub readable: Cow<'a, Value>,
     errors: Vec<FieldError>,
     /// Sizes and patterns of the schema. The domain types say most of them better.
     limits: Vec<FieldError>,
@@ -29,7 +31,7 @@ pub(super) struct Shape {
 }
 
 /// Holds an object against the schema of its kind.
-pub(super) fn check(kind: Kind, object: &Value) -> Shape {
+pub(super) fn check(kind: Kind, object: &Value) -> Shape<'_> {
     let schema = schema::of(kind);
     let mut walk = Walk {
         root: schema,
@@ -37,7 +39,7 @@ pub(super) fn check(kind: Kind, object: &Value) -> Shape {
         limits: Vec::new(),
         told: Vec::new(),
     };
-    let readable = walk.value(schema, object, "");
+    let readable = walk.value(schema, object, Path::Root);
     Shape {
         readable,
         errors: walk.errors,
@@ -46,7 +48,7 @@ pub(super) fn check(kind: Kind, object: &Value) -> Shape {
     }
 }
 
-impl Shape {
+impl Shape<'_> {
     /// All errors: those of the shape, and of those that were found in the readable object the true ones.
     pub(super) fn with(self, judged: Vec<FieldError>) -> Vec<FieldError> {
         let is_true = |error: &FieldError| !self.told.iter().any(|told| covers(told, &error.path));
@@ -67,14 +69,6 @@ fn covers(path: &str, other: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
-}
-
 /// The schema of a field.
 fn field<'a>(schema: &'a JSONSchemaProps, name: &str) -> Option<&'a JSONSchemaProps> {
     schema.properties.as_ref()?.get(name)
@@ -89,98 +83,129 @@ struct Walk {
 
 impl Walk {
     /// Gives the value with everything wrong in it replaced.
-    fn value(&mut self, schema: &JSONSchemaProps, value: &Value, path: &str) -> Value {
+    fn value<'a>(&mut self, schema: &JSONSchemaProps, value: &'a Value, path: Path<'_>) -> Cow<'a, Value> {
         if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
-            return value.clone();
+            return Cow::Borrowed(value);
         }
         let Some(value) = fitting(schema, value) else {
-            self.tell(path, shown(value), mismatch(schema, value));
-            return stand_in(schema);
+            return self.stand_in(schema, value, path, mismatch(schema, value));
         };
-        if let Some(message) = not_allowed(schema, &value) {
-            self.tell(path, shown(&value), message);
-            return stand_in(schema);
-        }
-        if let Some(message) = limits::beyond_type(schema, &value) {
-            self.tell(path, shown(&value), message);
-            return stand_in(schema);
+        let wrong = not_allowed(schema, &value).or_else(|| limits::beyond_type(schema, &value));
+        if let Some(message) = wrong {
+            return self.stand_in(schema, &value, path, message);
         }
         if let Some(message) = limits::beyond(schema, &value) {
             self.limits.push(FieldError {
-                path: path.to_owned(),
+                path: path.to_string(),
                 value: shown(&value),
                 message,
             });
         }
-        match &*value {
-            Value::Object(fields) => Value::Object(self.object(schema, fields, path)),
-            Value::Array(items) => Value::Array(self.list(schema, items, path)),
-            _ => value.into_owned(),
+        match value {
+            Cow::Borrowed(Value::Object(fields)) => match self.object(schema, fields, path) {
+                Some(mended) => Cow::Owned(Value::Object(mended)),
+                None => value,
+            },
+            Cow::Borrowed(Value::Array(items)) => match self.list(schema, items, path) {
+                Some(mended) => Cow::Owned(Value::Array(mended)),
+                None => value,
+            },
+            other => other,
         }
     }
 
-    fn list(&mut self, schema: &JSONSchemaProps, items: &[Value], path: &str) -> Vec<Value> {
+    /// The items, if one of them had to be replaced.
+    fn list(&mut self, schema: &JSONSchemaProps, items: &[Value], path: Path<'_>) -> Option<Vec<Value>> {
         let Some(JSONSchemaPropsOrArray::Schema(of)) = &schema.items else {
-            return items.to_vec();
+            return None;
         };
-        let paths = (0..).map(|index| format!("{path}[{index}]"));
-        let walked = items
-            .iter()
-            .zip(paths)
-            .map(|(item, path)| self.value(of, item, &path));
-        walked.collect()
+        let mut mended = None;
+        for (index, item) in items.iter().enumerate() {
+            if let Cow::Owned(other) = self.value(of, item, Path::Item(&path, index)) {
+                let mended: &mut Vec<Value> = mended.get_or_insert_with(|| items.to_vec());
+                mended.splice(index..=index, [other]);
+            }
+        }
+        mended
     }
 
+    /// The fields, if one of them had to be replaced, added or left out.
     fn object(
         &mut self,
         schema: &JSONSchemaProps,
         fields: &Map<String, Value>,
-        path: &str,
-    ) -> Map<String, Value> {
-        let mut readable = Map::new();
+        path: Path<'_>,
+    ) -> Option<Map<String, Value>> {
+        let mut mended = None;
+        let mend = |mended: &mut Option<Map<String, Value>>, name: &str, value: Option<Value>| {
+            let fields = mended.get_or_insert_with(|| fields.clone());
+            match value {
+                Some(value) => fields.insert(name.to_owned(), value),
+                None => fields.remove(name),
+            };
+        };
         for (name, value) in fields {
             let (of, below) = match (field(schema, name), &schema.additional_properties) {
-                (Some(of), _) => (of, join(path, name)),
-                (None, Some(JSONSchemaPropsOrBool::Schema(of))) => (&**of, format!("{path}[{name}]")),
+                (Some(of), _) => (of, Path::Field(&path, name)),
+                (None, Some(JSONSchemaPropsOrBool::Schema(of))) => (&**of, Path::Key(&path, name)),
                 // Its value is not repeated: it may be anything, even a secret.
                 (None, _) => {
                     self.errors.push(FieldError {
-                        path: join(path, name),
+                        path: Path::Field(&path, name).to_string(),
                         value: name.clone(),
-                        message: suggest::for_field(name, path, schema, self.root),
+                        message: suggest::for_field(name, &path.to_string(), schema, self.root),
                     });
+                    mend(&mut mended, name, None);
                     continue;
                 }
             };
             // The API server drops a null, unless a field may be null, and none of ours may.
-            if !value.is_null() {
-                readable.insert(name.clone(), self.value(of, value, &below));
+            if value.is_null() {
+                mend(&mut mended, name, None);
+            } else if let Cow::Owned(other) = self.value(of, value, below) {
+                mend(&mut mended, name, Some(other));
             }
         }
         for name in schema.required.iter().flatten() {
-            if let Some(of) = field(schema, name).filter(|_| !readable.contains_key(name)) {
-                self.tell(&join(path, name), String::new(), missing(of));
-                readable.insert(name.clone(), stand_in(of));
+            let is_there = fields.get(name).is_some_and(|value| !value.is_null());
+            if let Some(of) = field(schema, name).filter(|_| !is_there) {
+                self.tell(Path::Field(&path, name), String::new(), missing(of));
+                mend(&mut mended, name, Some(stand_in(of)));
             }
         }
-        // Without a true `type` nobody knows which of the settings beside it are the ones.
-        if self.told.contains(&join(path, "type")) {
-            let beside = schema.properties.iter().flatten();
-            let settings = beside.filter(|(_, of)| of.type_.as_deref() == Some("object"));
-            self.told.extend(settings.map(|(name, _)| join(path, name)));
+        self.leave_open_beside_type(schema, path);
+        mended
+    }
+
+    /// Without a true `type` nobody knows which of the settings beside it are the ones.
+    fn leave_open_beside_type(&mut self, schema: &JSONSchemaProps, path: Path<'_>) {
+        if self.told.is_empty() || !self.told.contains(&Path::Field(&path, "type").to_string()) {
+            return;
         }
-        readable
+        let beside = schema.properties.iter().flatten();
+        let settings = beside.filter(|(_, of)| of.type_.as_deref() == Some("object"));
+        self.told
+            .extend(settings.map(|(name, _)| Path::Field(&path, name).to_string()));
+    }
+
+    /// Tells of a value that gets a stand-in.
+    fn stand_in<'a>(
+        &mut self,
+        schema: &JSONSchemaProps,
+        value: &Value,
+        path: Path<'_>,
+        message: String,
+    ) -> Cow<'a, Value> {
+        self.tell(path, shown(value), message);
+        Cow::Owned(stand_in(schema))
     }
 
     /// Tells of a field that gets a stand-in. A wrong `type` leaves the meaning of everything beside it open.
-    fn tell(&mut self, path: &str, value: String, message: String) {
+    fn tell(&mut self, path: Path<'_>, value: String, message: String) {
+        let path = path.to_string();
         self.told
-            .push(path.strip_suffix(".type").unwrap_or(path).to_owned());
-        self.errors.push(FieldError {
-            path: path.to_owned(),
-            value,
-            message,
-        });
+            .push(path.strip_suffix(".type").unwrap_or(&path).to_owned());
+        self.errors.push(FieldError { path, value, message });
     }
 }
 
@@ -191,7 +216,9 @@ fn fitting<'a>(schema: &JSONSchemaProps, value: &'a Value) -> Option<Cow<'a, Val
         Some("boolean") => value.is_boolean(),
         Some("array") => value.is_array(),
         Some("object") => value.is_object(),
-        Some("integer") => return limits::whole(value).map(|whole| Cow::Owned(Value::from(whole))),
+        Some("integer") if !value.is_i64() => {
+            return limits::whole(value).map(|whole| Cow::Owned(Value::from(whole)));
+        }
         _ => true,
     };
     fits.then_some(Cow::Borrowed(value))

@@ -1,0 +1,232 @@
+//! What a check says happens: its time, its tries, its container, its kinds.
+
+mod story;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use kymaros_crds::{CheckResult, CheckStatus, RestoreReportStatus, RestoreTest, RunPhase, RunResult};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use serde_json::{Value, json};
+use story::{create_test, finished, phase, report_when, run, small, spec};
+
+/// A pod of two containers. A page of the first one comes late, and the second one knows a word.
+const TWO: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: two}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: keep-one}
+spec:
+  minAvailable: 1
+  selector: {matchLabels: {app: two}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: two}
+spec:
+  selector: {matchLabels: {app: two}}
+  template:
+    metadata: {labels: {app: two}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: web
+          image: kymaros.test/busybox:1
+          command:
+            - sh
+            - -c
+            - mkdir -p /tmp/www; echo hello > /tmp/www/index.html;
+              (sleep 15; echo here > /tmp/www/late) & exec httpd -f -p 8080 -h /tmp/www
+          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+        - name: side
+          image: kymaros.test/busybox:1
+          env: [{name: WORD, value: sesame}]
+          command: [sleep, '600']
+";
+
+fn exec(name: &str, command: &str, change: &Value) -> Value {
+    let mut exec = json!({ "podSelector": { "app": "two" }, "command": ["sh", "-c", command] });
+    for (key, value) in change.as_object().into_iter().flatten() {
+        exec[key] = value.clone();
+    }
+    json!({ "name": name, "type": "exec", "exec": exec })
+}
+
+fn get(name: &str, path: &str, timeout: &str, retries: u32) -> Value {
+    json!({ "name": name, "type": "httpGet", "httpGet": { "service": "web", "port": 80, "path": path,
+        "expectedStatus": 200, "timeout": timeout, "retries": retries } })
+}
+
+fn exists(name: &str, kind: &str, object: &str) -> Value {
+    json!({ "name": name, "type": "resourceExists",
+        "resourceExists": { "timeout": "2s", "resources": [{ "kind": kind, "name": object }] } })
+}
+
+fn took(check: &CheckStatus) -> Result<Duration> {
+    Ok(kymaros_crds::domain::duration::parse(&check.duration)?)
+}
+
+fn check<'a>(status: &'a RestoreReportStatus, name: &str) -> Result<&'a CheckStatus> {
+    let found = status.checks.iter().find(|c| c.name == name);
+    found.with_context(|| format!("no check {name}: {:?}", status.checks))
+}
+
+#[tokio::test]
+async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("settings").await?;
+    apply(&scene.client, &namespace, TWO).await?;
+    wait_ready(&scene.client, &namespace, "app=two", 1).await?;
+    let name = unique("settings");
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    // Each setting has a check that passes by it, and one that would pass with another value of it.
+    let pods = |name: &str, least: u32| {
+        json!({ "name": name, "type": "podStatus",
+            "podStatus": { "labelSelector": { "app": "two" }, "minReady": least, "timeout": "2s" } })
+    };
+    let checks = [
+        (
+            exec(
+                "container",
+                "echo $WORD",
+                &json!({ "container": "side", "stdoutMatches": "^sesame$" }),
+            ),
+            true,
+        ),
+        (
+            exec(
+                "first container",
+                "echo $WORD",
+                &json!({ "stdoutMatches": "^sesame$" }),
+            ),
+            false,
+        ),
+        (
+            exec("exit code", "exit 3", &json!({ "successExitCode": 3 })),
+            true,
+        ),
+        (exec("exit code 0", "exit 3", &json!({})), false),
+        (
+            exec(
+                "stdout",
+                "echo 12 rows",
+                &json!({ "stdoutMatches": r"^\d+ rows$" }),
+            ),
+            true,
+        ),
+        (
+            exec(
+                "other stdout",
+                "echo no rows",
+                &json!({ "stdoutMatches": r"^\d+ rows$" }),
+            ),
+            false,
+        ),
+        (exec("timeout", "sleep 100", &json!({ "timeout": "1s" })), false),
+        (get("tries", "/late", "1s", 60), true),
+        (get("one try", "/late", "1s", 1), false),
+        (pods("one pod", 1), true),
+        (pods("two pods", 2), false),
+        (exists("budget", "PodDisruptionBudget", "keep-one"), true),
+        (exists("no such budget", "PodDisruptionBudget", "keep-two"), false),
+        (exists("no such kind", "Unheard", "of"), false),
+    ];
+    let listed: Vec<Value> = checks.iter().map(|(check, _)| check.clone()).collect();
+    let report = run(
+        &scene,
+        &namespace,
+        "settings",
+        spec(
+            &[&namespace],
+            &name,
+            json!({ "healthChecks": { "checks": listed } }),
+        ),
+    )
+    .await?;
+    let status = report.status.context("no status")?;
+    for (wanted, passes) in &checks {
+        let seen = check(&status, wanted["name"].as_str().unwrap_or_default())?;
+        assert_eq!(seen.status == CheckResult::Pass, *passes, "{seen:?}");
+    }
+    // What has a time of its own is over by then, whatever the others need.
+    for (name, most) in [("timeout", 4), ("one try", 4), ("two pods", 5)] {
+        let took = took(check(&status, name)?)?;
+        assert!(took < Duration::from_secs(most), "{name} took {took:?}");
+    }
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn all_checks_together_have_the_time_of_the_test() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "alltime").await?;
+    let slow = json!({ "name": "slow", "type": "exec", "exec": { "podSelector": { "app": "small" },
+        "command": ["sleep", "600"], "timeout": "10m" } });
+    let change = json!({ "healthChecks": { "timeout": "8s", "settle": "0s", "checks": [slow] } });
+    let report = run(&scene, &namespace, "alltime", spec(&[&namespace], &name, change)).await?;
+    let status = report.status.context("no status")?;
+    let slow = check(&status, "slow")?;
+    assert_eq!(slow.status, CheckResult::Fail, "{slow:?}");
+    let (started, ended) = (
+        status.started_at.context("no start")?,
+        status.completed_at.context("no end")?,
+    );
+    let took = ended.0.duration_since(started.0).as_secs();
+    assert!(took < 45, "the run took {took} s, though its checks had 8 s");
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn an_edit_is_for_the_next_run() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "edited").await?;
+    let page = |path: &str| {
+        json!([{ "name": "page", "type": "httpGet",
+            "httpGet": { "service": "web", "port": 80, "path": path, "expectedStatus": 200, "timeout": "2s" } }])
+    };
+    let before = json!({ "healthChecks": { "settle": "8s", "checks": page("/") } });
+    create_test(
+        &scene.client,
+        &namespace,
+        "edited",
+        spec(&[&namespace], &name, before),
+    )
+    .await?;
+    report_when(&scene.client, &namespace, "edited", "its start", |r| {
+        phase(r) >= Some(RunPhase::Preparing)
+    })
+    .await?;
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
+    let edit = json!({ "spec": { "sla": { "maxRTO": "1ms" }, "sandbox": { "retention": "UntilTTL" },
+        "healthChecks": { "checks": page("/absent") } } });
+    tests
+        .patch("edited", &PatchParams::default(), &Patch::Merge(&edit))
+        .await?;
+    let report = finished(&scene.client, &namespace, "edited").await?;
+    let status = report.status.context("no status")?;
+    assert_eq!(
+        (status.score, status.result),
+        (Some(100), Some(RunResult::Pass)),
+        "{:?}",
+        status.findings
+    );
+    assert!(
+        status
+            .sandboxes
+            .iter()
+            .all(|s| s.state.as_deref() == Some("Removed")),
+        "{:?}",
+        status.sandboxes
+    );
+    delete_backup(&scene.client, &name).await
+}

@@ -1,0 +1,97 @@
+//! What a spec says of its sandboxes happens: their names, who may talk to whom in them, how long they stay.
+
+mod story;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kymaros_crds::{CheckResult, RunResult};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use serde_json::{Value, json};
+use story::{SMALL, gone, run, small, spec, until_nothing_is_left};
+
+/// A look from a pod of one namespace at an address; whether it is answered is the exit code.
+fn look(name: &str, from: &str, at: &str, is_answered: bool) -> Value {
+    // The name is known to all, whoever may talk to whom. 2: it is not.
+    let command = format!(
+        "ip=$(nslookup {at} | sed -n '/^Name/,$s/^Address: *//p' | head -n 1); [ -n \"$ip\" ] || exit 2; \
+         printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $ip 80 | grep -q hello"
+    );
+    let command = ["sh", "-c", &command];
+    json!({ "name": name, "namespace": from, "type": "exec", "exec": { "podSelector": { "app": "small" },
+        "command": command, "successExitCode": i32::from(!is_answered), "timeout": "15s" } })
+}
+
+#[tokio::test]
+async fn sandboxes_talk_to_each_other_when_told_so_and_never_to_production() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (one, two) = (scene.namespace("talk-a").await?, scene.namespace("talk-b").await?);
+    for namespace in [&one, &two] {
+        apply(&scene.client, namespace, SMALL).await?;
+        wait_ready(&scene.client, namespace, "app=small", 1).await?;
+    }
+    let name = unique("talk");
+    backup(&scene.client, &name, &Backup::of(&[&one, &two])).await?;
+    for (isolation, is_answered) in [("group", true), ("strict", false)] {
+        let sandbox = unique("talk-sandbox");
+        let service = |namespace: &str| format!("web.{namespace}.svc.cluster.local");
+
+        let checks = json!([
+            look("itself", &two, &service(&sandbox), true),
+            look("the other sandbox", &one, &service(&sandbox), is_answered),
+            look("production", &one, &service(&two), false),
+            look("its own original", &one, &service(&one), false),
+        ]);
+        let mut tested = spec(
+            &[&one, &two],
+            &name,
+            json!({
+            "sandbox": { "networkIsolation": isolation }, "healthChecks": { "checks": checks } }),
+        );
+        tested["backupSource"]["namespaces"][1]["sandboxName"] = json!(sandbox);
+        let report = run(&scene, &one, isolation, tested).await?;
+        let status = report.status.context("no status")?;
+        assert!(
+            status
+                .sandboxes
+                .iter()
+                .any(|s| s.source == two && s.name == sandbox),
+            "{:?}",
+            status.sandboxes
+        );
+        for check in &status.checks {
+            assert_eq!(check.status, CheckResult::Pass, "{isolation}: {check:?}");
+        }
+        assert_eq!(status.checks.len(), 4, "{:?}", status.checks);
+    }
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_sandbox_stays_after_a_failure_when_told_so_and_goes_with_its_ttl() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "stays").await?;
+    let with = |path: &str| {
+        let check = json!({ "name": "page", "type": "httpGet", "required": true,
+            "httpGet": { "service": "web", "port": 80, "path": path, "expectedStatus": 200, "timeout": "2s" } });
+        let change = json!({ "timeout": "40s", "sandbox": { "ttl": "40s", "retention": "OnFailure" },
+            "healthChecks": { "settle": "0s", "timeout": "30s", "checks": [check] } });
+        spec(&[&namespace], &name, change)
+    };
+    let namespaces = Api::<Namespace>::all(scene.client.clone());
+    for (test, path, result, state) in [
+        ("failed", "/absent", RunResult::Fail, "Retained"),
+        ("passed", "/", RunResult::Pass, "Removed"),
+    ] {
+        let report = run(&scene, &namespace, test, with(path)).await?;
+        let status = report.status.clone().context("no status")?;
+        assert_eq!(status.result, Some(result), "{:?}", status.findings);
+        let sandbox = status.sandboxes.first().context("no sandbox")?;
+        assert_eq!(sandbox.state.as_deref(), Some(state));
+        let is_there = namespaces.get_opt(&sandbox.name).await?.is_some();
+        assert_eq!(is_there, state == "Retained", "{test}");
+        gone(namespaces.clone(), &sandbox.name).await?;
+        until_nothing_is_left(&scene.client, &report).await?;
+    }
+    delete_backup(&scene.client, &name).await
+}

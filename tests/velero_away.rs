@@ -1,0 +1,213 @@
+//! Velero belongs to others too, and it can fail under a run. A file of its own, because no other story can go on meanwhile.
+
+mod story;
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::StreamExt;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    runtime::{WatchStreamExt, wait::await_condition, watcher},
+};
+use kymaros::velero::Restore;
+use kymaros_crds::{RunPhase, RunResult, names};
+use kymaros_testbed::scene::{Backup, Scene, VELERO, backup, delete_backup, deploy_shop, unique, wait_ready};
+use serde_json::json;
+use story::{create_test, finished, leftovers, phase, report_when, small, spec};
+use tokio::sync::Mutex;
+
+/// There is one Velero.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+async fn scale(client: &Client, replicas: i32) -> Result<()> {
+    let api = Api::<Deployment>::namespaced(client.clone(), VELERO);
+    let wanted = json!({ "spec": { "replicas": replicas } });
+    api.patch("velero", &PatchParams::default(), &Patch::Merge(&wanted))
+        .await?;
+    let is_so = await_condition(api, "velero", move |d: Option<&Deployment>| {
+        let ready = d.and_then(|d| d.status.as_ref()).and_then(|s| s.ready_replicas);
+        ready.unwrap_or_default() == replicas
+    });
+    tokio::time::timeout(Duration::from_mins(2), is_so)
+        .await
+        .with_context(|| format!("Velero does not come to {replicas}"))??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restore_of_somebody_else_goes_first() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let (namespace, name) = small(&mut scene, "foreign").await?;
+    let elsewhere = scene.namespace("foreign-to").await?;
+    // Without Velero, everything stands where it is for as long as it is looked at.
+    scale(&client, 0).await?;
+    create_test(
+        &client,
+        &namespace,
+        "first",
+        spec(&[&namespace], &name, json!({})),
+    )
+    .await?;
+    report_when(&client, &namespace, "first", "its preparations", |r| {
+        phase(r) == Some(RunPhase::Preparing)
+    })
+    .await?;
+    let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
+    let recovery = unique("recovery");
+    let restore: Restore = serde_json::from_value(json!({
+        "apiVersion": "velero.io/v1", "kind": "Restore", "metadata": { "name": recovery, "namespace": VELERO },
+        "spec": { "backupName": name, "includedNamespaces": [namespace], "namespaceMapping": { &namespace: elsewhere } },
+    }))?;
+    restores.create(&PostParams::default(), &restore).await?;
+    let begun = Instant::now();
+    let waits = |r: &kymaros_crds::RestoreReport| {
+        let reason = r
+            .status
+            .as_ref()
+            .and_then(|s| s.queue.as_ref())
+            .map(|q| q.reason.clone());
+        phase(r) == Some(RunPhase::Queued) && reason.is_some_and(|why| format!("{why:?}").contains(&recovery))
+    };
+    report_when(&client, &namespace, "first", "its withdrawal", waits).await?;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "it withdrew after {took:?}");
+    println!("it withdrew after {took:?}");
+    create_test(
+        &client,
+        &namespace,
+        "second",
+        spec(&[&namespace], &name, json!({})),
+    )
+    .await?;
+    report_when(&client, &namespace, "second", "its place behind", waits).await?;
+    let ours = ListParams::default().labels(&format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY));
+    let none: Vec<String> = restores
+        .list(&ours)
+        .await?
+        .iter()
+        .map(ResourceExt::name_any)
+        .collect();
+    assert_eq!(
+        none,
+        Vec::<String>::new(),
+        "a test went to Velero before the recovery"
+    );
+
+    scale(&client, 1).await?;
+    let terminal = await_condition(restores.clone(), &recovery, |r: Option<&Restore>| {
+        let phase = r.and_then(|r| r.status.as_ref()).and_then(|s| s.phase.clone());
+        phase.is_some_and(|phase| format!("{phase:?}").contains("Completed"))
+    });
+    tokio::time::timeout(Duration::from_mins(3), terminal)
+        .await
+        .context("the recovery does not end")??;
+    for test in ["first", "second"] {
+        let report = finished(&client, &namespace, test).await?;
+        let status = report.status.clone().context("no status")?;
+        assert_eq!(status.result, Some(RunResult::Partial), "{:?}", status.findings);
+        assert_eq!(
+            status.score,
+            Some(80),
+            "nothing but its checks is missing: {:?}",
+            status.findings
+        );
+        assert_eq!(leftovers(&client, &report).await?, Vec::<String>::new());
+    }
+    restores.delete(&recovery, &DeleteParams::default()).await?;
+    delete_backup(&client, &name).await
+}
+
+/// The host's id of the Velero server.
+fn server() -> Result<String> {
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let mut words = line.split('\0');
+        let is_velero = words.next().is_some_and(|program| program.ends_with("/velero"));
+        if is_velero && words.next() == Some("server") {
+            return Ok(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    bail!("no Velero server runs on this machine")
+}
+
+fn signal(signal: &str, process: &str) -> Result<()> {
+    let status = Command::new("kill").args([signal, process]).status()?;
+    ensure!(status.success(), "{signal} to {process}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_velero_that_dies_in_the_middle_of_a_restore_is_no_failed_backup() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let namespace = scene.namespace("midway").await?;
+    deploy_shop(&client, &namespace).await?;
+    let name = unique("midway");
+    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let killed = server()?;
+    create_test(
+        &client,
+        &namespace,
+        "midway",
+        spec(&[&namespace], &name, json!({})),
+    )
+    .await?;
+    let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
+    let ours = format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY);
+    let mut seen = watcher(restores.clone(), watcher::Config::default().labels(&ours))
+        .default_backoff()
+        .applied_objects()
+        .boxed();
+    let is_running = |r: &Restore| {
+        let phase = r.status.as_ref().and_then(|s| s.phase.clone());
+        phase.is_some_and(|phase| format!("{phase:?}").contains("InProgress"))
+    };
+    let running = async {
+        while let Some(restore) = seen.next().await {
+            if let Some(restore) = restore.ok().filter(is_running) {
+                return Ok(restore.name_any());
+            }
+        }
+        bail!("the watch ended")
+    };
+    let running = tokio::time::timeout(Duration::from_mins(2), running)
+        .await
+        .context("no restore begins")??;
+    signal("-STOP", &killed)?;
+    let still = is_running(&restores.get(&running).await?);
+    signal("-KILL", &killed)?;
+    ensure!(
+        still,
+        "the restore had ended before Velero was stopped: the story was not told"
+    );
+
+    let report = finished(&client, &namespace, "midway").await?;
+    let status = report.status.clone().context("no status")?;
+    assert!(
+        matches!(status.result, Some(RunResult::Partial | RunResult::Inconclusive)),
+        "{:?} {:?}",
+        status.result,
+        status.findings
+    );
+    let blames = status
+        .findings
+        .iter()
+        .any(|f| f.cause == kymaros_crds::Cause::Backup);
+    assert!(!blames, "the backup is accused: {:?}", status.findings);
+    assert_eq!(leftovers(&client, &report).await?, Vec::<String>::new());
+    let pods = Api::<Pod>::namespaced(client.clone(), VELERO);
+    let velero = pods.list(&ListParams::default().labels("deploy=velero")).await?;
+    assert_eq!(velero.items.len(), 1);
+    wait_ready(&client, VELERO, "deploy=velero", 1).await?;
+    delete_backup(&client, &name).await
+}
