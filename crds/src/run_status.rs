@@ -68,6 +68,9 @@ pub struct Finding {
     pub severity: Severity,
     /// Who is to blame.
     pub cause: Cause,
+    /// What kind of finding it is, in one word.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     /// What it is about, as `Kind/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kymaros_crds::{RestoreReportSpec, RestoreReportStatus, RunPhase, RunResult};
 
+use crate::reason::ConditionReason;
+
 /// Sets a condition; message and reason may change without moving the transition time.
 pub fn set(
     conditions: &mut Vec<Condition>,
@@ -65,10 +67,24 @@ pub fn of_run(status: &mut RestoreReportStatus, spec: &RestoreReportSpec, genera
     );
     let reason = status.reason.clone();
     match status.result {
-        None => put(&mut conditions, "Succeeded", "Unknown", "Running", "", generation),
-        Some(RunResult::Pass) => set(&mut conditions, "Succeeded", true, "Pass", &message, generation),
+        None => put(
+            &mut conditions,
+            "Succeeded",
+            "Unknown",
+            ConditionReason::Running.as_str(),
+            "",
+            generation,
+        ),
+        Some(RunResult::Pass) => set(
+            &mut conditions,
+            "Succeeded",
+            true,
+            ConditionReason::Pass.as_str(),
+            &message,
+            generation,
+        ),
         Some(RunResult::Inconclusive) => {
-            let reason = reason.unwrap_or_else(|| "Inconclusive".to_owned());
+            let reason = reason.unwrap_or_else(|| ConditionReason::Inconclusive.into());
             put(
                 &mut conditions,
                 "Succeeded",
@@ -79,7 +95,11 @@ pub fn of_run(status: &mut RestoreReportStatus, spec: &RestoreReportSpec, genera
             );
         }
         Some(result) => {
-            let reason = reason.unwrap_or_else(|| format!("{result:?}"));
+            let by_result = match result {
+                RunResult::Fail => ConditionReason::Fail,
+                _ => ConditionReason::Partial,
+            };
+            let reason = reason.unwrap_or_else(|| by_result.into());
             set(&mut conditions, "Succeeded", false, &reason, &message, generation);
         }
     }
@@ -107,16 +127,30 @@ fn of_comparison(
             conditions,
             "Regressed",
             "Unknown",
-            "Inconclusive",
+            ConditionReason::Inconclusive.as_str(),
             &message,
             generation,
         );
     } else if status.regressions.is_empty() {
         let message = format!("not worse than {}", previous.report);
-        set(conditions, "Regressed", false, "AsBefore", &message, generation);
+        set(
+            conditions,
+            "Regressed",
+            false,
+            ConditionReason::AsBefore.as_str(),
+            &message,
+            generation,
+        );
     } else {
         let message = status.regressions.join("; ");
-        set(conditions, "Regressed", true, "Worse", &message, generation);
+        set(
+            conditions,
+            "Regressed",
+            true,
+            ConditionReason::Worse.as_str(),
+            &message,
+            generation,
+        );
     }
 }
 
@@ -131,10 +165,13 @@ fn of_sla(
         return;
     };
     let (reason, message) = if rto.within_sla {
-        ("WithinSLA", format!("{} of {}", rto.measured, sla.max_rto))
+        (
+            ConditionReason::WithinSLA,
+            format!("{} of {}", rto.measured, sla.max_rto),
+        )
     } else {
         (
-            "Exceeded",
+            ConditionReason::Exceeded,
             format!("{}, agreed are {}", rto.measured, sla.max_rto),
         )
     };
@@ -142,7 +179,7 @@ fn of_sla(
         conditions,
         "RTOExceeded",
         !rto.within_sla,
-        reason,
+        reason.as_str(),
         &message,
         generation,
     );

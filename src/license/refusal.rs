@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{InvalidExpiry, SigningSecret};
+use crate::reason::LicenseReason;
 
 /// Why the Community tier applies. None of the texts repeats a value of the Secret but the day it expires.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -62,18 +63,19 @@ impl Refusal {
     /// The reason as one word, for conditions, events and JSON.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NotRead => "LicenseNotRead",
-            Self::Unreadable(_) => "LicenseUnreadable",
-            Self::NoSecret => "NoLicense",
-            Self::Missing(_) | Self::NotText(_) | Self::UnknownTier => "LicenseIncomplete",
-            Self::Community => "CommunityLicense",
-            Self::NoSigningSecret => "LicenseNotVerifiable",
+        let reason = match self {
+            Self::NotRead => LicenseReason::LicenseNotRead,
+            Self::Unreadable(_) => LicenseReason::LicenseUnreadable,
+            Self::NoSecret => LicenseReason::NoLicense,
+            Self::Missing(_) | Self::NotText(_) | Self::UnknownTier => LicenseReason::LicenseIncomplete,
+            Self::Community => LicenseReason::CommunityLicense,
+            Self::NoSigningSecret => LicenseReason::LicenseNotVerifiable,
             Self::TrialKey | Self::MalformedKey | Self::WrongKey { .. } | Self::InvalidExpiry(_) => {
-                "LicenseInvalid"
+                LicenseReason::LicenseInvalid
             }
-            Self::Expired(_) => "LicenseExpired",
-        }
+            Self::Expired(_) => LicenseReason::LicenseExpired,
+        };
+        reason.as_str()
     }
 
     /// Whether somebody should look after it: there is a license, and it opens nothing.

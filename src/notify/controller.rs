@@ -20,6 +20,7 @@ use super::{
     notifier::{Notifier, NotifyError},
     record::{self, Step},
 };
+use crate::reason::EventReason;
 
 /// Between two tries to write an outcome down: the sooner it is written, the smaller the window in which a message may be
 /// sent twice.
@@ -197,25 +198,25 @@ async fn tell(context: &NotifyContext, report: &RestoreReport, notice: &Notice, 
     let (type_, reason, note) = match error {
         None => (
             EventType::Normal,
-            "Notified",
+            EventReason::Notified,
             format!("{receiver} was told of {subject}"),
         ),
         Some(error) if given_up => (
             EventType::Warning,
-            "NotificationFailed",
+            EventReason::NotificationFailed,
             format!("{receiver} was not told of {subject}: {error}"),
         ),
         Some(error) if record.attempts == 1 => (
             EventType::Warning,
-            "NotificationDelayed",
+            EventReason::NotificationDelayed,
             format!("{receiver} could not be told of {subject}, and will be: {error}"),
         ),
         Some(_) => return,
     };
-    tracing::info!(reason, "{note}");
+    tracing::info!(reason = reason.as_str(), "{note}");
     let event = Event {
         type_,
-        reason: reason.to_owned(),
+        reason: reason.into(),
         note: Some(note.chars().take(900).collect()),
         action: "Notify".to_owned(),
         secondary: None,

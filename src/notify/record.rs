@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use kymaros_crds::{NotificationState, NotificationStatus, NotificationSubject};
 
 use super::decide::{Due, Notice, TOO_LATE, short_hash};
-use crate::condition;
+use crate::{condition, reason::ConditionReason};
 
 /// How long a claim holds: longer than an attempt may take.
 const CLAIM: SignedDuration = SignedDuration::from_secs(30);
@@ -149,11 +149,16 @@ pub fn condition(conditions: &mut Vec<Condition>, records: &[NotificationStatus]
     let troubled = records.iter().find(|record| record.error.is_some());
     let waiting = records.iter().filter(|record| is_open(record)).count();
     let set = |conditions, status, reason, message: &str| {
+        let reason = ConditionReason::as_str(reason);
         condition::set(conditions, NOTIFIED, status, reason, message, generation);
     };
     match troubled {
         Some(record) => {
-            let reason = if is_open(record) { "Retrying" } else { "GaveUp" };
+            let reason = if is_open(record) {
+                ConditionReason::Retrying
+            } else {
+                ConditionReason::GaveUp
+            };
             let error = record.error.as_deref().unwrap_or_default();
             set(
                 conditions,
@@ -165,13 +170,13 @@ pub fn condition(conditions: &mut Vec<Condition>, records: &[NotificationStatus]
         None if waiting > 0 => set(
             conditions,
             false,
-            "Sending",
+            ConditionReason::Sending,
             &format!("{waiting} of {} have not been told yet", records.len()),
         ),
         None if records.is_empty() => {}
         None => {
             let all: Vec<&str> = records.iter().map(|record| record.receiver.as_str()).collect();
-            set(conditions, true, "Delivered", &all.join(", "));
+            set(conditions, true, ConditionReason::Delivered, &all.join(", "));
         }
     }
 }

@@ -123,7 +123,7 @@ fn findings(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
     }
     writeln!(
         out,
-        "\n## Findings\n\n| severity | cause | object | finding |\n|---|---|---|---|"
+        "\n## Findings\n\n| severity | cause | reason | object | finding |\n|---|---|---|---|---|"
     )?;
     for finding in &status.findings {
         let severity = match finding.severity {
@@ -132,8 +132,12 @@ fn findings(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
             Severity::Info => "info",
         };
         let object = cell(finding.object.as_deref().unwrap_or_default());
-        let message = cell(&finding.message);
-        writeln!(out, "| {severity} | {:?} | {object} | {message} |", finding.cause)?;
+        let (reason, message) = (cell(&finding.reason), cell(&finding.message));
+        let cause = finding.cause;
+        writeln!(
+            out,
+            "| {severity} | {cause:?} | {reason} | {object} | {message} |"
+        )?;
     }
     if status.findings_omitted > 0 {
         writeln!(out, "\n… and {} more.", status.findings_omitted)?;
@@ -176,7 +180,8 @@ mod tests {
                 },
                 "checks": [{ "name": "page", "status": "fail", "duration": "1s", "required": true,
                              "message": "<script>\n**x**" }],
-                "findings": [{ "level": "run", "severity": "error", "cause": "backup", "message": "no data" }],
+                "findings": [{ "level": "run", "severity": "error", "cause": "backup",
+                               "reason": "VolumeWithoutData", "message": "no data" }],
                 "timeline": [{ "name": "restore", "startedAt": "2026-01-01T00:00:00Z", "seconds": 2.5 }],
             },
         }))
@@ -190,7 +195,7 @@ mod tests {
             "| RTO | fail | 0/5 |  |",
             "| page (required) | fail | 1s | &lt;script> \\*\\*x\\*\\* |",
             "| restore | 0.00s | 2.50s |",
-            "| error | Backup |  | no data |",
+            "| error | Backup | VolumeWithoutData |  | no data |",
             "… and 3 more.",
             "Cleanup: 2 objects of this run are still there.",
         ] {

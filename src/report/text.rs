@@ -144,7 +144,11 @@ fn findings(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
             .as_ref()
             .map(|o| format!(" [{o}]"))
             .unwrap_or_default();
-        let cause = paint(FAINT, format!("(cause: {:?})", finding.cause));
+        let reason = match finding.reason.as_str() {
+            "" => String::new(),
+            reason => format!("; {reason}"),
+        };
+        let cause = paint(FAINT, format!("(cause: {:?}{reason})", finding.cause));
         writeln!(out, "  {mark} {}{object}  {cause}", finding.message)?;
     }
     if status.findings_omitted > 0 {
@@ -192,7 +196,7 @@ mod tests {
     fn shows_the_verdict_and_what_is_behind_it() {
         let text = plain(&report(serde_json::json!({
             "phase": "Completed", "score": 61, "result": "fail", "message": "61/100, fail: no orders", "leftovers": 0,
-            "findings": [{ "level": "run", "severity": "error", "cause": "backup",
+            "findings": [{ "level": "run", "severity": "error", "cause": "backup", "reason": "VolumeWithoutData",
                            "object": "PersistentVolumeClaim/data", "message": "no data" }],
             "regressions": ["the score fell from 95 to 61 since shop-0"],
             "timeline": [{ "name": "restore", "startedAt": "2026-01-01T00:00:00Z", "seconds": 2.5 }],
@@ -200,7 +204,7 @@ mod tests {
         for part in [
             "FAIL       ████████████░░░░░░░░  61/100",
             "worse      the score fell from 95 to 61 since shop-0",
-            "✘ no data [PersistentVolumeClaim/data]  (cause: Backup)",
+            "✘ no data [PersistentVolumeClaim/data]  (cause: Backup; VolumeWithoutData)",
             "restore          +   0.00s     2.50s",
             "nothing of this run is left",
         ] {

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     logs::collect,
+    reason::RunReason,
     sandbox::{
         apply::{self, SandboxError},
         naming::RunIdentity,
@@ -50,10 +51,10 @@ pub enum ActError {
 impl ActError {
     fn obstacle(&self) -> Option<Obstacle> {
         let reason = match self {
-            Self::Sandbox(error) if error.is_permanent() => "SandboxRefused",
-            Self::Api(kube::Error::Api(status)) if apply::is_final(status) => "RestoreRefused",
-            Self::ForeignRestore(_) => "RestoreRefused",
-            Self::NoSandbox(_) => "SandboxDeleted",
+            Self::Sandbox(error) if error.is_permanent() => RunReason::SandboxRefused,
+            Self::Api(kube::Error::Api(status)) if apply::is_final(status) => RunReason::RestoreRefused,
+            Self::ForeignRestore(_) => RunReason::RestoreRefused,
+            Self::NoSandbox(_) => RunReason::SandboxDeleted,
             Self::Sandbox(_) | Self::Api(_) => return None,
         };
         Some(Obstacle {

@@ -3,6 +3,8 @@
 use kube::runtime::events::{Event, EventType};
 use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult, Severity};
 
+use crate::reason::EventReason;
+
 /// Events for what changed between two statuses.
 #[must_use]
 pub fn between(old: &RestoreReportStatus, new: &RestoreReportStatus) -> Vec<Event> {
@@ -14,7 +16,7 @@ pub fn between(old: &RestoreReportStatus, new: &RestoreReportStatus) -> Vec<Even
     {
         events.push(event(
             EventType::Warning,
-            "Finding",
+            EventReason::Finding.as_str(),
             "Judge",
             finding.message.clone(),
         ));
@@ -26,7 +28,7 @@ pub fn between(old: &RestoreReportStatus, new: &RestoreReportStatus) -> Vec<Even
         };
         events.push(event(
             kind,
-            "Judged",
+            EventReason::Judged.as_str(),
             "Judge",
             new.message.clone().unwrap_or_default(),
         ));

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     checks::{Outcome, Target},
     logs::Collected,
+    reason::RunReason,
     source::SourceObjects,
     velero::{movers::Mover, results::BackupContents},
     workloads::{
@@ -32,8 +33,8 @@ use crate::{
 /// Something the cluster refused for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// `CamelCase` reason for the report.
-    pub reason: &'static str,
+    /// The reason for the report.
+    pub reason: RunReason,
     /// One sentence.
     pub message: String,
 }

@@ -22,7 +22,7 @@ use super::{
     summary::{self, Readiness},
 };
 
-use crate::{notify::record, run::observe, verdict};
+use crate::{notify::record, reason::EventReason, run::observe, verdict};
 
 /// The clock of the machine may be set while a test waits for its time.
 const LONGEST_NAP: Duration = Duration::from_mins(5);
@@ -162,14 +162,14 @@ async fn carry_out(
             .map_err(ScheduleError::Report)?;
         tracing::info!(run = %name, trigger = ?start.trigger, "run started");
         let note = format!("run {name} ({:?})", start.trigger);
-        tell(context, test, EventType::Normal, "RunStarted", note).await;
+        tell(context, test, EventType::Normal, EventReason::RunStarted, note).await;
     }
     if let Some(run) = &decision.refused_by {
         tell(
             context,
             test,
             EventType::Warning,
-            "TriggerRefused",
+            EventReason::TriggerRefused,
             format!("run {run} goes on; trigger again after it"),
         )
         .await;
@@ -294,7 +294,7 @@ async fn write_status(
             context,
             test,
             EventType::Warning,
-            "InvalidSpec",
+            EventReason::InvalidSpec,
             invalid.to_string(),
         )
         .await;
@@ -302,11 +302,17 @@ async fn write_status(
     Ok(())
 }
 
-async fn tell(context: &ScheduleContext, test: &RestoreTest, type_: EventType, reason: &str, note: String) {
+async fn tell(
+    context: &ScheduleContext,
+    test: &RestoreTest,
+    type_: EventType,
+    reason: EventReason,
+    note: String,
+) {
     let note = note.chars().take(250).collect();
     let event = Event {
         type_,
-        reason: reason.to_owned(),
+        reason: reason.into(),
         note: Some(note),
         action: "Schedule".to_owned(),
         secondary: None,

@@ -8,7 +8,7 @@ use kymaros_crds::{
 };
 
 use super::decide::Decision;
-use crate::condition;
+use crate::{condition, reason::ConditionReason};
 
 /// Whether a test can be run at all.
 #[derive(Clone, Debug)]
@@ -84,12 +84,19 @@ fn conditions(
     match readiness {
         Readiness::Invalid(invalid) => {
             let message = invalid.to_string();
-            condition::set(conditions, "Ready", false, "InvalidSpec", &message, generation);
+            condition::set(
+                conditions,
+                "Ready",
+                false,
+                ConditionReason::InvalidSpec.as_str(),
+                &message,
+                generation,
+            );
             condition::set(
                 conditions,
                 "Scheduled",
                 false,
-                "InvalidSpec",
+                ConditionReason::InvalidSpec.as_str(),
                 "it is not run until its spec is mended",
                 generation,
             );
@@ -103,7 +110,7 @@ fn conditions(
                 conditions,
                 "Ready",
                 true,
-                "Valid",
+                ConditionReason::Valid.as_str(),
                 &warnings.join("; "),
                 generation,
             );
@@ -113,21 +120,28 @@ fn conditions(
                         conditions,
                         "Scheduled",
                         false,
-                        "Suspended",
+                        ConditionReason::Suspended.as_str(),
                         "only manual runs",
                         generation,
                     );
                 }
                 (false, Some(next)) => {
                     let message = format!("next run at {}", rounded(next));
-                    condition::set(conditions, "Scheduled", true, "Planned", &message, generation);
+                    condition::set(
+                        conditions,
+                        "Scheduled",
+                        true,
+                        ConditionReason::Planned.as_str(),
+                        &message,
+                        generation,
+                    );
                 }
                 (false, None) => {
                     condition::set(
                         conditions,
                         "Scheduled",
                         false,
-                        "NeverDue",
+                        ConditionReason::NeverDue.as_str(),
                         "no next run was found",
                         generation,
                     );

@@ -7,6 +7,7 @@ use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
 use super::{Evidence, Level, SourceEvidence};
 use crate::{
     plan::{Fate, fate},
+    reason::FindingReason,
     run::observed::Fetched,
     source::{SourceObjects, missing::missing},
     velero::results::{ItemAction, ObjectId},
@@ -146,6 +147,7 @@ fn against_source(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut
                 level: FindingLevel::Completeness,
                 severity: Severity::Warning,
                 cause: Cause::Sandbox,
+                reason: FindingReason::SourceNotListed.into(),
                 object: None,
                 message: format!(
                     "what the source holds cannot be listed, so the backup was only held against itself: {reason}"
@@ -166,6 +168,7 @@ fn against_source(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut
                 level: FindingLevel::Completeness,
                 severity: Severity::Error,
                 cause: Cause::Backup,
+                reason: FindingReason::ObjectNotInBackup.into(),
                 object: Some(object.display()),
                 message: format!(
                     "{} was in namespace {namespace} when the backup was taken and is not in it: look at the \
@@ -196,6 +199,7 @@ fn not_looked_through(now: &SourceObjects, findings: &mut Vec<Finding>) {
         level: FindingLevel::Completeness,
         severity: Severity::Info,
         cause: Cause::Sandbox,
+        reason: FindingReason::KindsNotListed.into(),
         object: None,
         message: format!(
             "the source was not looked through for objects of {named}{more}: the operator may not list them; name those \
@@ -218,15 +222,13 @@ fn nothing_restored(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) {
                 level: FindingLevel::Completeness,
                 severity: Severity::Error,
                 cause: source.of_nothing(sandbox),
+                reason: FindingReason::NothingRestored.into(),
                 object: Some(format!("Namespace/{namespace}")),
-                message: format!("{NOTHING} namespace {namespace}"),
+                message: format!("the restore brought back nothing of namespace {namespace}"),
             });
         }
     }
 }
-
-/// Start of the finding about an empty restore; the result is capped by it.
-pub(super) const NOTHING: &str = "the restore brought back nothing of";
 
 /// Objects that the cluster puts into every namespace. Velero finds them there and calls its own copy failed.
 fn made_by_cluster(object: &ObjectId) -> Option<&'static str> {
@@ -256,6 +258,7 @@ fn absent(object: &ObjectId, cause: Cause, why: &str) -> Finding {
         level: FindingLevel::Completeness,
         severity: Severity::Error,
         cause,
+        reason: FindingReason::ObjectNotRestored.into(),
         object: Some(object.display()),
         message: format!("{} is not in the sandbox: {why}", object.display()),
     }

@@ -3,7 +3,7 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level};
-use crate::workloads::references::Reference;
+use crate::{reason::FindingReason, workloads::references::Reference};
 
 const MAX: u32 = 10;
 
@@ -29,6 +29,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
                 level: FindingLevel::CrossNamespaceDeps,
                 severity: Severity::Warning,
                 cause: Cause::Unknown,
+                reason: FindingReason::DependencyNotTested.into(),
                 object: Some(reference.from.clone()),
                 message: format!(
                     "{} of namespace {source} needs service {} of namespace {}, which the test does not restore",

@@ -3,6 +3,7 @@
 use kymaros_crds::{Cause, CheckResult, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level, dependencies};
+use crate::reason::FindingReason;
 
 const MAX: u32 = 20;
 
@@ -12,6 +13,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
             level: FindingLevel::InternalHealth,
             severity: Severity::Error,
             cause: Cause::Sandbox,
+            reason: FindingReason::PolicyMissing.into(),
             object: Some(format!("HealthCheckPolicy/{policy}")),
             message: format!("the policy {policy} does not exist, so its checks could not be made; apply it"),
         });
@@ -41,6 +43,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
             level: FindingLevel::InternalHealth,
             severity: Severity::Error,
             cause,
+            reason: FindingReason::CheckFailed.into(),
             object: Some(format!("check {}", check.name)),
             message: format!("check {} failed: {}{why}", check.name, check.message),
         });

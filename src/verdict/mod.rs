@@ -25,6 +25,7 @@ use kymaros_crds::{
 };
 
 use crate::{
+    reason::FindingReason,
     run::observed::{Came, Fetched, Observed, RestoreOutcome, RestoreSeen, Settings},
     source::SourceObjects,
     velero::results::BackupContents,
@@ -278,6 +279,7 @@ fn compare(verdict: &mut Verdict, previous: Option<&PreviousRun>) {
             level: FindingLevel::Run,
             severity: Severity::Warning,
             cause: verdict.cause.unwrap_or(Cause::Unknown),
+            reason: FindingReason::Regressed.into(),
             object: None,
             message,
         });

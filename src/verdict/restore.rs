@@ -3,7 +3,7 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level, SourceEvidence, blame, volumes};
-use crate::velero::restore::RestorePhase;
+use crate::{reason::FindingReason, velero::restore::RestorePhase};
 
 const MAX: u32 = 25;
 
@@ -20,6 +20,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
                 level: FindingLevel::RestoreIntegrity,
                 severity: Severity::Warning,
                 cause: Cause::Backup,
+                reason: FindingReason::PartialBackup.into(),
                 object: Some(format!("Backup/{backup}")),
                 message: format!("backup {backup} is itself PartiallyFailed: something is missing in it"),
             });
@@ -35,7 +36,8 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
                     "the restore of backup {backup} ended as {}: {reason}",
                     restore.phase_text
                 );
-                findings.push(error(cause, Some(format!("Backup/{backup}")), message));
+                let object = Some(format!("Backup/{backup}"));
+                findings.push(error(FindingReason::RestoreFailed, cause, object, message));
                 all += 1;
             }
             RestorePhase::Completed | RestorePhase::PartiallyFailed => {
@@ -82,11 +84,8 @@ fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
         if cause != Cause::Sandbox {
             lost += 1;
         }
-        findings.push(error(
-            cause,
-            None,
-            format!("Velero reports: {}", shorten(message)),
-        ));
+        let said = format!("Velero reports: {}", shorten(message));
+        findings.push(error(FindingReason::RestoreError, cause, None, said));
     }
     let is_partial = source
         .restore
@@ -96,16 +95,17 @@ fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
         lost += usize::try_from(counted).unwrap_or(1);
         let message =
             format!("the restore ended PartiallyFailed with {counted} errors, whose text cannot be read");
-        findings.push(error(Cause::Unknown, None, message));
+        findings.push(error(FindingReason::RestoreError, Cause::Unknown, None, message));
     }
     lost + volumes::lost(source, findings)
 }
 
-fn error(cause: Cause, object: Option<String>, message: String) -> Finding {
+fn error(reason: FindingReason, cause: Cause, object: Option<String>, message: String) -> Finding {
     Finding {
         level: FindingLevel::RestoreIntegrity,
         severity: Severity::Error,
         cause,
+        reason: reason.into(),
         object,
         message,
     }

@@ -2,7 +2,8 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, RunResult, Severity};
 
-use super::{Evidence, Verdict, completeness::NOTHING, unread::is_unread};
+use super::{Evidence, Verdict, unread::is_unread};
+use crate::reason::FindingReason;
 
 /// Bands and caps, in this order: 90 and 70 points; a failed check, a lost workload, a `PartiallyFailed` backup or
 /// something that could not be read never passes; a failed required check, lost volume data or an empty restore fails; and whatever lost points to the
@@ -60,7 +61,8 @@ fn fails(verdict: &Verdict, evidence: &Evidence<'_>, errors: &[&Finding]) -> boo
                 .as_deref()
                 .is_some_and(|o| o.starts_with("PersistentVolumeClaim/"))
     });
-    let empty = errors.iter().any(|f| f.message.starts_with(NOTHING));
+    let nothing = FindingReason::NothingRestored.as_str();
+    let empty = errors.iter().any(|f| f.reason == nothing);
     required || lost_data || empty || evidence.ended_early
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity, domain};
 
 use super::{Evidence, Level};
+use crate::reason::FindingReason;
 
 /// From the Restore's start to the moment the last workload was ready and the last check first passed: timestamps of
 /// the API server and of the checks, so a restart of the operator changes nothing.
@@ -57,6 +58,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, rto: Option<Duration>, findings: &m
                     Severity::Info
                 },
                 cause: Cause::Application,
+                reason: FindingReason::RTOExceeded.into(),
                 object: None,
                 message: message.clone(),
             });

@@ -3,7 +3,10 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level, blame, dependencies};
-use crate::workloads::{Trouble, Workload, WorkloadState};
+use crate::{
+    reason::FindingReason,
+    workloads::{Trouble, Workload, WorkloadState},
+};
 
 const MAX: u32 = 20;
 
@@ -32,6 +35,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
             level: FindingLevel::PodStartup,
             severity: Severity::Error,
             cause: Cause::Sandbox,
+            reason: FindingReason::WorkloadGone.into(),
             object: Some(object.clone()),
             message: format!("{object} of namespace {source} was restored and is gone from its sandbox"),
         });
@@ -55,6 +59,7 @@ fn restarted(workload: &Workload) -> Finding {
         level: FindingLevel::PodStartup,
         severity: Severity::Info,
         cause: Cause::Application,
+        reason: FindingReason::WorkloadRestarted.into(),
         object: Some(workload.object.clone()),
         message: format!(
             "{} restarted before it stayed up ({} restarts)",
@@ -74,6 +79,7 @@ fn not_started(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) 
         level: FindingLevel::PodStartup,
         severity: Severity::Error,
         cause,
+        reason: FindingReason::WorkloadNotReady.into(),
         object: Some(missing.unwrap_or_else(|| workload.object.clone())),
         message: format!("{} does not start: {why}", workload.object),
     }

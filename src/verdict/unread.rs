@@ -3,9 +3,7 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::Evidence;
-
-/// Start of every finding of this kind; the result is capped by it.
-const UNKNOWN: &str = "it is not known";
+use crate::reason::FindingReason;
 
 /// A finding that something could not be told.
 pub(super) fn unread(what: &str) -> Finding {
@@ -13,14 +11,15 @@ pub(super) fn unread(what: &str) -> Finding {
         level: FindingLevel::Run,
         severity: Severity::Warning,
         cause: Cause::Sandbox,
+        reason: FindingReason::NotRead.into(),
         object: None,
-        message: format!("{UNKNOWN} {what}"),
+        message: format!("it is not known {what}"),
     }
 }
 
-/// Whether a finding is of this kind.
+/// Whether a finding is of this kind; the result is capped by it.
 pub(super) fn is_unread(finding: &Finding) -> bool {
-    finding.message.starts_with(UNKNOWN)
+    finding.reason == FindingReason::NotRead.as_str()
 }
 
 /// Lists of Velero that could not be had: its own counts are used in their place.

@@ -3,9 +3,12 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{SourceEvidence, blame, unread::unread};
-use crate::velero::{
-    movers::{Fills, Mover},
-    results::{ItemAction, ObjectId, VolumeInfo},
+use crate::{
+    reason::FindingReason,
+    velero::{
+        movers::{Fills, Mover},
+        results::{ItemAction, ObjectId, VolumeInfo},
+    },
 };
 
 /// Claims that came back without the data they had.
@@ -22,6 +25,7 @@ pub(super) fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> 
             level: FindingLevel::RestoreIntegrity,
             severity: Severity::Error,
             cause: Cause::Backup,
+            reason: FindingReason::VolumeWithoutData.into(),
             object: Some(format!("PersistentVolumeClaim/{}", volume.pvc_name)),
             message: format!(
                 "the backup holds no data of volume claim {}: {why}",
@@ -66,6 +70,7 @@ fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> u
                     level: FindingLevel::RestoreIntegrity,
                     severity: Severity::Error,
                     cause: Cause::Backup,
+                    reason: FindingReason::VolumeWithoutData.into(),
                     object: Some(claim.display()),
                     message: format!(
                         "the backup holds volume claim {} without any volume data",
@@ -112,6 +117,7 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
             level: FindingLevel::RestoreIntegrity,
             severity: Severity::Error,
             cause,
+            reason: FindingReason::VolumeDataLost.into(),
             object: Some(format!("PersistentVolumeClaim/{}", volume.pvc_name)),
             message: format!(
                 "the data of volume claim {} did not arrive: {trouble}",

@@ -8,7 +8,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kymaros_certs::Expiry;
 use tokio::{sync::watch, time::MissedTickBehavior};
 
-use crate::{fleet::ending, license::License};
+use crate::{fleet::ending, license::License, reason::EventReason};
 
 /// The API server forgets an event after an hour, as it is usually set up.
 const AGAIN: Duration = Duration::from_hours(1);
@@ -31,7 +31,7 @@ struct Warning {
 /// Each replica has its own certificate in its hands; of the license one of them tells.
 fn due(expiry: &Expiry, license: &License, leads: bool, now: Timestamp) -> Vec<Warning> {
     let certificate = expiry.warning.clone().map(|note| Warning {
-        reason: "CertificateExpires",
+        reason: EventReason::CertificateExpires.as_str(),
         note,
     });
     let license = match license {
@@ -40,7 +40,7 @@ fn due(expiry: &Expiry, license: &License, leads: bool, now: Timestamp) -> Vec<W
             note: format!("{refusal}; the Community tier applies"),
         }),
         license if leads => ending(license, now).map(|note| Warning {
-            reason: "LicenseEnds",
+            reason: EventReason::LicenseEnds.as_str(),
             note,
         }),
         _ => None,

@@ -7,6 +7,7 @@ use kymaros_crds::{Cause, Finding, FindingLevel, RunPhase, Severity};
 
 use super::{Decision, Effect, judging, start_over, timeline};
 use crate::{
+    reason::{FindingReason, RunReason},
     run::observed::{Observed, after},
     sandbox::remove::Leftovers,
     velero::restore::RestorePhase,
@@ -50,7 +51,10 @@ pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestam
 pub(super) fn abandon(observed: &Observed, decision: &mut Decision, now: Timestamp) {
     let begun = timeline::entered(&decision.status, RunPhase::CleaningUp).unwrap_or(now);
     if decision.phase() != RunPhase::CleaningUp && decision.phase() != RunPhase::Completed {
-        decision.status.reason.get_or_insert_with(|| "Deleted".to_owned());
+        decision
+            .status
+            .reason
+            .get_or_insert_with(|| RunReason::Deleted.into());
         decision.enter(RunPhase::CleaningUp, now);
     }
     match &observed.leftovers {
@@ -73,7 +77,7 @@ pub(super) fn sweep(
             format!("a finalizer of another product was taken off {freed}: it would have kept the sandbox");
         decision.find(Finding {
             severity: Severity::Info,
-            ..leftover(None, message)
+            ..leftover(FindingReason::FinalizerRemoved, None, message)
         });
     }
     if left.count() == 0 {
@@ -108,7 +112,7 @@ pub(super) fn sweep(
     } else if now >= after(begun, PATIENCE) {
         // The sandbox is not gone, so the run is not over; the report says what it waits for.
         for message in &left.blocked {
-            decision.find(leftover(None, message.clone()));
+            decision.find(leftover(FindingReason::CleanupBlocked, None, message.clone()));
         }
     }
     decision.wake_at(after(now, LOOK_AGAIN));
@@ -149,14 +153,15 @@ fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
 
 fn remains(object: String, why: &str) -> Finding {
     let message = format!("{object} is still there after cleanup: {why}");
-    leftover(Some(object), message)
+    leftover(FindingReason::LeftBehind, Some(object), message)
 }
 
-fn leftover(object: Option<String>, message: String) -> Finding {
+fn leftover(reason: FindingReason, object: Option<String>, message: String) -> Finding {
     Finding {
         level: FindingLevel::Run,
         severity: Severity::Warning,
         cause: Cause::Sandbox,
+        reason: reason.into(),
         object,
         message,
     }

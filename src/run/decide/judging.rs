@@ -8,6 +8,7 @@ use kymaros_crds::{
 
 use super::{Decision, Effect, preparing, size, start_over, starting, timeline};
 use crate::{
+    reason::{FindingReason, RunReason},
     run::{
         observed::{Fetched, Observed, Settings, after},
         plan,
@@ -41,7 +42,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         }
     }
     if let Some(finding) = starting::escape(observed, settings).filter(|_| decision.status.reason.is_none()) {
-        decision.status.reason = Some(starting::ESCAPE.to_owned());
+        decision.status.reason = Some(RunReason::Escape.into());
         decision.find(finding);
     }
     if let Some(why) = start_over::disturbance(observed, &decision.status) {
@@ -76,6 +77,7 @@ fn collect_logs(observed: &Observed, settings: &Settings, decision: &mut Decisio
             level: FindingLevel::Run,
             severity: Severity::Warning,
             cause: Cause::Sandbox,
+            reason: FindingReason::LogsNotRead.into(),
             object: None,
             message: format!("logs and events cannot be read: {reason}"),
         }),
@@ -121,7 +123,7 @@ fn finish(decision: &mut Decision, settings: Option<&Settings>, now: Timestamp) 
         .zip(decision.status.started_at.as_ref())
         .map(|(settings, started)| after(started.0, settings.test.sandbox.ttl));
     let keep = settings.is_some_and(|s| keeps(s.test.sandbox.retention, &decision.status))
-        && decision.status.reason.as_deref() != Some(starting::ESCAPE)
+        && decision.status.reason.as_deref() != Some(RunReason::Escape.as_str())
         && expires.is_some_and(|at| at > now)
         && !decision.status.sandboxes.is_empty();
     if keep {

@@ -5,6 +5,7 @@ use kymaros_crds::{Cause, RunPhase};
 
 use super::{Decision, Effect, judging, run_error, start_over};
 use crate::{
+    reason::RunReason,
     run::observed::{Fetched, Observed, Settings, after},
     velero::{movers::Mover, restore::RestorePhase},
 };
@@ -64,17 +65,17 @@ impl Limit {
             _ => (Cause::Application, "checks were still being made"),
         };
         let (reason, what) = match self {
-            Self::TimedOut => ("TimedOut", "the timeout of the run passed"),
-            Self::SandboxExpired => ("SandboxExpired", "the TTL of the sandbox passed"),
+            Self::TimedOut => (RunReason::TimedOut, "the timeout of the run passed"),
+            Self::SandboxExpired => (RunReason::SandboxExpired, "the TTL of the sandbox passed"),
         };
-        let finding = run_error(cause, None, format!("{what} while {doing}"));
+        let finding = run_error(reason, cause, None, format!("{what} while {doing}"));
         if phase == RunPhase::CleaningUp {
             // Cleanup goes on; there is just no other try after it.
-            decision.status.reason = Some(reason.to_owned());
+            decision.status.reason = Some(reason.into());
             decision.find(finding);
             judging::without_evidence(decision, cause, now);
         } else {
-            decision.end(reason, finding, now);
+            decision.end(finding, now);
         }
     }
 }

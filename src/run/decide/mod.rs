@@ -32,6 +32,7 @@ use self::limit::Limit;
 use super::observed::{Observed, after};
 use crate::{
     checks::Target,
+    reason::RunReason,
     sandbox::{objects::SandboxPlan, remove::Leftovers},
     velero::restore::RestorePlan,
 };
@@ -147,9 +148,9 @@ impl Decision {
         }
     }
 
-    /// Ends the run early: the reason goes into the report, and what is known is judged.
-    fn end(&mut self, reason: &str, finding: Finding, now: Timestamp) {
-        self.status.reason = Some(reason.to_owned());
+    /// Ends the run early: the reason of the finding is that of the report, and what is known is judged.
+    fn end(&mut self, finding: Finding, now: Timestamp) {
+        self.status.reason = Some(finding.reason.clone());
         self.find(finding);
         self.enter(RunPhase::Judging, now);
     }
@@ -157,11 +158,17 @@ impl Decision {
 
 /// A finding about the run as a whole.
 #[must_use]
-pub fn run_error(cause: Cause, object: Option<String>, message: impl Into<String>) -> Finding {
+pub fn run_error(
+    reason: RunReason,
+    cause: Cause,
+    object: Option<String>,
+    message: impl Into<String>,
+) -> Finding {
     Finding {
         level: FindingLevel::Run,
         severity: Severity::Error,
         cause,
+        reason: reason.into(),
         object,
         message: message.into(),
     }
@@ -200,8 +207,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     if let (Some(obstacle), RunPhase::Preparing | RunPhase::Restoring) =
         (&observed.obstacle, decision.phase())
     {
-        let finding = run_error(Cause::Sandbox, None, obstacle.message.clone());
-        decision.end(obstacle.reason, finding, now);
+        let finding = run_error(obstacle.reason, Cause::Sandbox, None, obstacle.message.clone());
+        decision.end(finding, now);
     }
     lost_sandbox(observed, &mut decision, now);
     let needs_restores = match decision.phase() {
@@ -246,8 +253,9 @@ fn lost_sandbox(observed: &Observed, decision: &mut Decision, now: Timestamp) {
             if decision.status.reason.is_none() =>
         {
             let message = format!("sandbox {first} was deleted by somebody while the run went on");
-            let finding = run_error(Cause::Sandbox, Some(format!("Namespace/{first}")), message);
-            decision.end("SandboxDeleted", finding, now);
+            let object = Some(format!("Namespace/{first}"));
+            let finding = run_error(RunReason::SandboxDeleted, Cause::Sandbox, object, message);
+            decision.end(finding, now);
         }
         RunPhase::Completed => decision.enter(RunPhase::CleaningUp, now),
         _ => {}
@@ -260,8 +268,9 @@ fn unreadable(observed: &Observed, decision: &mut Decision, reason: &str, now: T
         RunPhase::CleaningUp => cleaning_up::decide(observed, decision, now),
         RunPhase::Completed => decision.release = observed.has_finalizer,
         _ => {
-            decision.status.reason = Some("InvalidSpec".to_owned());
+            decision.status.reason = Some(RunReason::InvalidSpec.into());
             decision.find(run_error(
+                RunReason::InvalidSpec,
                 Cause::Unknown,
                 None,
                 format!("the spec cannot be read: {reason}"),

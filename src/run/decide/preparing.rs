@@ -10,6 +10,7 @@ use kymaros_crds::{
 use super::{Decision, Effect, run_error};
 use crate::{
     plan::refused_volume,
+    reason::RunReason,
     run::{
         observed::{Fetched, Observed, Settings},
         plan,
@@ -43,7 +44,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             Fetched::Here(contents) => {
                 add_to_plan(settings, index, contents, decision);
                 if let Some(refusal) = refusal(settings, index, &backup.name, contents) {
-                    return decision.end(refusal.0, refusal.1, now);
+                    return decision.end(refusal, now);
                 }
             }
             // The verdict says so, and counts without it.
@@ -100,12 +101,12 @@ fn resolve_backups(observed: &Observed, decision: &mut Decision, now: Timestamp)
                     Missing, NamespaceNotIncluded, NoneFound, NotUsable, TooOld,
                 };
                 let reason = match none {
-                    Missing(_) | NoneFound(_) => "BackupNotFound",
-                    NotUsable { .. } => "BackupNotUsable",
-                    TooOld { .. } => "BackupTooOld",
-                    NamespaceNotIncluded { .. } => "NamespaceNotInBackup",
+                    Missing(_) | NoneFound(_) => RunReason::BackupNotFound,
+                    NotUsable { .. } => RunReason::BackupNotUsable,
+                    TooOld { .. } => RunReason::BackupTooOld,
+                    NamespaceNotIncluded { .. } => RunReason::NamespaceNotInBackup,
                 };
-                decision.end(reason, run_error(Cause::Backup, None, none.to_string()), now);
+                decision.end(run_error(reason, Cause::Backup, None, none.to_string()), now);
                 return false;
             }
         }
@@ -149,12 +150,7 @@ fn add_to_plan(settings: &Settings, index: usize, contents: &BackupContents, dec
 }
 
 /// Why nothing may be restored from this backup.
-fn refusal(
-    settings: &Settings,
-    index: usize,
-    backup: &str,
-    contents: &BackupContents,
-) -> Option<(&'static str, Finding)> {
+fn refusal(settings: &Settings, index: usize, backup: &str, contents: &BackupContents) -> Option<Finding> {
     let source = settings.test.sources.get(index)?;
     let namespaces = &source.namespaces;
     if let Some(missing) = namespaces
@@ -162,12 +158,9 @@ fn refusal(
         .find(|n| !contents.holds_namespace(n.name.as_str()))
     {
         let message = format!("backup {backup} holds nothing of namespace {}", missing.name);
-        let finding = run_error(
-            Cause::Backup,
-            Some(format!("Namespace/{}", missing.name)),
-            message,
-        );
-        return Some(("NamespaceNotInBackup", finding));
+        let object = Some(format!("Namespace/{}", missing.name));
+        let reason = RunReason::NamespaceNotInBackup;
+        return Some(run_error(reason, Cause::Backup, object, message));
     }
     let shared = refused_volume(contents, &names(namespaces))?;
     let message = format!(
@@ -183,7 +176,12 @@ fn refusal(
         (Cause::Sandbox, format!("{message}; {unknown}"))
     };
     let object = format!("PersistentVolumeClaim/{}", shared.pvc_name);
-    Some(("ProductionVolume", run_error(cause, Some(object), message)))
+    Some(run_error(
+        RunReason::ProductionVolume,
+        cause,
+        Some(object),
+        message,
+    ))
 }
 
 /// Effects run before the status is written, so `Ready` is only ever read back when the fences stand.

@@ -8,6 +8,7 @@ use kymaros_crds::{Cause, RestoreStatusSummary, RunPhase};
 
 use super::{Decision, Effect, run_error, start_over, starting, timeline};
 use crate::{
+    reason::RunReason,
     run::{
         observed::{Fetched, Observed, RestoreSeen, Settings, after},
         plan,
@@ -26,11 +27,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
     for index in 0..settings.test.sources.len() {
         let Some(backup) = decision.status.sources.get(index).map(|s| s.name.clone()) else {
-            return decision.end(
-                "BackupNotFound",
-                run_error(Cause::Unknown, None, "no backup was resolved"),
-                now,
-            );
+            let message = "no backup was resolved";
+            let finding = run_error(RunReason::BackupNotFound, Cause::Unknown, None, message);
+            return decision.end(finding, now);
         };
         let name = observed.identity.restore(index);
         match observed.restores.get(index).and_then(Option::as_ref) {
@@ -93,8 +92,9 @@ pub(super) fn vanished(observed: &Observed) -> Option<String> {
 /// Without it nothing can be said about the backup.
 pub(super) fn deleted(decision: &mut Decision, name: &str, now: Timestamp) {
     let message = format!("restore {name} was deleted by somebody while the run went on");
-    let finding = run_error(Cause::Sandbox, Some(format!("Restore/{name}")), message);
-    decision.end("RestoreDeleted", finding, now);
+    let object = Some(format!("Restore/{name}"));
+    let finding = run_error(RunReason::RestoreDeleted, Cause::Sandbox, object, message);
+    decision.end(finding, now);
 }
 
 /// Velero waits until the pods run whose volumes it fills. One that cannot ever start would have it wait until the run
@@ -133,8 +133,9 @@ fn look_for_a_stuck_pod(
             "Velero waits to fill a volume of {}, which does not start: {why}",
             workload.object
         );
-        let finding = run_error(cause, Some(workload.object.clone()), message);
-        return decision.end("CannotStart", finding, now);
+        let object = Some(workload.object.clone());
+        let finding = run_error(RunReason::CannotStart, cause, object, message);
+        return decision.end(finding, now);
     }
     if patience > now && waited_for.count() > 0 {
         decision.wake_at(patience);

@@ -3,6 +3,7 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, RestoreReportStatus, Severity};
 
 use super::Decision;
+use crate::reason::FindingReason;
 
 /// Of a status as JSON, bytes. Everything in it is bounded by itself; this bounds all of it together.
 pub(super) const MOST: usize = 240 * 1024;
@@ -28,6 +29,7 @@ pub(super) fn fit(decision: &mut Decision) {
         level: FindingLevel::Run,
         severity: Severity::Info,
         cause: Cause::Sandbox,
+        reason: FindingReason::ReportCut.into(),
         object: None,
         message: "the report would be too large: some logs, events or parts of the plan are left out"
             .to_owned(),

@@ -7,6 +7,7 @@ use kymaros_crds::{Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, 
 
 use super::{Decision, timeline};
 use crate::{
+    reason::FindingReason,
     run::observed::{Fetched, Observed, RestoreOutcome},
     velero::restore::RestorePhase,
 };
@@ -57,6 +58,7 @@ pub(super) fn begin(decision: &mut Decision, why: &str, now: Timestamp) {
         level: FindingLevel::Run,
         severity: Severity::Warning,
         cause: Cause::Sandbox,
+        reason: FindingReason::RestoreDisturbed.into(),
         object: None,
         message: format!("try {this} of the restore was disturbed and is made again: {why}"),
     });

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use kymaros_crds::{Cause, Finding, RunPhase};
 
 use super::{Decision, Effect, run_error, start_over, timeline};
-use crate::run::{
-    observed::{Fetched, Observed, Settings, after},
-    plan,
+use crate::{
+    reason::RunReason,
+    run::{
+        observed::{Fetched, Observed, Settings, after},
+        plan,
+    },
 };
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
@@ -17,12 +20,12 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         return start_over::begin(decision, why, now);
     }
     if let Some(finding) = escape(observed, settings) {
-        return decision.end(ESCAPE, finding, now);
+        return decision.end(finding, now);
     }
     let deadline = deadline(observed, settings, now);
     let Some(came) = &observed.workloads else {
         if now >= deadline {
-            return decision.end("SandboxNotSeen", unseen(), now);
+            return decision.end(unseen(), now);
         }
         return decision.wake_at(deadline);
     };
@@ -49,13 +52,11 @@ pub(super) const BLIND: Duration = Duration::from_mins(1);
 /// Without watches nothing is known of what came up.
 pub(super) fn unseen() -> Finding {
     let message = "the sandboxes could not be watched, so it is not known what came up in them";
-    run_error(Cause::Sandbox, None, message)
+    run_error(RunReason::SandboxNotSeen, Cause::Sandbox, None, message)
 }
 
-/// Why a run was ended whose restore went beyond its plan. Nothing of it is kept for people to look at.
-pub(super) const ESCAPE: &str = "Escape";
-
-/// What came back is held against the plan. Cleanup, which follows at once, begins with the workloads.
+/// What came back is held against the plan. Cleanup, which follows at once, begins with the workloads; nothing is kept for
+/// people to look at.
 pub(super) fn escape(observed: &Observed, settings: &Settings) -> Option<Finding> {
     let escapes = observed
         .outcomes
@@ -68,7 +69,7 @@ pub(super) fn escape(observed: &Observed, settings: &Settings) -> Option<Finding
         });
     let all: Vec<String> = escapes.collect();
     let message = format!("the restore went beyond its plan: {}", all.join("; "));
-    (!all.is_empty()).then(|| run_error(Cause::RestoreEngine, None, message))
+    (!all.is_empty()).then(|| run_error(RunReason::Escape, Cause::RestoreEngine, None, message))
 }
 
 /// Restored workloads that are not in their sandbox.

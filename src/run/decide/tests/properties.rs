@@ -5,7 +5,10 @@ use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult};
 use proptest::prelude::*;
 
 use super::world::{Script, World, spec};
-use crate::velero::restore::RestorePhase;
+use crate::{
+    reason::{FindingReason, RunReason},
+    velero::restore::RestorePhase,
+};
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +169,25 @@ proptest! {
             prop_assert_eq!(world.phase(), RunPhase::Completed);
             prop_assert!(world.status.result.is_some() && world.status.score.is_some());
             prop_assert_eq!(world.status.leftovers, Some(0));
+        }
+    }
+
+    #[test]
+    fn whatever_is_found_has_a_reason(
+        script in script(),
+        happenings in prop::collection::vec(happening(), 0..60),
+    ) {
+        let mut world = World::new(script, &spec());
+        for happening in happenings {
+            happen(&mut world, happening);
+        }
+        finish(&mut world);
+        let known = |word: &str| {
+            RunReason::ALL.iter().any(|reason| reason.as_str() == word)
+                || FindingReason::ALL.iter().any(|reason| reason.as_str() == word)
+        };
+        for finding in &world.status.findings {
+            prop_assert!(known(&finding.reason), "{:?}", finding);
         }
     }
 

@@ -415,7 +415,7 @@ impl World {
             watched_since: self.memory.watching,
             outcomes_of_checks: self.checks(),
             obstacle: self.memory.no_sandbox.then(|| Obstacle {
-                reason: "SandboxDeleted",
+                reason: crate::reason::RunReason::SandboxDeleted,
                 message: "a sandbox is gone".into(),
             }),
             logs: Fetched::Pending,
