@@ -39,23 +39,34 @@ const OTHERS: [&str; 6] = [
 /// For the documentation.
 pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
     let mut properties = Map::new();
-    for (field, ..) in TEXTS {
-        properties.insert(field.to_owned(), json!({ "type": ["string", "null"] }));
+    for (field, pointer, _) in TEXTS {
+        let becomes = format!("Becomes `spec{}`", pointer.replace('/', "."));
+        properties.insert(
+            field.to_owned(),
+            json!({ "type": ["string", "null"], "description": becomes }),
+        );
     }
-    for (field, schema) in [
-        ("name", json!({ "type": "string" })),
-        ("namespace", json!({ "type": "string" })),
+    for (field, becomes, mut schema) in [
+        ("name", "Name of the test", json!({ "type": "string" })),
+        ("namespace", "Namespace of the test", json!({ "type": "string" })),
         (
             "namespaces",
+            "The names in `spec.backupSource.namespaces`",
             json!({ "type": "array", "items": { "type": "string" } }),
         ),
-        ("alertOnExceed", json!({ "type": "boolean" })),
-        ("suspend", json!({ "type": "boolean" })),
+        (
+            "alertOnExceed",
+            "Becomes `spec.sla.alertOnExceed`",
+            json!({ "type": "boolean" }),
+        ),
+        ("suspend", "Becomes `spec.suspend`", json!({ "type": "boolean" })),
         (
             "historyLimit",
+            "Becomes `spec.historyLimit`",
             json!({ "type": "integer", "minimum": 1, "maximum": 10_000 }),
         ),
     ] {
+        schema["description"] = json!(becomes);
         properties.insert(field.to_owned(), schema);
     }
     let mut schema = Map::new();

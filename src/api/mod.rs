@@ -33,6 +33,7 @@ pub use caller::{Caller, anonymous};
 pub use headers::Origin;
 pub use input::TestInput;
 pub use limits::Limits;
+pub use openapi::document;
 pub use problem::Problem;
 pub use serve::serve;
 pub use write::{create, delete, trigger, update};

@@ -17,7 +17,8 @@ pub(super) fn openapi(_: Ask) -> Answering {
 }
 
 /// The document: `OpenAPI` 3.1.
-pub(super) fn document() -> Value {
+#[must_use]
+pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;

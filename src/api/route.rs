@@ -81,7 +81,12 @@ impl Right {
     /// In words, such as `list restoretests.restore.kymaros.io`.
     pub(super) fn described(self) -> String {
         let act = self.act("velero", &Scope::All, None).to_string();
-        act.split(" --").next().unwrap_or_default().to_owned()
+        // The core group has no name.
+        act.split(" --")
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+            .to_owned()
     }
 
     fn act(self, velero: &str, scope: &Scope, name: Option<&str>) -> Act {

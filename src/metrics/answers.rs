@@ -33,7 +33,7 @@ impl Answers {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "admission_answers",
-            "Answers of admission, by webhook and outcome",
+            "Answers of admission, by webhook and outcome: allowed, invalid, forbidden, unknown (asked again later) or unreadable",
             self.counts.clone(),
         );
         registry.register(

@@ -3,6 +3,7 @@
 //! - `registry`: all metrics of the process
 //! - `answers`: answers of admission; `runs`: tests and their runs; `process`: certificates and leadership
 //! - `serve`: over which listener, and to whom
+//! - `sample`: all of it once, of an installation that does not exist
 //!
 //! Every replica tells of its own admission and certificate. Of tests and runs only the leader tells, so that a sum
 //! over replicas is right. Labels come from stores, or go with the test they name: nothing grows for ever.
@@ -11,10 +12,12 @@ mod answers;
 mod process;
 mod registry;
 mod runs;
+mod sample;
 mod serve;
 
 pub use answers::Answers;
 pub use process::Process;
 pub use registry::registry;
 pub use runs::{Runs, RunsSeen};
+pub use sample::sample;
 pub use serve::{Served, serve};

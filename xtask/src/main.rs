@@ -2,6 +2,7 @@
 
 mod commands;
 mod operator;
+mod reference;
 mod terminal;
 
 use std::process::ExitCode;

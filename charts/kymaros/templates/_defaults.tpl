@@ -2,13 +2,15 @@
 {{- define "kymaros.defaults" }}
 # Every value is described here, checked by values.schema.json, and does something: a name that is not known is refused.
 
-# -- Names of the objects, when not those that follow from the release.
+# -- The product's part in names of objects; kymaros when empty.
 nameOverride: ""
+# -- Start of the names of all objects, when not the one that follows from the release.
 fullnameOverride: ""
 
 global:
   # -- Of every image that does not say otherwise.
   imagePullPolicy: IfNotPresent
+  # -- Secrets with credentials of the registry, as {name: mirror}.
   imagePullSecrets: []
 
 image:
@@ -43,6 +45,7 @@ log:
 # -- More arguments of `kymaros operator`.
 extraArgs: []
 
+# -- Of the operator's container.
 resources:
   requests:
     cpu: 50m
@@ -50,24 +53,32 @@ resources:
   limits:
     memory: 256Mi
 
+# -- For example for a service mesh.
 podAnnotations: {}
+# -- Beside those of the chart.
 podLabels: {}
+# -- Labels of the nodes that pods may run on.
 nodeSelector: {}
+# -- Taints of nodes that pods put up with.
 tolerations: []
+# -- Which nodes and neighbours pods look for.
 affinity: {}
 # -- Without a labelSelector of its own, a constraint counts the operator's pods.
 topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
+# -- The PriorityClass of the operator's pods.
 priorityClassName: ""
 
+# -- The defaults fit the Pod Security level "restricted".
 podSecurityContext:
   runAsNonRoot: true
   runAsUser: 65532
   runAsGroup: 65532
   seccompProfile:
     type: RuntimeDefault
+# -- The same for the container.
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -75,6 +86,7 @@ securityContext:
     drop: [ALL]
 
 podDisruptionBudget:
+  # -- Keep replicas when nodes are drained.
   enabled: true
   # -- A number or a percentage.
   maxUnavailable: 1
@@ -82,28 +94,34 @@ podDisruptionBudget:
 metrics:
   # -- Serve /metrics, and a Service for it.
   enabled: true
+  # -- Of the pods and of the Service.
   port: 8443
   # -- Serve it over TLS, and only to those whom the cluster lets "get" the path /metrics: bind their account to the
   # ClusterRole <release's full name>-metrics-reader. Without it, as plain text to everybody who reaches the port.
   secure: true
   # For the Prometheus operator.
   serviceMonitor:
+    # -- Install a ServiceMonitor.
     enabled: false
     # -- Labels by which a Prometheus finds it.
     additionalLabels: {}
+    # -- How often it reads.
     interval: 30s
+    # -- How long it waits for an answer.
     scrapeTimeout: 10s
     # -- Trust any certificate. Without it the certificate is verified with the authority in the operator's Secret,
     # which Prometheus must be able to read.
     insecureSkipVerify: true
   # Alerts for the Prometheus operator; see docs/metrics.md.
   prometheusRule:
+    # -- Install a PrometheusRule.
     enabled: false
     # -- Labels by which a Prometheus finds them.
     additionalLabels: {}
     rules:
       # -- A latest score below it is an alert; so is the result fail, whatever the score.
       scoreThreshold: 70
+      # -- A latest recovery time above it is an alert.
       rtoThresholdSeconds: 900
       # -- Hours after its latest run that a test that is overdue is an alert.
       notRunHoursThreshold: 25
@@ -111,11 +129,13 @@ metrics:
       proofAgeHoursThreshold: 192
   # A dashboard for Grafana, as a ConfigMap.
   grafanaDashboard:
+    # -- Install the ConfigMap.
     enabled: false
-    # -- Labels by which Grafana's sidecar finds it.
+    # Labels by which Grafana's sidecar finds it.
     labels:
+      # -- The one it looks for when nobody tells it otherwise.
       grafana_dashboard: "1"
-    # -- The release's when empty.
+    # -- Where the ConfigMap goes; the release's namespace when empty.
     namespace: ""
 
 api:
@@ -137,24 +157,34 @@ auth:
   # -- Or a Secret that has it in its key "token".
   existingSecret: ""
 service:
+  # -- Type of the Service of API and dashboard.
   type: ClusterIP
+  # -- Its port.
   port: 8080
 ingress:
   # -- Needs TLS in front: tokens go over it.
   enabled: false
+  # -- The controller that serves it.
   className: nginx
+  # -- The name that people type.
   host: kymaros.example.com
+  # -- For the controller.
   annotations: {}
   tls:
+    # -- Serve it over TLS.
     enabled: false
-    # -- <release's full name>-tls when empty.
+    # -- The Secret with the certificate; <release's full name>-tls when empty.
     secretName: ""
 gatewayAPI:
   # -- An HTTPRoute.
   enabled: false
+  # -- The names that people type.
   hostnames: [kymaros.example.com]
+  # -- The Gateways that serve it.
   parentRefs: [{name: kymaros-gateway}]
+  # -- Which requests go to it.
   matches: [{path: {type: PathPrefix, value: /}}]
+  # -- For the Gateway's controller.
   annotations: {}
 
 networkPolicy:
@@ -163,9 +193,11 @@ networkPolicy:
   enabled: false
 
 serviceAccount:
+  # -- Make the operator's account.
   create: true
   # -- The release's full name when empty. Required when it is not created here: admission fences this very account.
   name: ""
+  # -- For example for the identity of a cloud provider.
   annotations: {}
 
 rbac:
@@ -178,12 +210,14 @@ rbac:
 notifications:
   # Of failures of tests that have no notifications block, and for targets without webhookSecretRef.
   slack:
+    # -- Tell Slack.
     enabled: false
     # -- Secret in the operator's namespace, with the address under the key url.
     webhookSecretRef: ""
     # -- Where a test does not say another.
     defaultChannel: "#alerts"
   webhook:
+    # -- Tell a webhook.
     enabled: false
     # -- Secret in the operator's namespace, with the address under the key url, and for signatures a key signing-key.
     webhookSecretRef: ""
@@ -221,9 +255,13 @@ sandbox:
   # -- strict: a sandbox talks to nobody. group: the sandboxes of one run talk to each other.
   networkIsolation: strict
   defaultQuota:
+    # -- Processors that all pods of a sandbox may ask for.
     cpu: 2
+    # -- Memory that they may ask for.
     memory: 4Gi
+    # -- Storage that all volume claims may ask for.
     storage: 10Gi
+    # -- Number of pods.
     pods: 20
 testDefaults:
   # -- How long a run may take; never longer than its sandbox lives.
@@ -249,8 +287,10 @@ webhooks:
 license:
   # -- The Secret with tier, key and expires; kymaros-license when empty. Nothing is wrong when it does not exist.
   existingSecret: ""
-  # -- A Secret, and its key, with what license keys are verified with.
+  # What license keys are verified with, when the build of the operator does not know it.
   signingKeySecret:
+    # -- A Secret in the operator's namespace.
     name: ""
+    # -- The key in it.
     key: signing-key
 {{- end }}

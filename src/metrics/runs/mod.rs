@@ -57,8 +57,7 @@ impl Collector for Runs {
         })?;
         latest(encoder, &summary.latest)?;
         results(encoder, &summary.latest)?;
-        let help =
-            "When a test is due after its latest run, as a Unix time; missing while a run of it goes on";
+        let help = "When a test is due after its latest run, as a Unix time; missing while a run of it goes on, and for suspended tests";
         gauge(
             encoder,
             "due_timestamp_seconds",
@@ -88,7 +87,11 @@ fn latest(encoder: &mut DescriptorEncoder, latest: &[Latest]) -> fmt::Result {
             Some((labels(&run.test), of(run)?))
         })
     };
-    of_each("score", "Score of the latest run", |run| run.score)?;
+    of_each(
+        "score",
+        "Score of the latest run, 0 to 100; missing when it was inconclusive",
+        |run| run.score,
+    )?;
     of_each(
         "rto_seconds",
         "Recovery time that the latest run measured",
@@ -127,7 +130,12 @@ fn proofs(
 }
 
 fn ended(encoder: &mut DescriptorEncoder, totals: &Totals) -> fmt::Result {
-    let mut family = encoder.encode_descriptor("tests", "Runs that ended", None, MetricType::Counter)?;
+    let mut family = encoder.encode_descriptor(
+        "tests",
+        "Runs that ended since the process began",
+        None,
+        MetricType::Counter,
+    )?;
     for (test, of_test) in &totals.by_test {
         for (result, count) in &of_test.results {
             let [name, namespace] = labels(test);

@@ -4,9 +4,10 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::operator::root;
+use crate::{operator::root, reference};
 
-/// Writes the definitions of the kinds, for `kubectl` and for the chart, and what in the chart follows from elsewhere.
+/// Writes the definitions of the kinds, for `kubectl` and for the chart, what in the chart follows from elsewhere, and the
+/// reference pages of the manual.
 pub fn run() -> Result<()> {
     for (name, text) in kymaros_crds::generate::files() {
         write(&format!("crds/generated/{name}"), &text)?;
@@ -16,7 +17,11 @@ pub fn run() -> Result<()> {
     }
     write("charts/kymaros/templates/_rules.tpl", &kymaros::rbac::template())?;
     let values = fs::read_to_string(root().join("charts/kymaros/values.yaml"))?;
-    write("charts/kymaros/templates/_defaults.tpl", &defaults(&values))
+    write("charts/kymaros/templates/_defaults.tpl", &defaults(&values))?;
+    for (file, text) in reference::pages()? {
+        write(file, &text)?;
+    }
+    Ok(())
 }
 
 /// The values as a template, for releases that reuse values of an older chart.

@@ -1,0 +1,65 @@
+//! Every metric once, of an installation that does not exist: what the reference is made from, and what alert rules and
+//! dashboards are held against.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::runtime::{reflector::store, watcher::Event};
+use kymaros_certs::Expiry;
+use kymaros_crds::{RestoreReport, RestoreTest};
+use kymaros_webhooks::observe::{Observe, Outcome, Webhook};
+use prometheus_client::encoding::text::encode;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{Answers, Process, Runs, RunsSeen, registry};
+
+/// What Prometheus would read.
+///
+/// # Errors
+/// When the sample does not fit the kinds, or cannot be written.
+pub fn sample() -> anyhow::Result<String> {
+    let (_lead, leading) = watch::channel(true);
+    let end = Timestamp::UNIX_EPOCH;
+    let (_expire, expiry) = watch::channel(Expiry {
+        leaf: Some(end),
+        authority: Some(end),
+        ..Expiry::default()
+    });
+    let ((reports, mut reports_writer), (tests, mut tests_writer)) = (store(), store());
+    let shop: RestoreTest = serde_json::from_value(json!({
+        "metadata": { "name": "shop", "namespace": "ops", "creationTimestamp": "2026-01-01T00:00:00Z" },
+        "spec": { "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+                  "schedule": { "cron": "0 3 * * *" } },
+    }))?;
+    tests_writer.apply_watcher_event(&Event::Apply(shop));
+    let seen = RunsSeen::default();
+    seen.look(&Event::InitDone);
+    let blind = json!({ "result": "inconclusive", "cause": "sandbox", "startedAt": "2026-01-01T01:00:00Z",
+        "completedAt": "2026-01-01T01:01:00Z" });
+    let fine = json!({ "result": "pass", "score": 100, "startedAt": "2026-01-01T02:00:00Z",
+        "completedAt": "2026-01-01T02:01:00Z", "rto": { "measured": "1m", "withinSLA": true },
+        "source": { "name": "b", "started": "2026-01-01T00:00:00Z" } });
+    for event in [report("blind", &blind)?, report("fine", &fine)?].map(Event::Apply) {
+        reports_writer.apply_watcher_event(&event);
+        seen.look(&event);
+    }
+    let runs = Runs {
+        reports,
+        tests,
+        seen,
+        leading: leading.clone(),
+    };
+    let answers = Answers::default();
+    answers.answered(Webhook::Validate, Outcome::Allowed, Duration::ZERO);
+    let mut text = String::new();
+    encode(&mut text, &registry(&answers, Process { expiry, leading }, runs))?;
+    Ok(text)
+}
+
+fn report(name: &str, status: &Value) -> anyhow::Result<RestoreReport> {
+    Ok(serde_json::from_value(json!({
+        "metadata": { "name": name, "namespace": "ops", "uid": name }, "spec": { "testRef": "shop" },
+        "status": status,
+    }))?)
+}
