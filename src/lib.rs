@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod notify;
 pub mod plan;
 pub mod rbac;
+pub mod reach;
 pub mod reason;
 pub mod report;
 pub mod run;

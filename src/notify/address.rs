@@ -1,10 +1,6 @@
-//! Which addresses may be sent to. Whoever writes a Secret must not reach through the operator what only its pod can: itself,
-//! the node's link, or the cloud's metadata, which gives out credentials.
+//! Which addresses may be sent to.
 
-use std::{
-    fmt, io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-};
+use std::fmt;
 
 use reqwest::{
     Url,
@@ -12,17 +8,10 @@ use reqwest::{
 };
 use thiserror::Error;
 
+use crate::reach::{Reach, allowed};
+
 /// Longest address.
 const MOST: usize = 2048;
-
-/// What may be reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Addresses without TLS too.
-    pub http: bool,
-    /// This very machine too. Nothing in the program sets it; receivers in tests are there.
-    pub loopback: bool,
-}
 
 /// Why an address may not be sent to. It is a secret, so none of these shows it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -79,61 +68,6 @@ impl Address {
     }
 }
 
-impl Reach {
-    fn allows(self, ip: IpAddr) -> bool {
-        match ip {
-            IpAddr::V4(ip) => self.allows_v4(ip),
-            IpAddr::V6(ip) => self.allows_v6(ip),
-        }
-    }
-
-    fn allows_v4(self, ip: Ipv4Addr) -> bool {
-        /// Metadata and platform services of clouds outside of 169.254.0.0/16: Alibaba, Azure, Oracle.
-        const METADATA: [Ipv4Addr; 3] = [
-            Ipv4Addr::new(100, 100, 100, 200),
-            Ipv4Addr::new(168, 63, 129, 16),
-            Ipv4Addr::new(192, 0, 0, 192),
-        ];
-        if ip.is_loopback() {
-            return self.loopback;
-        }
-        let is_this_network = ip.octets()[0] == 0;
-        !(is_this_network
-            || ip.is_link_local()
-            || ip.is_multicast()
-            || ip.is_broadcast()
-            || METADATA.contains(&ip))
-    }
-
-    fn allows_v6(self, ip: Ipv6Addr) -> bool {
-        /// Metadata of Amazon, and of Google.
-        const METADATA: [Ipv6Addr; 2] = [
-            Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
-            Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
-        ];
-        if let Some(inner) = within(ip) {
-            return self.allows_v4(inner);
-        }
-        if ip.is_loopback() {
-            return self.loopback;
-        }
-        !(ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast() || METADATA.contains(&ip))
-    }
-}
-
-/// The address of the older kind that one of the newer kind stands for: mapped, compatible, translated (RFC 6052), 6to4.
-fn within(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let of = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match ip.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x2002, high, low, ..] => Some(of(high, low)),
-        // The lowest two are addresses of their own.
-        [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => Some(of(high, low)),
-        _ => None,
-    }
-}
-
 /// Looks names up, and hands on what may be connected to: a name that stands for something else the next moment is judged by
 /// what is connected to, because nobody looks it up again.
 #[derive(Clone, Copy, Debug)]
@@ -148,15 +82,6 @@ impl Resolve for Guarded {
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
-}
-
-fn allowed(found: impl Iterator<Item = SocketAddr>, reach: Reach) -> io::Result<Vec<SocketAddr>> {
-    let (allowed, refused): (Vec<_>, Vec<_>) = found.partition(|address| reach.allows(address.ip()));
-    if allowed.is_empty() && !refused.is_empty() {
-        let why = "its name is of a loopback, link-local or metadata address; those are never sent to";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    }
-    Ok(allowed)
 }
 
 #[cfg(test)]
@@ -226,20 +151,6 @@ mod tests {
             let text = format!("https://{host}/x");
             assert_eq!(judged(&text), Err(AddressError::Place), "{text}");
         }
-    }
-
-    #[test]
-    fn a_name_is_judged_by_what_it_stands_for() {
-        let at = |ips: &[&str]| -> Vec<SocketAddr> {
-            ips.iter()
-                .map(|ip| SocketAddr::new(ip.parse().unwrap(), 0))
-                .collect()
-        };
-        let reach = Reach::default();
-        let error = allowed(at(&["127.0.0.1", "::1"]).into_iter(), reach).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
-        let some = allowed(at(&["169.254.169.254", "203.0.113.7"]).into_iter(), reach).unwrap();
-        assert_eq!(some, at(&["203.0.113.7"]));
     }
 
     #[test]

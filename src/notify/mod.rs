@@ -18,9 +18,11 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-pub use address::{AddressError, Reach};
+pub use address::AddressError;
 pub use controller::NotifyContext;
 pub use decide::{Defaults, OwnReceiver, Receiver, SecretName};
 pub use message::Message;
 pub use notifier::{Notifier, NotifyError};
 pub use send::{SendError, Sender};
+
+pub use crate::reach::Reach;

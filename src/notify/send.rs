@@ -9,10 +9,11 @@ use sha2::Sha256;
 use thiserror::Error;
 
 use super::{
-    address::{Address, Guarded, Reach},
+    address::{Address, Guarded},
     decide::Notice,
     message,
 };
+use crate::reach::Reach;
 
 /// How long a receiver may take, as in 0.6.9.
 const PATIENCE: Duration = Duration::from_secs(10);
