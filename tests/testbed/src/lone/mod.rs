@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use kube::{Client, Config};
 use rcgen::KeyPair;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cluster::{Cluster, client_from},
@@ -28,6 +29,8 @@ pub struct ApiServer {
     folder: PathBuf,
     processes: Vec<Child>,
     address: String,
+    /// The API server, to be started again.
+    program: (PathBuf, Vec<String>),
 }
 
 impl ApiServer {
@@ -55,6 +58,7 @@ impl ApiServer {
             address: format!("https://127.0.0.1:{port}"),
             folder,
             processes: Vec::new(),
+            program: (api_server.to_owned(), Vec::new()),
         };
         server.write_identities()?;
         let (client, peer) = (
@@ -73,25 +77,82 @@ impl ApiServer {
                 format!("--initial-cluster=default={peer}"),
             ],
         )?;
-        server.spawn(
-            api_server,
-            &[
-                format!("--etcd-servers={client}"),
-                "--bind-address=127.0.0.1".to_owned(),
-                format!("--secure-port={port}"),
-                format!("--cert-dir={}", server.path("certificates")),
-                format!("--service-cluster-ip-range={}", places::SERVICE_RANGE),
-                "--authorization-mode=RBAC".to_owned(),
-                // Nobody makes the default accounts that it asks for.
-                "--disable-admission-plugins=ServiceAccount".to_owned(),
-                format!("--token-auth-file={}", server.path("tokens.csv")),
-                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-                format!("--service-account-key-file={}", server.path("sa.pub")),
-                format!("--service-account-signing-key-file={}", server.path("sa.key")),
-            ],
-        )?;
-        server.wait().await?;
+        server.program.1 = vec![
+            format!("--etcd-servers={client}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={port}"),
+            format!("--cert-dir={}", server.path("certificates")),
+            format!("--service-cluster-ip-range={}", places::SERVICE_RANGE),
+            "--authorization-mode=RBAC".to_owned(),
+            // Nobody makes the default accounts that it asks for.
+            "--disable-admission-plugins=ServiceAccount".to_owned(),
+            format!("--token-auth-file={}", server.path("tokens.csv")),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-key-file={}", server.path("sa.pub")),
+            format!("--service-account-signing-key-file={}", server.path("sa.key")),
+        ];
+        server.start_again().await?;
         Ok(server)
+    }
+
+    /// Starts the API server that [`Self::stop`] ended, at the same address and with what it had.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_again(&mut self) -> Result<()> {
+        let (program, args) = self.program.clone();
+        self.spawn(&program, &args)?;
+        self.wait().await
+    }
+
+    /// Ends the API server: nobody answers at its address any more. Its etcd keeps what it has.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        anyhow::ensure!(self.processes.len() > 1, "it does not run");
+        let mut process = self.processes.pop().context("it does not run")?;
+        process.kill()?;
+        process.wait()?;
+        Ok(())
+    }
+
+    /// Lets the API server hang: its connections stay open, and nothing comes over them.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let process = self.processes.get(1).context("it does not run")?;
+        kill_process(Pid::from_child(process), signal)?;
+        Ok(())
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The authority that its certificate is signed by, PEM.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn authority(&self) -> Result<String> {
+        Ok(fs::read_to_string(
+            self.folder.join("certificates/apiserver.crt"),
+        )?)
     }
 
     /// The same as a cluster, for its programs.
