@@ -21,7 +21,7 @@ use kube::{
 };
 use kymaros::{
     api::{self, About, Api, Auth, Limits},
-    fleet::{Fleet, RunLog},
+    fleet::{Fleet, Roster, RunLog},
     license::License,
     notify::{self, Notifier, Reach, Sender},
 };
@@ -187,6 +187,7 @@ fn fleet() -> Fleet {
         tests: stored((0..TESTS).map(test)),
         reports,
         runs,
+        roster: tokio::sync::watch::channel(Roster::default()).1,
         backups: stored(backups),
         schedules: stored(schedules),
         locations: stored(std::iter::empty()),

@@ -7,6 +7,7 @@ pub mod access;
 pub mod admission;
 pub mod api;
 pub mod checks;
+pub mod clusters;
 pub mod commands;
 pub mod condition;
 pub mod dashboard;

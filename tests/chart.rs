@@ -115,10 +115,12 @@ fn changes() -> Vec<Change> {
     ]
 }
 
-/// The same for API and dashboard.
+/// The same for API and dashboard, and for the clusters that they show.
 fn changes_of_the_api() -> Vec<Change> {
     vec![
         ("api.enabled", json!(false), &[]),
+        ("clusters.enabled", json!(true), &[]),
+        ("clusters.reader.enabled", json!(true), &[]),
         ("api.corsOrigin", json!("https://ops.example.com"), &[]),
         ("api.requestsPerSecond", json!(50), &[]),
         ("auth.mode", json!("none"), &[]),
@@ -441,6 +443,32 @@ fn kinds_and_secrets_that_are_named_are_opened_and_no_others() -> Result<()> {
     );
     let read = json!({ "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["ours", "7"], "verbs": ["get"] });
     assert_eq!(more(&closed.1, &open.1), [read]);
+    Ok(())
+}
+
+#[test]
+fn other_clusters_are_looked_for_in_the_operators_own_namespace_and_read_by_an_account_of_their_own()
+-> Result<()> {
+    let opens = |settings: &[&str]| -> Result<bool> {
+        let own = rules(settings, "Role", "kymaros-own")?;
+        let lists =
+            |rule: &&Value| rule["resources"] == json!(["secrets"]) && rule["resourceNames"].is_null();
+        let verbs: Vec<Value> = own
+            .iter()
+            .filter(lists)
+            .map(|rule| rule["verbs"].clone())
+            .collect();
+        Ok(verbs.contains(&json!(["list", "watch"])))
+    };
+    assert!(!opens(&[])? && opens(&["--set=clusters.enabled=true"])?);
+    let reader = rules(
+        &["--set=clusters.reader.enabled=true"],
+        "ClusterRole",
+        "kymaros-cluster-reader",
+    )?;
+    let wanted = json!([{ "apiGroups": ["restore.kymaros.io"], "resources": ["restoretests", "restorereports"],
+                          "verbs": ["get", "list", "watch"] }]);
+    assert_eq!(json!(reader), wanted);
     Ok(())
 }
 

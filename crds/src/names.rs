@@ -29,6 +29,9 @@ pub const SOURCE_NAMESPACE_LABEL: &str = "kymaros.io/source-namespace";
 /// Name of the Secret with the license, in the operator's namespace.
 pub const LICENSE_SECRET: &str = "kymaros-license";
 
+/// Label on a Secret of the operator's namespace that holds a way to another cluster: the name of that cluster.
+pub const CLUSTER_LABEL: &str = "kymaros.io/cluster";
+
 /// Annotation on a sandbox: when it goes, whatever happens; RFC 3339.
 pub const EXPIRES_AT_ANNOTATION: &str = "kymaros.io/expires-at";
 /// Annotation on a test: any value but an empty one and `false` starts a run.

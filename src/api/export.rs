@@ -13,7 +13,7 @@ use super::{
     read::{at_once, filter, framework, with_notices},
     route::{Answer, Ask},
 };
-use crate::fleet::{Feature, duration_text, moment};
+use crate::fleet::{ClusterName, Feature, cluster_word, duration_text, moment};
 
 at_once!(tests, tests_of);
 at_once!(reports, reports_of);
@@ -38,12 +38,13 @@ fn tests_of(ask: &Ask) -> Answer {
         "sourceNamespaces",
     ];
     let rows = ask.api.fleet.rows(&ask.view).into_iter().map(|row| {
+        let cluster = row.cluster;
         let score = if row.last_run_at.is_empty() {
             String::new()
         } else {
             row.last_score.to_string()
         };
-        vec![
+        let cells = vec![
             row.namespace,
             row.name,
             row.schedule,
@@ -57,9 +58,10 @@ fn tests_of(ask: &Ask) -> Answer {
             row.rto_target,
             row.last_rto,
             row.source_namespaces.join(" "),
-        ]
+        ];
+        (cluster, cells)
     });
-    csv("tests", &head, rows)
+    csv(ask, "tests", &head, rows)
 }
 
 fn reports_of(ask: &Ask) -> Answer {
@@ -89,7 +91,7 @@ fn reports_of(ask: &Ask) -> Answer {
             .to_owned()
     };
     let rows = seen.what.iter().map(|run| {
-        vec![
+        let cells = vec![
             run.name.namespace.to_string(),
             run.name.name.to_string(),
             run.test.to_string(),
@@ -106,9 +108,10 @@ fn reports_of(ask: &Ask) -> Answer {
                 .unwrap_or_default(),
             run.regressed.to_string(),
             run.leftovers.map(|left| left.to_string()).unwrap_or_default(),
-        ]
+        ];
+        (run.name.cluster.clone(), cells)
     });
-    Ok(with_notices(csv("reports", &head, rows)?, &seen.hidden))
+    Ok(with_notices(csv(ask, "reports", &head, rows)?, &seen.hidden))
 }
 
 fn compliance_of(ask: &Ask) -> Answer {
@@ -139,7 +142,7 @@ fn compliance_of(ask: &Ask) -> Answer {
             asked.open.join(" "),
         ]
     });
-    Ok(with_notices(csv("compliance", &head, rows)?, &seen.hidden))
+    Ok(with_notices(file("compliance", &head, rows)?, &seen.hidden))
 }
 
 fn coverage_of(ask: &Ask) -> Answer {
@@ -155,7 +158,7 @@ fn coverage_of(ask: &Ask) -> Answer {
     ];
     let seen = ask.api.fleet.coverage(&ask.view);
     let rows = seen.namespaces.into_iter().map(|row| {
-        vec![
+        let cells = vec![
             row.namespace,
             row.backup.unwrap_or_default(),
             row.backup_taken_at.unwrap_or_default(),
@@ -163,12 +166,31 @@ fn coverage_of(ask: &Ask) -> Answer {
             row.proof_age.unwrap_or_default(),
             format!("{:?}", row.standing),
             row.tests.join(" "),
-        ]
+        ];
+        (row.cluster, cells)
     });
-    csv("coverage", &head, rows)
+    csv(ask, "coverage", &head, rows)
 }
 
-fn csv(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Answer {
+/// Rows of clusters. Where there is only this one they have no column for it, as before there could be others.
+fn csv(
+    ask: &Ask,
+    name: &str,
+    head: &[&str],
+    rows: impl Iterator<Item = (Option<ClusterName>, Vec<String>)>,
+) -> Answer {
+    if ask.api.fleet.others().remotes.is_empty() {
+        return file(name, head, rows.map(|(_, cells)| cells));
+    }
+    let head: Vec<&str> = head.iter().copied().chain(["cluster"]).collect();
+    let rows = rows.map(|(cluster, mut cells)| {
+        cells.push(cluster_word(cluster.as_ref()).to_owned());
+        cells
+    });
+    file(name, &head, rows)
+}
+
+fn file(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Answer {
     let text = table(head, rows).map_err(|error| {
         tracing::error!(%error, name, "an export could not be written");
         Problem::new(

@@ -11,14 +11,14 @@ use axum::{
 };
 use futures::{FutureExt, Stream, StreamExt, stream};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::{
     problem::Problem,
     route::{Answer, Answering, Ask},
 };
-use crate::fleet::{Fleet, RunChange, View};
+use crate::fleet::{Fleet, RunChange, RunName, View};
 
 /// A stream ends after this long, and browsers ask again by themselves: a right that was taken back ends with it.
 const LONGEST: Duration = Duration::from_mins(15);
@@ -66,11 +66,10 @@ fn told(fleet: Fleet, view: View) -> impl Stream<Item = Result<Event, Infallible
 async fn next(changes: &mut Receiver<RunChange>, fleet: &Fleet, view: &View) -> Option<Event> {
     loop {
         let event = match changes.recv().await {
-            Ok(RunChange::Changed(run)) if view.scope.holds(&run.namespace) => event("run", run.as_ref()),
-            Ok(RunChange::Gone(name)) if view.scope.holds(&name.namespace) => event(
-                "gone",
-                &json!({ "namespace": &*name.namespace, "report": &*name.name }),
-            ),
+            Ok(RunChange::Changed(run)) if view.shows(run.cluster.as_ref(), &run.namespace) => {
+                event("run", run.as_ref())
+            }
+            Ok(RunChange::Gone(name)) if view.holds(&name) => event("gone", &gone(&name)),
             Ok(RunChange::All) | Err(RecvError::Lagged(_)) => all(fleet, view),
             Ok(_) => None,
             Err(RecvError::Closed) => return None,
@@ -79,6 +78,14 @@ async fn next(changes: &mut Receiver<RunChange>, fleet: &Fleet, view: &View) -> 
             return event;
         }
     }
+}
+
+fn gone(name: &RunName) -> Value {
+    let mut gone = json!({ "namespace": &*name.namespace, "report": &*name.name });
+    if let Some(cluster) = &name.cluster {
+        gone["cluster"] = json!(cluster);
+    }
+    gone
 }
 
 fn all(fleet: &Fleet, view: &View) -> Option<Event> {

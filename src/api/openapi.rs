@@ -101,18 +101,23 @@ fn parameters(route: &Route) -> Vec<Value> {
         .contains("{name}")
         .then(|| named("name", "path", "The name of the object"));
     let namespace = route.need != Need::Nothing && route.need != Need::Token;
-    let namespace = namespace.then(|| {
-        named(
-            "namespace",
-            "query",
-            "Only this namespace; all of them without it",
-        )
-    });
+    let narrows = |name, description| namespace.then(|| named(name, "query", description));
+    let (namespace, cluster) = (
+        narrows("namespace", "Only this namespace; all of them without it"),
+        narrows(
+            "cluster",
+            "Only this cluster, `local` for the one that answers; all of them without it",
+        ),
+    );
     let others = route
         .parameters
         .iter()
         .map(|(name, description)| named(name, "query", description));
-    name.into_iter().chain(namespace).chain(others).collect()
+    name.into_iter()
+        .chain(namespace)
+        .chain(cluster)
+        .chain(others)
+        .collect()
 }
 
 fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
@@ -150,9 +155,9 @@ fn meaning(code: u16) -> &'static str {
         403 => "This account may not, or the tier does not have it",
         404 => "There is no such object",
         408 => "The body did not come in time",
-        409 => "It exists already, a run goes on, or several namespaces have the name",
+        409 => "It exists already, a run goes on, or several clusters or namespaces have the name",
         413 => "The body is too large",
-        422 => "Admission refuses it, in its words",
+        422 => "Admission refuses it, in its words, or it is of another cluster, which is only read",
         429 => "Too many requests",
         501 => "Not implemented",
         _ => "Try again later",

@@ -76,12 +76,17 @@ impl Problem {
         Self::Said(Box::new(said))
     }
 
-    /// 409: one of several is to be chosen.
-    pub(super) fn which(error: impl Into<String>, choices: Vec<String>) -> Self {
+    /// One of several is to be chosen by a parameter.
+    pub(super) fn choose(
+        status: StatusCode,
+        field: &str,
+        error: impl Into<String>,
+        choices: Vec<String>,
+    ) -> Self {
         Self::Said(Box::new(Said {
-            status: StatusCode::CONFLICT,
+            status,
             error: error.into(),
-            field: Some("namespace".to_owned()),
+            field: Some(field.to_owned()),
             choices,
             causes: Vec::new(),
         }))

@@ -3,7 +3,7 @@
 use kymaros_crds::domain::NamespaceName;
 
 use super::problem::Problem;
-use crate::fleet::Scope;
+use crate::fleet::{ClusterName, ClusterScope, Scope};
 
 /// Parameters; of one that is named twice the first counts, as in 0.6.9.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,18 @@ impl Query {
         }
     }
 
+    /// The clusters that are asked for.
+    pub(super) fn clusters(&self) -> Result<ClusterScope, Problem> {
+        match self.text("cluster") {
+            None => Ok(ClusterScope::All),
+            Some(ClusterName::HERE) => Ok(ClusterScope::Here),
+            Some(other) => match other.parse() {
+                Ok(name) => Ok(ClusterScope::Other(name)),
+                Err(error) => Err(Problem::field("cluster", format!("cluster {error}"))),
+            },
+        }
+    }
+
     /// The namespaces that are asked for.
     pub(super) fn scope(&self) -> Result<Scope, Problem> {
         let Some(text) = self.text("namespace") else {
@@ -68,13 +80,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_is_this_one_or_another() {
+        let clusters = |raw: &str| Query::read(raw).clusters().unwrap();
+        assert_eq!(clusters(""), ClusterScope::All);
+        assert_eq!(clusters("cluster=local"), ClusterScope::Here);
+        assert_eq!(clusters("cluster=eu"), ClusterScope::Other("eu".parse().unwrap()));
+    }
+
+    #[test]
     fn mistakes_name_the_parameter() {
-        let query = Query::read("days=0&hours=x&latest=yes&namespace=UPPER");
+        let query = Query::read("days=0&hours=x&latest=yes&namespace=UPPER&cluster=A/B");
         for (problem, text) in [
             (query.number("days", 1).unwrap_err(), "invalid 'days' parameter"),
             (query.number("hours", 1).unwrap_err(), "invalid 'hours' parameter"),
             (query.flag("latest").unwrap_err(), "invalid 'latest' parameter"),
             (query.scope().unwrap_err(), "namespace"),
+            (query.clusters().unwrap_err(), "cluster"),
         ] {
             let Problem::Said(said) = problem else {
                 panic!("said")

@@ -1,6 +1,6 @@
 //! Answers from memory.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json,
@@ -13,8 +13,15 @@ use kymaros_crds::RestoreReport;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{complete::complete, problem::Problem, route::Ask};
-use crate::fleet::{Fleet, Framework, Logs, ReportFilter, Run, Shown, View, duration_text, moment};
+use super::{
+    complete::complete,
+    problem::Problem,
+    route::{Ask, elsewhere},
+};
+use crate::fleet::{
+    ClusterName, Fleet, Framework, Logs, Place, ReportFilter, Run, ScheduleRow, Shown, View, cluster_word,
+    duration_text, moment,
+};
 
 /// What the tier hides, one line each.
 pub(super) const NOTICE: HeaderName = HeaderName::from_static("kymaros-notice");
@@ -43,6 +50,27 @@ pub(super) fn with_notices(mut response: Response, hidden: &[String]) -> Respons
         }
     }
     response
+}
+
+/// A whole report, with its cluster when that is another one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum OfCluster<'a> {
+    Here(&'a RestoreReport),
+    Other {
+        cluster: &'a ClusterName,
+        #[serde(flatten)]
+        report: &'a RestoreReport,
+    },
+}
+
+impl<'a> OfCluster<'a> {
+    fn new(cluster: Option<&'a ClusterName>, report: &'a RestoreReport) -> Self {
+        match cluster {
+            None => Self::Here(report),
+            Some(cluster) => Self::Other { cluster, report },
+        }
+    }
 }
 
 fn shown<T: Serialize>(shown: &Shown<T>) -> Response {
@@ -83,26 +111,42 @@ at_once!(daily, |ask| {
 });
 at_once!(tests, |ask| Ok(json(&ask.api.fleet.rows(&ask.view))));
 at_once!(test, |ask| {
-    let home = home_of_test(ask)?;
+    let place = place_of_test(ask)?;
     let detail = ask
         .api
         .fleet
-        .detail(&home, &ask.name, &ask.view)
+        .detail(&place, &ask.name, &ask.view)
         .ok_or_else(no_test)?;
     Ok(with_notices(json(&detail), &detail.hidden))
 });
 at_once!(report, |ask| {
-    let report = the_report(ask)?;
+    let (place, report) = the_report(ask)?;
     let whole = complete(report.what);
-    Ok(with_notices(json(whole.as_ref()), &report.hidden))
+    let whole = json(&OfCluster::new(place.cluster.as_ref(), whole.as_ref()));
+    Ok(with_notices(whole, &report.hidden))
 });
-at_once!(logs, |ask| Ok(json(&Logs::of(&the_report(ask)?.what))));
+at_once!(logs, |ask| match the_report(ask)? {
+    (place, report) if place.cluster.is_none() => Ok(json(&Logs::of(&report.what))),
+    (place, _) => {
+        let cluster = cluster_word(place.cluster.as_ref());
+        let error =
+            format!("logs and events stay in their cluster; ask the API of cluster {cluster} for them");
+        Err(Problem::new(StatusCode::NOT_FOUND, error))
+    }
+});
 at_once!(alerts, |ask| {
     let hours = ask.query.number("hours", 1)?.unwrap_or(48);
     Ok(shown(&ask.api.fleet.alerts(hours, &ask.view)))
 });
 at_once!(upcoming, |ask| Ok(json(&ask.api.fleet.upcoming(&ask.view))));
-at_once!(schedules, |ask| Ok(json(&ask.api.fleet.schedules())));
+at_once!(clusters, |ask| Ok(shown(&ask.api.fleet.clusters(&ask.view))));
+at_once!(schedules, |ask| {
+    if ask.view.clusters.holds(None) {
+        return Ok(json(&ask.api.fleet.schedules()));
+    }
+    let line = "Velero's Schedules of other clusters are not known here.".to_owned();
+    Ok(with_notices(json(&Vec::<ScheduleRow>::new()), &[line]))
+});
 at_once!(coverage, |ask| Ok(json(&ask.api.fleet.coverage(&ask.view))));
 at_once!(compliance, |ask| {
     let (framework, days) = framework(ask)?;
@@ -143,28 +187,52 @@ pub(super) fn filter(ask: &Ask) -> Result<ReportFilter, Problem> {
     })
 }
 
-/// The namespace of the test of the path.
+/// Where the test of the path is.
+fn place_of_test(ask: &Ask) -> Result<Place, Problem> {
+    let places = ask.api.fleet.places_of_test(&ask.name, &ask.view);
+    one_of(places, "test", no_test)
+}
+
+/// The namespace of the test of the path, which is to be of this cluster.
 pub(super) fn home_of_test(ask: &Ask) -> Result<String, Problem> {
-    let homes = ask.api.fleet.homes_of_test(&ask.name, &ask.view);
-    one_of(homes, "test", no_test)
-}
-
-fn the_report(ask: &Ask) -> Result<Shown<Arc<RestoreReport>>, Problem> {
-    let homes = ask.api.fleet.homes_of_report(&ask.name, &ask.view);
-    let home = one_of(homes, "report", no_report)?;
-    ask.api
+    let (here, other): (Vec<_>, Vec<_>) = ask
+        .api
         .fleet
-        .report(&home, &ask.name, &ask.view)
-        .ok_or_else(no_report)
+        .places_of_test(&ask.name, &ask.view)
+        .into_iter()
+        .partition(|place| place.cluster.is_none());
+    match other.into_iter().next().and_then(|place| place.cluster) {
+        Some(cluster) if here.is_empty() => Err(elsewhere(&cluster)),
+        _ => one_of(here, "test", no_test).map(|place| place.namespace),
+    }
 }
 
-fn one_of(mut homes: Vec<String>, what: &str, none: fn() -> Problem) -> Result<String, Problem> {
-    match homes.len() {
-        0 => Err(none()),
-        1 => Ok(homes.remove(0)),
-        count => {
-            let error = format!("{count} namespaces have a {what} of this name; say which with ?namespace=");
-            Err(Problem::which(error, homes))
+fn the_report(ask: &Ask) -> Result<(Place, Shown<Arc<RestoreReport>>), Problem> {
+    let places = ask.api.fleet.places_of_report(&ask.name, &ask.view);
+    let place = one_of(places, "report", no_report)?;
+    let report = ask.api.fleet.report(&place, &ask.name, &ask.view);
+    Ok((place, report.ok_or_else(no_report)?))
+}
+
+/// One place, or the question which: first of which cluster, then of which namespace.
+fn one_of(mut places: Vec<Place>, what: &str, none: fn() -> Problem) -> Result<Place, Problem> {
+    let clusters: BTreeSet<Option<&ClusterName>> =
+        places.iter().map(|place| place.cluster.as_ref()).collect();
+    let which = |field: &str, of: &str, choices: Vec<String>| {
+        let count = choices.len();
+        let error = format!("{count} {of} have a {what} of this name; say which with ?{field}=");
+        Problem::choose(StatusCode::CONFLICT, field, error, choices)
+    };
+    match (places.len(), clusters.len()) {
+        (0, _) => Err(none()),
+        (1, _) => Ok(places.remove(0)),
+        (_, 1) => {
+            let namespaces = places.into_iter().map(|place| place.namespace);
+            Err(which("namespace", "namespaces", namespaces.collect()))
+        }
+        _ => {
+            let names = clusters.into_iter().map(|name| cluster_word(name).to_owned());
+            Err(which("cluster", "clusters", names.collect()))
         }
     }
 }
@@ -203,14 +271,16 @@ fn list(fleet: &Fleet, runs: &[Arc<Run>], view: &View) -> Response {
 
 fn some(fleet: &Fleet, runs: &[Arc<Run>], view: &View, first: bool) -> Vec<u8> {
     let mut text = Vec::new();
-    let reports = runs.iter().filter_map(|run| fleet.whole(run, view));
-    for report in reports {
+    let reports = runs.iter().filter_map(|run| Some((run, fleet.whole(run, view)?)));
+    for (run, report) in reports {
         let before = text.len();
         if !(first && text.is_empty()) {
             text.push(b',');
         }
         // A report that came in as JSON goes out as JSON; were one not to, it is left out.
-        if serde_json::to_writer(&mut text, complete(report).as_ref()).is_err() {
+        let report = complete(report);
+        let report = OfCluster::new(run.name.cluster.as_ref(), report.as_ref());
+        if serde_json::to_writer(&mut text, &report).is_err() {
             text.truncate(before);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{
     body::Bytes,
     extract::{Path, Request, State},
-    http::Method,
+    http::{Method, StatusCode},
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -13,10 +13,10 @@ use futures::future::BoxFuture;
 use kymaros_crds::names::GROUP;
 use schemars::{Schema, SchemaGenerator};
 
-use super::{Api, caller::Caller, limits, problem::Problem, query::Query};
+use super::{Api, caller::Caller, limits, problem::Problem, query::Query, read::with_notices};
 use crate::{
     access::Act,
-    fleet::{Scope, View},
+    fleet::{ClusterName, ClusterScope, Scope, View},
 };
 
 /// What somebody must be allowed to do.
@@ -178,9 +178,34 @@ pub(super) fn handler(route: Route) -> MethodRouter<Api> {
     )
 }
 
+/// Whoever asks for a cluster that nobody knows is told which there are.
+fn known(api: &Api, clusters: &ClusterScope) -> Result<(), Problem> {
+    let ClusterScope::Other(name) = clusters else {
+        return Ok(());
+    };
+    let others = api.fleet.others();
+    if others.remote(name).is_some() {
+        return Ok(());
+    }
+    let all = others.remotes.iter().map(|remote| remote.name.to_string());
+    let choices = std::iter::once(ClusterName::HERE.to_owned()).chain(all).collect();
+    Err(Problem::choose(
+        StatusCode::NOT_FOUND,
+        "cluster",
+        format!("there is no cluster {name} here; /api/v1/clusters says which there are"),
+        choices,
+    ))
+}
+
+/// Other clusters are only read.
+pub(super) fn elsewhere(cluster: &ClusterName) -> Problem {
+    let error = format!("cluster {cluster} is only read from here; make this change in that cluster");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error)
+}
+
 async fn answer(route: Route, api: Api, mut path: HashMap<String, String>, request: Request) -> Answer {
     let query = Query::read(request.uri().query().unwrap_or_default());
-    let scope = query.scope()?;
+    let (scope, clusters) = (query.scope()?, query.clusters()?);
     let name = path.remove("name").unwrap_or_default();
     let named = Some(name.as_str()).filter(|name| !name.is_empty());
     let acts = route.need.acts(&api.fleet.velero_namespace, &scope, named);
@@ -199,7 +224,15 @@ async fn answer(route: Route, api: Api, mut path: HashMap<String, String>, reque
         Some(_) => limits::body(request.into_body()).await?,
         None => Bytes::new(),
     };
-    let view = api.fleet.view(scope);
+    known(&api, &clusters)?;
+    if let (true, ClusterScope::Other(name)) = (route.need.writes(), &clusters) {
+        return Err(elsewhere(name));
+    }
+    let view = api.fleet.view(scope).of_clusters(clusters);
+    let away = match route.need {
+        Need::Rights(_) => api.fleet.away(&view),
+        _ => Vec::new(),
+    };
     let ask = Ask {
         api,
         caller,
@@ -208,5 +241,6 @@ async fn answer(route: Route, api: Api, mut path: HashMap<String, String>, reque
         name,
         body,
     };
-    (route.handle)(ask).await
+    let answer = (route.handle)(ask).await?;
+    Ok(with_notices(answer, &away))
 }

@@ -16,8 +16,8 @@ use super::{
     write::{self, Deleted, Done},
 };
 use crate::fleet::{
-    Alert, Compliance, Coverage, Day, LicenseView, LiveRun, Logs, Notified, Provider, Sandboxes, ScheduleRow,
-    Summary, TestDetail, TestRow, Upcoming,
+    Alert, ClusterRow, Compliance, Coverage, Day, LicenseView, LiveRun, Logs, Notified, Provider, Sandboxes,
+    ScheduleRow, Summary, TestDetail, TestRow, Upcoming,
 };
 use crate::plan::SourcePlan;
 use kymaros_crds::RestoreReport;
@@ -111,6 +111,7 @@ pub(super) fn routes() -> Vec<Route> {
             &[("days", "Days to look back; 7 without it, 365 at most")],
             &[],
         ),
+        get("/api/v1/clusters", LIST_BOTH, "This cluster and others: how each is reached, and how old is what is known of it", Json(of!(Vec<ClusterRow>)), read::clusters),
         get("/api/v1/tests", LIST_BOTH, "All tests", Json(of!(Vec<TestRow>)), read::tests),
         with(
             get(

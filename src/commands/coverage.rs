@@ -126,6 +126,7 @@ mod tests {
             proven_at: None,
             proof_age: None,
             proof_age_seconds: None,
+            cluster: None,
         }
     }
 

@@ -1,23 +1,31 @@
 //! Addresses of pages. Names stand in paths, each as one part.
 
 use super::query::segment;
+use crate::fleet::ClusterName;
 
-/// The page of a test.
+/// The page of a test of a cluster.
 #[must_use]
-pub fn test(namespace: &str, name: &str) -> String {
-    format!("/tests/{}/{}", segment(namespace), segment(name))
+pub fn test(cluster: Option<&ClusterName>, namespace: &str, name: &str) -> String {
+    format!("/tests/{}/{}{}", segment(namespace), segment(name), of(cluster))
 }
 
-/// The page that asks whether a test is to run now.
+/// Pages of other clusters say which: those of this one stay as they were before there were others.
+fn of(cluster: Option<&ClusterName>) -> String {
+    cluster.map_or_else(String::new, |name| {
+        super::query::write(&[("cluster", name.as_str())])
+    })
+}
+
+/// The page that asks whether a test of this cluster is to run now.
 #[must_use]
 pub fn trigger(namespace: &str, name: &str) -> String {
-    format!("{}/trigger", test(namespace, name))
+    format!("{}/trigger", test(None, namespace, name))
 }
 
-/// The page of a report.
+/// The page of a report of a cluster.
 #[must_use]
-pub fn report(namespace: &str, name: &str) -> String {
-    format!("/reports/{}/{}", segment(namespace), segment(name))
+pub fn report(cluster: Option<&ClusterName>, namespace: &str, name: &str) -> String {
+    format!("/reports/{}/{}{}", segment(namespace), segment(name), of(cluster))
 }
 
 /// The page for signing in, which leads back to an address of ours.
@@ -47,8 +55,10 @@ mod tests {
 
     #[test]
     fn names_stay_in_their_part_of_the_path() {
-        assert_eq!(test("ops", "shop"), "/tests/ops/shop");
-        assert_eq!(report("a/b", "x?y"), "/reports/a%2Fb/x%3Fy");
+        assert_eq!(test(None, "ops", "shop"), "/tests/ops/shop");
+        let eu: ClusterName = "eu".parse().unwrap();
+        assert_eq!(test(Some(&eu), "ops", "shop"), "/tests/ops/shop?cluster=eu");
+        assert_eq!(report(None, "a/b", "x?y"), "/reports/a%2Fb/x%3Fy");
         assert_eq!(trigger("ops", "shop"), "/tests/ops/shop/trigger");
         assert_eq!(
             sign_in("/tests?q=a&page=2"),

@@ -19,8 +19,9 @@ use super::{
     door::{Entry, admit, shown},
     headers, live,
     pages::{
-        CompliancePage, Overview, ReportPage, SchedulesPage, SettingsPage, SignInPage, TestPage, TestsPage,
-        TriggerPage, Wrong,
+        ClustersPage, CompliancePage, Overview, ReportPage, SchedulesPage, SettingsPage, SignInPage,
+        TestPage, TestsPage, TriggerPage, Wrong,
+        clusters::{CLUSTER, scope},
     },
     query::Pairs,
     shell::Place,
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     access::Act,
     api::{Auth, Problem, limited, trigger as start},
-    fleet::View,
+    fleet::{ClusterName, ClusterScope, Place as Home, View},
 };
 
 /// Longest form; a token is the longest field.
@@ -49,6 +50,7 @@ pub fn router(dashboard: Dashboard) -> Router {
             get(ask_trigger).post(trigger),
         )
         .route("/reports/{namespace}/{name}", get(report))
+        .route("/clusters", get(clusters))
         .route("/compliance", get(compliance))
         .route("/schedules", get(schedules))
         .route("/settings", get(settings))
@@ -85,7 +87,8 @@ async fn enter_to(
 ) -> Result<Visit, Response> {
     let token = shown(&dashboard.api, &headers);
     let entry = admit(&dashboard.api, token.as_deref(), writes, acts).await;
-    let mut visit = Visit::new(&dashboard.api, headers, token).map_err(IntoResponse::into_response)?;
+    let mut visit = Visit::new(&dashboard.api, headers, token, shown_clusters(uri))
+        .map_err(IntoResponse::into_response)?;
     match entry {
         Entry::Admitted(caller) => {
             visit.caller = caller;
@@ -133,6 +136,11 @@ fn to_sign_in(visit: &Visit, uri: &Uri) -> Response {
 
 fn there(uri: &Uri) -> &str {
     addresses::own(uri.path_and_query().map(PathAndQuery::as_str))
+}
+
+/// The clusters that an address asks for.
+fn shown_clusters(uri: &Uri) -> ClusterScope {
+    scope(pairs(uri.query()).get(CLUSTER))
 }
 
 fn pairs(query: Option<&str>) -> Pairs {
@@ -236,17 +244,35 @@ async fn test(
     let (fleet, query) = (&dashboard.api.fleet, pairs(query.as_deref()));
     match TestPage::new(fleet, &visit.view, of, &query, visit.shell(Place::Tests, &uri)) {
         Some(page) => visit.answer(&page),
-        None => visit.error(no_test(of), &uri),
+        None => visit.error(no_test(of, visit.view.clusters.other()), &uri),
     }
 }
 
-fn no_test((namespace, name): (&str, &str)) -> Wrong {
+fn no_test((namespace, name): (&str, &str), cluster: Option<&ClusterName>) -> Wrong {
     Wrong {
         status: StatusCode::NOT_FOUND,
         title: "There is no such test",
-        what: format!("No RestoreTest {name} is in the namespace {namespace}."),
+        what: format!(
+            "No RestoreTest {name} is in the namespace {namespace}{}.",
+            in_cluster(cluster)
+        ),
         remedy: "It may have been deleted since. Which there are:".to_owned(),
         command: format!("kubectl get restoretests --namespace {namespace}"),
+    }
+}
+
+fn in_cluster(cluster: Option<&ClusterName>) -> String {
+    cluster.map_or_else(String::new, |name| format!(" of cluster {name}"))
+}
+
+/// Other clusters are only read.
+fn elsewhere(cluster: &ClusterName, (namespace, name): (&str, &str)) -> Wrong {
+    Wrong {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        title: "Runs of other clusters are started there",
+        what: format!("Cluster {cluster} is only read from here; nothing was done."),
+        remedy: "Start the run in that cluster:".to_owned(),
+        command: format!("kymaros run {name} --namespace {namespace}"),
     }
 }
 
@@ -261,9 +287,14 @@ async fn report(
         Ok(visit) => visit,
         Err(refused) => return refused,
     };
-    match dashboard.api.fleet.report(&namespace, &name, &visit.view) {
+    let home = Home {
+        cluster: visit.view.clusters.other().cloned(),
+        namespace: namespace.clone(),
+    };
+    match dashboard.api.fleet.report(&home, &name, &visit.view) {
         Some(shown) => visit.answer(&ReportPage::new(
             shown,
+            &visit.others,
             &visit.view,
             visit.shell(Place::Tests, &uri),
         )),
@@ -273,13 +304,18 @@ async fn report(
 
 /// A report that is too old for the tier is not gone.
 fn no_report(dashboard: &Dashboard, (namespace, name): (&str, &str), view: &View) -> Wrong {
-    let key = kube::runtime::reflector::ObjectRef::new(name).within(namespace);
-    let stored = dashboard.api.fleet.reports.get(&key);
+    let cluster = view.clusters.other();
+    let stored = dashboard.api.fleet.stored(cluster, namespace, name);
     let line = stored.and_then(|_| view.since(None).1);
     Wrong {
         status: StatusCode::NOT_FOUND,
         title: "There is no such report",
-        what: line.unwrap_or_else(|| format!("No RestoreReport {name} is in the namespace {namespace}.")),
+        what: line.unwrap_or_else(|| {
+            format!(
+                "No RestoreReport {name} is in the namespace {namespace}{}.",
+                in_cluster(cluster)
+            )
+        }),
         remedy: "Reports beyond a test's history limit are removed. Those that are kept:".to_owned(),
         command: format!("kubectl get restorereports --namespace {namespace}"),
     }
@@ -310,8 +346,11 @@ fn trigger_page(
     uri: &Uri,
     refused: Option<Problem>,
 ) -> Response {
+    if let Some(cluster) = visit.view.clusters.other() {
+        return visit.error(elsewhere(cluster, of), uri);
+    }
     let Some(test) = dashboard.api.fleet.test(of.0, of.1) else {
-        return visit.error(no_test(of), uri);
+        return visit.error(no_test(of, None), uri);
     };
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let why = refused.map(|problem| match problem {
@@ -339,12 +378,15 @@ async fn trigger(
     if let Some(refused) = forged(&visit, &Pairs::parse(&body)) {
         return refused;
     }
+    if let Some(cluster) = visit.view.clusters.other() {
+        return visit.error(elsewhere(cluster, of), &uri);
+    }
     let fleet = &dashboard.api.fleet;
     if fleet.test(&namespace, &name).is_none() {
-        return visit.error(no_test(of), &uri);
+        return visit.error(no_test(of, None), &uri);
     }
     match start(&visit.caller.client, fleet, &namespace, &name).await {
-        Ok(()) => see(&addresses::test(&namespace, &name)),
+        Ok(()) => see(&addresses::test(None, &namespace, &name)),
         Err(problem) => trigger_page(&dashboard, &visit, of, &uri, Some(problem)),
     }
 }
@@ -363,6 +405,19 @@ fn forged(visit: &Visit, form: &Pairs) -> Option<Response> {
         remedy: "Go back, load the page again, and send the form once more. Cookies must be allowed.".to_owned(),
         command: String::new(),
     }))
+}
+
+async fn clusters(State(dashboard): Shared, headers: HeaderMap, uri: Uri) -> Response {
+    let acts = [act("list", TESTS, None), act("list", REPORTS, None)];
+    let visit = match enter(&dashboard, headers, &uri, &acts).await {
+        Ok(visit) => visit,
+        Err(refused) => return refused,
+    };
+    visit.answer(&ClustersPage::new(
+        &dashboard.api.fleet,
+        &visit.view,
+        visit.shell(Place::Clusters, &uri),
+    ))
 }
 
 async fn compliance(
@@ -426,7 +481,7 @@ async fn ask_sign_in(State(dashboard): Shared, headers: HeaderMap, RawQuery(quer
     if matches!(dashboard.api.auth, Auth::None) {
         return see(&next);
     }
-    match Visit::new(&dashboard.api, headers, None) {
+    match Visit::new(&dashboard.api, headers, None, ClusterScope::All) {
         Ok(visit) => visit.answer(&SignInPage::new(&dashboard.api, next, None, visit.bare())),
         Err(failed) => failed.into_response(),
     }
@@ -435,7 +490,7 @@ async fn ask_sign_in(State(dashboard): Shared, headers: HeaderMap, RawQuery(quer
 async fn sign_in(State(dashboard): Shared, headers: HeaderMap, body: Bytes) -> Response {
     let form = Pairs::parse(&body);
     let next = addresses::own(form.get("next")).to_owned();
-    let visit = match Visit::new(&dashboard.api, headers, None) {
+    let visit = match Visit::new(&dashboard.api, headers, None, ClusterScope::All) {
         Ok(visit) => visit,
         Err(failed) => return failed.into_response(),
     };
@@ -476,7 +531,7 @@ async fn sign_in(State(dashboard): Shared, headers: HeaderMap, body: Bytes) -> R
 
 async fn sign_out(State(dashboard): Shared, headers: HeaderMap, body: Bytes) -> Response {
     let token = shown(&dashboard.api, &headers);
-    let visit = match Visit::new(&dashboard.api, headers, token) {
+    let visit = match Visit::new(&dashboard.api, headers, token, ClusterScope::All) {
         Ok(visit) => visit,
         Err(failed) => return failed.into_response(),
     };
@@ -517,7 +572,7 @@ async fn not_found(State(dashboard): Shared, headers: HeaderMap, uri: Uri) -> Re
         remedy: "Every page is one or two clicks from the overview.".to_owned(),
         command: String::new(),
     };
-    match Visit::new(&dashboard.api, headers, None) {
+    match Visit::new(&dashboard.api, headers, None, ClusterScope::All) {
         Ok(visit) => visit.bare_error(wrong),
         Err(failed) => failed.into_response(),
     }

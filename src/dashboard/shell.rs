@@ -9,6 +9,8 @@ pub enum Place {
     Overview,
     /// All tests, one test, its reports.
     Tests,
+    /// This cluster and others.
+    Clusters,
     /// What frameworks ask.
     Compliance,
     /// Velero's Schedules.
@@ -53,6 +55,10 @@ pub struct Shell {
     pub tier: String,
     /// A line over the page.
     pub banner: Option<Banner>,
+    /// Whether there are other clusters, or should be.
+    pub has_clusters: bool,
+    /// Of each cluster on the page that is away, one line.
+    pub away: Vec<String>,
     /// The proof for forms.
     pub proof: String,
 }
@@ -61,19 +67,25 @@ pub struct Shell {
 impl Shell {
     /// The pages.
     #[must_use]
-    pub fn links(&self) -> [NavLink; 5] {
+    pub fn links(&self) -> Vec<NavLink> {
         let link = |place, href, name| NavLink {
             href,
             name,
             is_here: self.place == place,
         };
-        [
+        let clusters = self
+            .has_clusters
+            .then(|| link(Place::Clusters, "/clusters", "Clusters"));
+        let first = [
             link(Place::Overview, "/", "Overview"),
             link(Place::Tests, "/tests", "Tests"),
+        ];
+        let last = [
             link(Place::Compliance, "/compliance", "Compliance"),
             link(Place::Schedules, "/schedules", "Schedules"),
             link(Place::Settings, "/settings", "Settings"),
-        ]
+        ];
+        first.into_iter().chain(clusters).chain(last).collect()
     }
 
     /// Address of the style sheet.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::{Api, Auth, Caller},
-    fleet::{LicenseView, Scope, View},
+    fleet::{ClusterScope, LicenseView, Roster, Scope, View},
 };
 
 /// Somebody who came in, or a stranger whose page is made all the same.
@@ -32,6 +32,9 @@ pub struct Visit {
     pub caller: Caller,
     /// How they see the fleet.
     pub view: View,
+    /// Other clusters.
+    pub others: Roster,
+    away: Vec<String>,
     license: LicenseView,
     seed: Seed,
     /// The seed is new to the browser.
@@ -45,7 +48,12 @@ impl Visit {
     ///
     /// # Errors
     /// The machine has no random numbers.
-    pub fn new(api: &Api, headers: HeaderMap, token: Option<String>) -> Result<Self, StatusCode> {
+    pub fn new(
+        api: &Api,
+        headers: HeaderMap,
+        token: Option<String>,
+        clusters: ClusterScope,
+    ) -> Result<Self, StatusCode> {
         let known = Cookie::Seed.read(&headers).and_then(|text| Seed::parse(&text));
         let is_new = known.is_none();
         let seed = match known {
@@ -55,9 +63,11 @@ impl Visit {
                 StatusCode::INTERNAL_SERVER_ERROR
             })?,
         };
-        let view = api.fleet.view(Scope::All);
+        let view = api.fleet.view(Scope::All).of_clusters(clusters);
         Ok(Self {
             license: api.fleet.license(&view),
+            others: api.fleet.others(),
+            away: api.fleet.away(&view),
             caller: Caller {
                 client: api.client.clone(),
                 is_account: false,
@@ -92,6 +102,8 @@ impl Visit {
                 is_last: self.license.is_expired || text.contains("less than a day"),
                 text: sentence(text),
             }),
+            has_clusters: !self.others.is_empty(),
+            away: self.away.clone(),
             proof: self.seed.proof(self.token.as_deref()),
         }
     }
@@ -106,6 +118,8 @@ impl Visit {
             is_signed_in: false,
             tier: String::new(),
             banner: None,
+            has_clusters: false,
+            away: Vec::new(),
             proof: self.seed.proof(None),
         }
     }

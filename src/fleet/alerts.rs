@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    cluster::ClusterName,
     features::Feature,
     moments::moment,
     runs::{Index, Run},
@@ -35,6 +36,9 @@ pub struct Alert {
     pub message: String,
     /// The report.
     pub report: String,
+    /// The cluster; none: this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
 }
 
 pub(super) fn alerts(index: &Index, hours: u32, view: &View) -> Shown<Vec<Alert>> {
@@ -48,7 +52,7 @@ pub(super) fn alerts(index: &Index, hours: u32, view: &View) -> Shown<Vec<Alert>
     };
     let shows_regressions = view.features.has(Feature::RegressionAlerts);
     let runs = index.since(Some(oldest)).rev();
-    let in_view = runs.filter(|run| view.scope.holds(&run.name.namespace));
+    let in_view = runs.filter(|run| view.holds(&run.name));
     let alerts = in_view
         .filter_map(|run| alert(index, run, shows_regressions))
         .collect();
@@ -87,6 +91,7 @@ fn alert(index: &Index, run: &Run, shows_regressions: bool) -> Option<Alert> {
         result,
         message: message.join("; "),
         report: run.name.name.to_string(),
+        cluster: run.name.cluster.clone(),
     })
 }
 

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    cluster::{ClusterName, FleetTest},
     moments::{ago, duration_text, moment},
     runs::{Index, RunLog},
     view::{Scope, View},
@@ -51,7 +52,7 @@ pub struct CoveredNamespace {
     pub backup_taken_at: Option<String>,
     /// What follows for its backups.
     pub standing: Proof,
-    /// Tests that restore it, as `namespace/name`.
+    /// Tests that restore it, as `namespace/name`, with `cluster/` before it for those of another cluster.
     pub tests: Vec<String>,
     /// When a run that restored it last passed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +63,9 @@ pub struct CoveredNamespace {
     /// That in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof_age_seconds: Option<u64>,
+    /// Its cluster; none: this one. Backups of other clusters are not known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
 }
 
 /// What is proven of the backups of a namespace.
@@ -77,6 +81,9 @@ pub enum Proof {
     /// There is no test. An old verdict proves nothing when nobody looks any more.
     Untested,
 }
+
+/// A namespace that tests restore, and its cluster.
+type Source<'a> = (&'a str, Option<&'a ClusterName>);
 
 /// When a run of a namespace last passed, and the latest verdict that says something about a backup.
 #[derive(Clone, Copy, Debug, Default)]
@@ -130,38 +137,43 @@ pub(super) fn backed_up(
 
 pub(super) fn coverage(
     index: &Index,
-    tests: &[Arc<RestoreTest>],
+    tests: &[FleetTest],
     backups: &[Arc<Backup>],
     namespaces: &[String],
     view: &View,
 ) -> Coverage {
-    let mut of_namespace: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut of_namespace: BTreeMap<Source<'_>, BTreeSet<String>> = BTreeMap::new();
     for test in tests {
-        let name = format!("{}/{}", test.namespace().unwrap_or_default(), test.name_any());
+        let name = test.key().to_string();
         for source in used(&test.spec, Usage::Source) {
-            of_namespace.entry(source).or_default().insert(name.clone());
+            let tests = of_namespace.entry((source, test.cluster.as_ref())).or_default();
+            tests.insert(name.clone());
         }
     }
-    let mut verdicts: BTreeMap<&str, Verdicts> = BTreeMap::new();
-    for run in index.all().filter(|run| view.scope.holds(&run.name.namespace)) {
+    let mut verdicts: BTreeMap<Source<'_>, Verdicts> = BTreeMap::new();
+    for run in index.all().filter(|run| view.holds(&run.name)) {
         for source in run.sources.iter().filter(|_| run.ended.is_some()) {
-            let of_source = verdicts.entry(source).or_default();
+            let of_source = verdicts.entry((source, run.name.cluster.as_ref())).or_default();
             run.ended.iter().for_each(|ended| of_source.add(ended));
         }
     }
-    let newest = choose::newest_by_namespace(backups.iter().map(AsRef::as_ref), namespaces);
-    let all: BTreeSet<&str> = of_namespace
+    let mut newest = choose::newest_by_namespace(backups.iter().map(AsRef::as_ref), namespaces);
+    if !view.clusters.holds(None) {
+        newest.clear();
+    }
+    let all: BTreeSet<Source<'_>> = of_namespace
         .keys()
         .copied()
-        .chain(newest.keys().copied())
+        .chain(newest.keys().map(|name| (*name, None)))
         .collect();
     let mut rows: Vec<(Option<Timestamp>, CoveredNamespace)> = all
         .into_iter()
-        .map(|name| {
-            let verdicts = verdicts.get(name).copied().unwrap_or_default();
+        .map(|(name, cluster)| {
+            let source = (name, cluster);
+            let verdicts = verdicts.get(&source).copied().unwrap_or_default();
             let proven = verdicts.passed;
-            let tests: Vec<String> = of_namespace.remove(name).into_iter().flatten().collect();
-            let backup = newest.get(name);
+            let tests: Vec<String> = of_namespace.remove(&source).into_iter().flatten().collect();
+            let backup = newest.get(name).filter(|_| cluster.is_none());
             let age = proven.map(|at| ago(view.now, at));
             let row = CoveredNamespace {
                 namespace: name.to_owned(),
@@ -172,11 +184,14 @@ pub(super) fn coverage(
                 proven_at: proven.map(moment),
                 proof_age: age.map(duration_text),
                 proof_age_seconds: age.map(|age| age.as_secs()),
+                cluster: cluster.cloned(),
             };
             (proven, row)
         })
         .collect();
-    rows.sort_by(|(a, one), (b, other)| (a, &one.namespace).cmp(&(b, &other.namespace)));
+    rows.sort_by(|(a, one), (b, other)| {
+        (a, &one.namespace, &one.cluster).cmp(&(b, &other.namespace, &other.cluster))
+    });
     let rows: Vec<CoveredNamespace> = rows.into_iter().map(|(_, row)| row).collect();
     let held = || rows.iter().filter(|row| row.backup.is_some());
     Coverage {
@@ -203,7 +218,8 @@ pub fn coverage_of_lists(
     let log = RunLog::of_list(reports);
     let namespaces = backed_up(&shared(namespaces), homes.operator, homes.velero);
     let view = View::new(Tier::Community, Scope::All, now);
-    log.read(|index| coverage(index, &shared(tests), &shared(backups), &namespaces, &view))
+    let tests: Vec<FleetTest> = shared(tests).into_iter().map(FleetTest::here).collect();
+    log.read(|index| coverage(index, &tests, &shared(backups), &namespaces, &view))
 }
 
 #[cfg(test)]
@@ -211,7 +227,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fleet::sample::{log, read, report, shared, test, view};
+    use crate::fleet::sample::{fleet_tests, log, read, report, shared, test, view};
 
     #[test]
     fn the_unproven_come_first() {
@@ -225,7 +241,7 @@ mod tests {
             "status": { "phase": "Completed", "startTimestamp": "2026-01-05T01:00:00Z" },
         }));
         let namespaces = ["shop", "blog", "wiki", "cache"].map(str::to_owned);
-        let tests = shared([test("ops", "shop"), test("ops", "blog"), test("ops", "gone")]);
+        let tests = fleet_tests([test("ops", "shop"), test("ops", "blog"), test("ops", "gone")]);
         let now = view(Tier::Community, 6);
         let seen = log.read(|index| coverage(index, &tests, &shared([backup]), &namespaces, &now));
         let names: Vec<&str> = seen.namespaces.iter().map(|row| row.namespace.as_str()).collect();

@@ -32,7 +32,7 @@ pub(super) fn daily(index: &Index, days: u32, view: &View) -> Shown<Vec<Day>> {
     let (since, line) = view.since(Some(days.min(MOST)));
     let runs = index
         .since(since)
-        .filter(|run| run.created <= view.now && view.scope.holds(&run.name.namespace));
+        .filter(|run| run.created <= view.now && view.holds(&run.name));
     Shown {
         what: by_day(runs.map(AsRef::as_ref)),
         hidden: line.into_iter().collect(),

@@ -53,6 +53,8 @@ pub enum Feature {
     Timeline,
     /// [`Features::score_breakdown`].
     ScoreBreakdown,
+    /// [`Features::multi_cluster`].
+    SeveralClusters,
 }
 
 impl Features {
@@ -90,13 +92,14 @@ impl Features {
             Feature::RegressionAlerts => self.regression_alerts,
             Feature::Timeline => self.timeline,
             Feature::ScoreBreakdown => self.score_breakdown,
+            Feature::SeveralClusters => self.multi_cluster,
         }
     }
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Compliance,
         Self::Pdf,
         Self::Csv,
@@ -104,6 +107,7 @@ impl Feature {
         Self::RegressionAlerts,
         Self::Timeline,
         Self::ScoreBreakdown,
+        Self::SeveralClusters,
     ];
 
     /// The least tier that has it.
@@ -125,6 +129,7 @@ impl Feature {
             Self::RegressionAlerts => "Alerts of runs that got worse without failing",
             Self::Timeline => "The timeline of a run",
             Self::ScoreBreakdown => "Points by level",
+            Self::SeveralClusters => "Other clusters",
         };
         let be = if matches!(self, Self::Pdf | Self::Csv | Self::Timeline) {
             "is"

@@ -8,7 +8,7 @@ use kymaros_crds::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::moments::moment;
+use super::{cluster::ClusterName, moments::moment};
 use crate::run::observe;
 
 /// A run as it goes on.
@@ -52,12 +52,15 @@ pub struct LiveRun {
     /// The verdict in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The cluster it goes on in; none: this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
 }
 
 impl LiveRun {
-    /// What a report says of its run.
+    /// What a report of a cluster says of its run.
     #[must_use]
-    pub fn of(report: &RestoreReport) -> Self {
+    pub fn of(report: &RestoreReport, cluster: Option<&ClusterName>) -> Self {
         let status = report.status.clone().unwrap_or_default();
         let phase = observe::phase(report);
         let passed = status
@@ -80,6 +83,7 @@ impl LiveRun {
             score: status.score,
             result: status.result,
             message: status.message,
+            cluster: cluster.cloned(),
         }
     }
 
@@ -113,7 +117,7 @@ mod tests {
                 position,
                 reason: "run a is before it".into(),
             });
-            LiveRun::of(&report)
+            LiveRun::of(&report, None)
         };
         let mut runs = [
             with("third", RunPhase::Queued, Some(2)),

@@ -1,12 +1,16 @@
 //! What people look at: the API and the dashboard show what these functions say, and nothing else.
 //!
 //! - `runs`: an index of all reports, fed by the watch over them, so that no question reads 20,000 whole reports
+//! - `cluster`, `remotes`, `packed`: other clusters: their runs are in the same index, their tests and reports in stores of
+//!   their own
 //! - `view`, `features`: who looks, and what their tier shows; the one place where a tier hides anything
 //! - one file for each question; each is a pure function of the index, the stores and the view
 //!
 //! Nothing that keeps data safe is hidden: what runs, when, and how the latest run of each test ended is always shown.
 
 mod alerts;
+mod cluster;
+mod clusters;
 mod compliance;
 mod coverage;
 mod daily;
@@ -15,7 +19,9 @@ mod licensed;
 mod live;
 mod moments;
 mod notified;
+mod packed;
 mod provider;
+mod remotes;
 mod reports;
 mod runs;
 mod sandboxes;
@@ -29,6 +35,8 @@ mod view;
 pub(crate) mod sample;
 
 pub use alerts::Alert;
+pub use cluster::{ClusterName, ClusterScope, FleetTest, Place, TestKey, cluster_word};
+pub use clusters::{ClusterRow, ClusterState};
 pub use compliance::{Compliance, Framework, Requirement, Standing};
 pub use coverage::{Coverage, CoveredNamespace, Proof, coverage_of_lists};
 pub use daily::Day;
@@ -37,7 +45,9 @@ pub use licensed::{LicenseView, ending};
 pub use live::LiveRun;
 pub use moments::{duration_text, moment};
 pub use notified::{Channel, Notified};
+pub use packed::PackedReports;
 pub use provider::Provider;
+pub use remotes::{Contact, Reached, RefusedSecret, Remote, Roster};
 pub use reports::{Logs, ReportFilter, shown};
 pub use runs::{Run, RunChange, RunLog, RunName};
 pub use sandboxes::{SandboxDefaults, Sandboxes, orphans};
@@ -55,7 +65,7 @@ use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use kymaros_crds::{RestoreReport, RestoreTest};
+use kymaros_crds::{LevelResult, RestoreReport, RestoreTest};
 use kymaros_webhooks::{default::Defaults, validate::TestName};
 use tokio::sync::watch;
 
@@ -68,12 +78,14 @@ use crate::{
 /// Where the answers come from. Cheap to clone.
 #[derive(Clone)]
 pub struct Fleet {
-    /// All tests.
+    /// All tests of this cluster.
     pub tests: Store<RestoreTest>,
-    /// All reports, whole.
+    /// All reports of this cluster, whole.
     pub reports: Store<RestoreReport>,
-    /// All reports, as far as lists and figures need them.
+    /// All reports of all clusters, as far as lists and figures need them.
     pub runs: RunLog,
+    /// Other clusters.
+    pub roster: watch::Receiver<Roster>,
     /// Backups in Velero's namespace.
     pub backups: Store<Backup>,
     /// Schedules in Velero's namespace.
@@ -101,59 +113,123 @@ impl Fleet {
         View::new(self.license.borrow().tier(), scope, Timestamp::now())
     }
 
+    /// Other clusters.
+    #[must_use]
+    pub fn others(&self) -> Roster {
+        self.roster.borrow().clone()
+    }
+
     /// The tests in view, by name.
     #[must_use]
-    pub fn tests_in(&self, view: &View) -> Vec<Arc<RestoreTest>> {
-        let mut tests = self.tests.state();
-        tests.retain(|test| view.scope.holds(&test.namespace().unwrap_or_default()));
-        tests.sort_by_cached_key(|test| (test.name_any(), test.namespace()));
+    pub fn tests_in(&self, view: &View) -> Vec<FleetTest> {
+        let mut tests = Vec::new();
+        let mut take = |cluster: Option<&ClusterName>, store: &Store<RestoreTest>| {
+            if view.clusters.holds(cluster) {
+                let all = store.state().into_iter();
+                let in_view = all.filter(|test| view.scope.holds(&test.namespace().unwrap_or_default()));
+                tests.extend(in_view.map(|stored| FleetTest {
+                    cluster: cluster.cloned(),
+                    stored,
+                }));
+            }
+        };
+        take(None, &self.tests);
+        for remote in self.others().remotes.iter() {
+            take(Some(&remote.name), &remote.tests);
+        }
+        tests.sort_by_cached_key(|test| (test.name_any(), test.namespace(), test.cluster.clone()));
         tests
     }
 
-    /// Namespaces with a test of this name, sorted.
+    /// Where tests of this name are, sorted.
     #[must_use]
-    pub fn homes_of_test(&self, name: &str, view: &View) -> Vec<String> {
-        let named = |test: &RestoreTest| {
-            test.metadata.name.as_deref() == Some(name)
-                && view
-                    .scope
-                    .holds(test.metadata.namespace.as_deref().unwrap_or_default())
+    pub fn places_of_test(&self, name: &str, view: &View) -> Vec<Place> {
+        let mut places = Vec::new();
+        let mut look = |cluster: Option<&ClusterName>, store: &Store<RestoreTest>| {
+            let named = |test: &RestoreTest| {
+                let namespace = test.metadata.namespace.as_deref().unwrap_or_default();
+                test.metadata.name.as_deref() == Some(name) && view.shows(cluster, namespace)
+            };
+            let found = store.state_filter(named);
+            places.extend(found.iter().filter_map(|test| {
+                Some(Place {
+                    cluster: cluster.cloned(),
+                    namespace: test.namespace()?,
+                })
+            }));
         };
-        let mut homes: Vec<String> = self
-            .tests
-            .state_filter(named)
-            .iter()
-            .filter_map(|test| test.namespace())
-            .collect();
-        homes.sort();
-        homes
+        look(None, &self.tests);
+        for remote in self.others().remotes.iter() {
+            look(Some(&remote.name), &remote.tests);
+        }
+        places.sort();
+        places
     }
 
-    /// A test.
+    /// A test of this cluster.
     #[must_use]
     pub fn test(&self, namespace: &str, name: &str) -> Option<Arc<RestoreTest>> {
         self.tests.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// Namespaces with a report of this name that the view shows, sorted.
+    /// A test of some cluster.
     #[must_use]
-    pub fn homes_of_report(&self, name: &str, view: &View) -> Vec<String> {
-        self.runs.read(|index| {
+    pub fn test_of(&self, cluster: Option<&ClusterName>, namespace: &str, name: &str) -> Option<FleetTest> {
+        let key = ObjectRef::new(name).within(namespace);
+        let stored = match cluster {
+            None => self.tests.get(&key),
+            Some(other) => self.others().remote(other)?.tests.get(&key),
+        };
+        Some(FleetTest {
+            cluster: cluster.cloned(),
+            stored: stored?,
+        })
+    }
+
+    /// A whole report of some cluster, as it is stored.
+    #[must_use]
+    pub fn stored(
+        &self,
+        cluster: Option<&ClusterName>,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<RestoreReport>> {
+        match cluster {
+            None => self.reports.get(&ObjectRef::new(name).within(namespace)),
+            Some(other) => self.others().remote(other)?.reports.get(namespace, name),
+        }
+    }
+
+    /// Where reports of this name are that the view shows, sorted.
+    #[must_use]
+    pub fn places_of_report(&self, name: &str, view: &View) -> Vec<Place> {
+        let mut places: Vec<Place> = self.runs.read(|index| {
             let found = index
                 .named(name)
                 .filter(|run| reports::is_visible(index, run, view));
-            found.map(|run| run.name.namespace.to_string()).collect()
-        })
+            let place = |run: &Arc<Run>| Place {
+                cluster: run.name.cluster.clone(),
+                namespace: run.name.namespace.to_string(),
+            };
+            found.map(place).collect()
+        });
+        places.sort();
+        places
     }
 
     /// A report, as its tier shows it.
     #[must_use]
-    pub fn report(&self, namespace: &str, name: &str, view: &View) -> Option<Shown<Arc<RestoreReport>>> {
+    pub fn report(&self, place: &Place, name: &str, view: &View) -> Option<Shown<Arc<RestoreReport>>> {
+        let is_here = |run: &Run| {
+            *run.name.namespace == *place.namespace
+                && run.name.cluster == place.cluster
+                && view.clusters.holds(place.cluster.as_ref())
+        };
         let is_visible = self.runs.read(|index| {
             let mut found = index.named(name);
-            found.any(|run| &*run.name.namespace == namespace && reports::is_visible(index, run, view))
+            found.any(|run| is_here(run) && reports::is_visible(index, run, view))
         });
-        let report = self.reports.get(&ObjectRef::new(name).within(namespace))?;
+        let report = self.stored(place.cluster.as_ref(), &place.namespace, name)?;
         is_visible.then(|| shown(&report, view))
     }
 
@@ -166,8 +242,9 @@ impl Fleet {
     /// The whole report of a run in a list, as its tier shows it.
     #[must_use]
     pub fn whole(&self, run: &Run, view: &View) -> Option<Arc<RestoreReport>> {
-        let key = ObjectRef::new(&run.name.name).within(&run.name.namespace);
-        Some(shown(&self.reports.get(&key)?, view).what)
+        let name = &run.name;
+        let stored = self.stored(name.cluster.as_ref(), &name.namespace, &name.name)?;
+        Some(shown(&stored, view).what)
     }
 
     /// Figures over everything.
@@ -191,10 +268,16 @@ impl Fleet {
             .read(|index| tests.iter().map(|test| test::row(index, test)).collect())
     }
 
+    /// How each level of the latest verdict of a test was judged.
+    #[must_use]
+    pub fn levels(&self, test: &TestKey) -> Option<[LevelResult; 6]> {
+        self.runs.read(|index| Some(index.latest(test)?.levels))
+    }
+
     /// One test with its history, newest first.
     #[must_use]
-    pub fn detail(&self, namespace: &str, name: &str, view: &View) -> Option<TestDetail> {
-        let test = self.test(namespace, name)?;
+    pub fn detail(&self, place: &Place, name: &str, view: &View) -> Option<TestDetail> {
+        let test = self.test_of(place.cluster.as_ref(), &place.namespace, name)?;
         Some(self.runs.read(|index| test::detail(index, &test, view)))
     }
 
@@ -210,7 +293,7 @@ impl Fleet {
         upcoming::upcoming(&self.tests_in(view), view)
     }
 
-    /// Velero's Schedules, by name.
+    /// Velero's Schedules of this cluster, by name.
     #[must_use]
     pub fn schedules(&self) -> Vec<ScheduleRow> {
         schedules::schedules(&self.schedules.state(), &self.tests.state())
@@ -270,30 +353,43 @@ impl Fleet {
     /// Who is told of verdicts, by receiver.
     #[must_use]
     pub fn notified(&self, view: &View) -> Notified {
-        notified::notified(&self.tests_in(view))
+        notified::notified(&self.tests_in(&view.clone().of_clusters(ClusterScope::Here)))
     }
 
     /// The queue and the runs that go on: those that run first, then the queue in its order.
     #[must_use]
     pub fn live(&self, view: &View) -> Vec<LiveRun> {
         let names: Vec<RunName> = self.runs.read(|index| {
-            let live = index.live().filter(|run| view.scope.holds(&run.name.namespace));
+            let live = index.live().filter(|run| view.holds(&run.name));
             live.map(|run| run.name.clone()).collect()
         });
-        let reports = names.iter().filter_map(|name| {
-            self.reports
-                .get(&ObjectRef::new(&name.name).within(&name.namespace))
+        let live = names.iter().filter_map(|name| {
+            let report = self.stored(name.cluster.as_ref(), &name.namespace, &name.name)?;
+            Some(LiveRun::of(&report, name.cluster.as_ref()))
         });
-        let mut live: Vec<LiveRun> = reports.map(|report| LiveRun::of(&report)).collect();
+        let mut live: Vec<LiveRun> = live.collect();
         live.sort_by_cached_key(LiveRun::order);
         live
     }
 
-    /// The run of a test that goes on.
+    /// All clusters: this one, then the others by name, then what should be a way to one and is none.
+    #[must_use]
+    pub fn clusters(&self, view: &View) -> Shown<Vec<ClusterRow>> {
+        let here = (self.tests.len(), self.reports.len());
+        clusters::clusters(here, &self.others(), view)
+    }
+
+    /// Of each cluster in view that is away: since when what is shown of it may be old.
+    #[must_use]
+    pub fn away(&self, view: &View) -> Vec<String> {
+        clusters::away(&self.others(), view)
+    }
+
+    /// The run of a test of this cluster that goes on.
     #[must_use]
     pub fn running(&self, test: &TestName) -> Option<String> {
         self.runs.read(|index| {
-            let newest = index.of_test(test).next_back()?;
+            let newest = index.of_test(&test.clone().into()).next_back()?;
             (!newest.is_over()).then(|| newest.name.name.to_string())
         })
     }

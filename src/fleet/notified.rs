@@ -1,11 +1,13 @@
 //! Who is told of verdicts, by receiver.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use kube::ResourceExt;
-use kymaros_crds::{NotificationType, RestoreTest};
+use kymaros_crds::NotificationType;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::cluster::FleetTest;
 
 /// All receivers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -33,7 +35,7 @@ pub struct Channel {
     pub used_by_tests: Vec<String>,
 }
 
-pub(super) fn notified(tests: &[Arc<RestoreTest>]) -> Notified {
+pub(super) fn notified(tests: &[FleetTest]) -> Notified {
     let mut channels: BTreeMap<(String, String, String, String), Channel> = BTreeMap::new();
     for test in tests {
         let namespace = test.namespace().unwrap_or_default();
@@ -74,7 +76,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fleet::sample::{read, shared, test};
+    use crate::fleet::sample::{fleet_tests, read, test};
 
     #[test]
     fn a_receiver_is_named_once_with_all_its_tests() {
@@ -84,7 +86,7 @@ mod tests {
             test.spec.notifications = Some(read(json!({ "onFailure": [slack], "onSuccess": [slack] })));
             test
         };
-        let seen = notified(&shared([
+        let seen = notified(&fleet_tests([
             with("ops", "a"),
             with("ops", "b"),
             with("dev", "a"),

@@ -3,11 +3,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use kymaros_crds::{CollectedEvent, PodLog, RestoreReport, ValidationLevels};
-use kymaros_webhooks::validate::TestName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    cluster::TestKey,
     features::Feature,
     runs::{Index, Run},
     view::{Shown, View},
@@ -52,27 +52,26 @@ impl Logs {
 
 /// Whether a report is shown: those as far as the tier looks back, the latest verdict of each test, and what goes on.
 pub(super) fn is_visible(index: &Index, run: &Run, view: &View) -> bool {
-    view.scope.holds(&run.name.namespace)
+    view.holds(&run.name)
         && (view.oldest().is_none_or(|oldest| run.created >= oldest) || is_current(index, run))
 }
 
 fn is_current(index: &Index, run: &Run) -> bool {
     !run.is_over()
         || index
-            .latest(&run.test_name())
+            .latest(&run.test_key())
             .is_some_and(|latest| latest.name == run.name)
 }
 
 pub(super) fn list(index: &Index, filter: &ReportFilter, view: &View) -> Shown<Vec<Arc<Run>>> {
     let most = filter.limit.unwrap_or(usize::MAX);
-    let in_scope =
-        |run: &&Arc<Run>| view.scope.holds(&run.name.namespace) && (filter.running || run.ended.is_some());
+    let in_scope = |run: &&Arc<Run>| view.holds(&run.name) && (filter.running || run.ended.is_some());
     if filter.latest {
-        let mut seen: HashSet<TestName> = HashSet::new();
+        let mut seen: HashSet<TestKey> = HashSet::new();
         let newest = index.all().rev().filter(in_scope);
         return Shown {
             what: newest
-                .filter(|run| seen.insert(run.test_name()))
+                .filter(|run| seen.insert(run.test_key()))
                 .take(most)
                 .cloned()
                 .collect(),

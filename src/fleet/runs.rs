@@ -2,8 +2,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     ops::RangeFrom,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -17,19 +18,34 @@ use kymaros_crds::{
 use kymaros_webhooks::validate::TestName;
 use tokio::sync::broadcast;
 
-use super::live::LiveRun;
+use super::{
+    cluster::{ClusterName, TestKey},
+    live::LiveRun,
+};
 use crate::{history::Ended, run::observe};
 
 /// Changes that a slow reader may be behind before it is told to look at everything again.
 const BEHIND: usize = 256;
 
-/// A report by its name, then its namespace: names are asked for without one.
+/// A report by its name, then its namespace and its cluster: names are asked for without them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunName {
     /// Of the report.
     pub name: Arc<str>,
     /// Of its namespace.
     pub namespace: Arc<str>,
+    /// Its cluster; none: this one.
+    pub cluster: Option<ClusterName>,
+}
+
+/// `namespace/name`, with `cluster/` before it for one of another cluster.
+impl fmt::Display for RunName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(cluster) = &self.cluster {
+            write!(f, "{cluster}/")?;
+        }
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// What is kept of a report.
@@ -72,9 +88,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// What is kept of a report.
+    /// What is kept of a report of a cluster.
     #[must_use]
-    pub fn of(report: &RestoreReport) -> Self {
+    pub fn of(report: &RestoreReport, cluster: Option<&ClusterName>) -> Self {
         let status = report.status.clone().unwrap_or_default();
         let levels = status.validation_levels.unwrap_or_default();
         let rto = status.rto.as_ref();
@@ -96,6 +112,7 @@ impl Run {
             name: RunName {
                 name: report.name_any().into(),
                 namespace: report.namespace().unwrap_or_default().into(),
+                cluster: cluster.cloned(),
             },
             test: report.spec.test_ref.as_str().into(),
             created: report.creation_timestamp().map_or(Timestamp::MIN, |at| at.0),
@@ -136,10 +153,13 @@ impl Run {
 
     /// The name of its test.
     #[must_use]
-    pub fn test_name(&self) -> TestName {
-        TestName {
-            namespace: self.name.namespace.to_string(),
-            name: self.test.to_string(),
+    pub fn test_key(&self) -> TestKey {
+        TestKey {
+            cluster: self.name.cluster.clone(),
+            test: TestName {
+                namespace: self.name.namespace.to_string(),
+                name: self.test.to_string(),
+            },
         }
     }
 
@@ -192,17 +212,20 @@ type ByTime = BTreeMap<When, Arc<Run>>;
 pub(super) struct Index {
     by_name: BTreeMap<RunName, Arc<Run>>,
     by_time: ByTime,
-    of_test: HashMap<TestName, ByTime>,
+    of_test: HashMap<TestKey, ByTime>,
     live: BTreeMap<RunName, Arc<Run>>,
 }
 
 impl Index {
     fn put(&mut self, run: Run) {
         self.forget(&run.name);
-        let run = Arc::new(run);
+        self.insert(Arc::new(run));
+    }
+
+    fn insert(&mut self, run: Arc<Run>) {
         self.by_name.insert(run.name.clone(), run.clone());
         self.by_time.insert(run.when(), run.clone());
-        let of_test = self.of_test.entry(run.test_name()).or_default();
+        let of_test = self.of_test.entry(run.test_key()).or_default();
         of_test.insert(run.when(), run.clone());
         if !run.is_over() {
             self.live.insert(run.name.clone(), run);
@@ -215,13 +238,22 @@ impl Index {
         };
         self.by_time.remove(&run.when());
         self.live.remove(name);
-        let test = run.test_name();
+        let test = run.test_key();
         if let Some(of_test) = self.of_test.get_mut(&test) {
             of_test.remove(&run.when());
             if of_test.is_empty() {
                 self.of_test.remove(&test);
             }
         }
+    }
+
+    /// Takes a whole list of this cluster; what is known of others stays.
+    fn replace_own(&mut self, mut whole: Self) {
+        let others = self.by_name.values().filter(|run| run.name.cluster.is_some());
+        for run in others {
+            whole.insert(run.clone());
+        }
+        *self = whole;
     }
 
     /// All reports, oldest first.
@@ -234,6 +266,7 @@ impl Index {
         let first = RunName {
             name: "".into(),
             namespace: "".into(),
+            cluster: None,
         };
         let range: RangeFrom<When> = (since.unwrap_or(Timestamp::MIN), first)..;
         self.by_time.range(range).map(|(_, run)| run)
@@ -242,28 +275,29 @@ impl Index {
     /// Reports of a test, oldest first.
     pub(super) fn of_test<'a>(
         &'a self,
-        test: &TestName,
+        test: &TestKey,
     ) -> impl DoubleEndedIterator<Item = &'a Arc<Run>> + use<'a> {
         self.of_test.get(test).into_iter().flat_map(BTreeMap::values)
     }
 
     /// The newest report of a test that has a verdict.
-    pub(super) fn latest(&self, test: &TestName) -> Option<&Arc<Run>> {
+    pub(super) fn latest(&self, test: &TestKey) -> Option<&Arc<Run>> {
         self.of_test(test).rev().find(|run| run.ended.is_some())
     }
 
     /// The report of the same test with a verdict right before a run.
     pub(super) fn before(&self, run: &Run) -> Option<&Arc<Run>> {
-        let of_test = self.of_test.get(&run.test_name())?;
+        let of_test = self.of_test.get(&run.test_key())?;
         let older = of_test.range(..run.when()).rev().map(|(_, run)| run);
         older.into_iter().find(|run| run.score().is_some())
     }
 
-    /// Reports of this name, by namespace.
+    /// Reports of this name, by namespace and cluster.
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Arc<Run>> {
         let first = RunName {
             name: name.into(),
             namespace: "".into(),
+            cluster: None,
         };
         let named = self.by_name.range(first..).map(|(_, run)| run);
         named.take_while(move |run| &*run.name.name == name)
@@ -325,25 +359,54 @@ impl RunLog {
     /// Takes an event of the watch.
     pub fn look(&self, event: &Event<RestoreReport>) {
         {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.write();
             match event {
                 Event::Init => state.coming = Index::default(),
-                Event::InitApply(report) => state.coming.put(Run::of(report)),
-                Event::InitDone => state.known = std::mem::take(&mut state.coming),
-                Event::Apply(report) => state.known.put(Run::of(report)),
-                Event::Delete(report) => state.known.forget(&Run::of(report).name),
+                Event::InitApply(report) => state.coming.put(Run::of(report, None)),
+                Event::InitDone => {
+                    let coming = std::mem::take(&mut state.coming);
+                    state.known.replace_own(coming);
+                }
+                Event::Apply(report) => state.known.put(Run::of(report, None)),
+                Event::Delete(report) => state.known.forget(&Run::of(report, None).name),
             }
         }
-        if self.changes.receiver_count() > 0 {
+        if self.is_heard() {
             let change = match event {
                 Event::Init | Event::InitApply(_) => return,
                 Event::InitDone => RunChange::All,
-                Event::Apply(report) => RunChange::Changed(Arc::new(LiveRun::of(report))),
-                Event::Delete(report) => RunChange::Gone(Run::of(report).name),
+                Event::Apply(report) => RunChange::Changed(Arc::new(LiveRun::of(report, None))),
+                Event::Delete(report) => RunChange::Gone(Run::of(report, None).name),
             };
-            // Whoever listened may just have gone.
-            let _ = self.changes.send(change);
+            self.tell(change);
         }
+    }
+
+    /// Takes a report of another cluster. Each by itself: nobody who asks waits for a whole list.
+    pub fn put_of(&self, cluster: &ClusterName, report: &RestoreReport) {
+        let run = Run::of(report, Some(cluster));
+        self.write().known.put(run);
+    }
+
+    /// Forgets a report of another cluster.
+    pub fn forget_of(&self, name: &RunName) {
+        self.write().known.forget(name);
+    }
+
+    /// Whether somebody listens to changes.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.changes.receiver_count() > 0
+    }
+
+    /// Tells whoever listens of a change.
+    pub fn tell(&self, change: RunChange) {
+        // Whoever listened may just have gone.
+        let _ = self.changes.send(change);
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes from now on.
@@ -375,10 +438,10 @@ mod tests {
         log.read(|index| {
             assert_eq!(names(index.all()), ["shop-1", "shop-1", "shop-2"]);
             assert_eq!(names(index.since(Some(at(2)))), ["shop-2"]);
-            let test = TestName {
+            let test = TestKey::from(TestName {
                 namespace: "ops".into(),
                 name: "shop".into(),
-            };
+            });
             assert_eq!(names(index.of_test(&test)), ["shop-1", "shop-2"]);
             let latest = index.latest(&test).unwrap();
             assert_eq!(latest.score(), Some(95));

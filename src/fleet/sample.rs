@@ -14,7 +14,7 @@ use kymaros_crds::{RestoreReport, RestoreTest};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{RunLog, Scope, View};
+use super::{FleetTest, PackedReports, RunLog, Scope, View};
 use kymaros_crds::domain::Tier;
 
 /// The n-th day of the sample, at noon.
@@ -102,6 +102,25 @@ where
         writer.apply_watcher_event(&Event::Apply(object));
     }
     store
+}
+
+/// A test of this cluster that restores a namespace of its own name.
+pub fn fleet_test(namespace: &str, name: &str) -> FleetTest {
+    FleetTest::here(Arc::new(test(namespace, name)))
+}
+
+/// Tests of this cluster.
+pub fn fleet_tests(tests: impl IntoIterator<Item = RestoreTest>) -> Vec<FleetTest> {
+    shared(tests).into_iter().map(FleetTest::here).collect()
+}
+
+/// Reports of another cluster.
+pub fn packed(reports: impl IntoIterator<Item = RestoreReport>) -> PackedReports {
+    let packed = PackedReports::default();
+    for report in reports {
+        packed.put(&report).unwrap();
+    }
+    packed
 }
 
 /// Objects as a store hands them out.

@@ -1,13 +1,13 @@
 //! Figures over everything.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use kymaros_crds::{RestoreTest, RunPhase, RunResult};
+use kymaros_crds::{RunPhase, RunResult};
 use kymaros_webhooks::validate::{Usage, used};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{moments::duration_text, runs::Index, view::View};
+use super::{cluster::FleetTest, moments::duration_text, runs::Index, view::View};
 
 /// Figures over everything; averages and failures that are not there are 0, as in 0.6.9.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -36,23 +36,19 @@ pub struct Summary {
     pub queued: usize,
 }
 
-pub(super) fn summary(index: &Index, tests: &[Arc<RestoreTest>], view: &View) -> Summary {
-    let latest = || {
-        tests
-            .iter()
-            .filter_map(|test| index.latest(&test.as_ref().into()))
-    };
+pub(super) fn summary(index: &Index, tests: &[FleetTest], view: &View) -> Summary {
+    let latest = || tests.iter().filter_map(|test| index.latest(&test.key()));
     let scores: Vec<f64> = latest().filter_map(|run| run.score()).map(f64::from).collect();
     let times: Vec<Duration> = latest().filter_map(|run| run.rto()).collect();
     let yesterday = view.now.saturating_sub(jiff::SignedDuration::from_hours(24)).ok();
-    let in_view = index
-        .since(yesterday)
-        .filter(|run| view.scope.holds(&run.name.namespace));
+    let in_view = index.since(yesterday).filter(|run| view.holds(&run.name));
     let recent: Vec<Option<RunResult>> = in_view.map(|run| run.result()).collect();
     let with = |result| recent.iter().filter(|found| **found == Some(result)).count();
-    let live = || index.live().filter(|run| view.scope.holds(&run.name.namespace));
+    let live = || index.live().filter(|run| view.holds(&run.name));
     let queued = live().filter(|run| run.phase == RunPhase::Queued).count();
-    let namespaces = tests.iter().flat_map(|test| used(&test.spec, Usage::Source));
+    let namespaces = tests
+        .iter()
+        .flat_map(|test| used(&test.spec, Usage::Source).map(|name| (&test.cluster, name)));
     Summary {
         average_score: mean(&scores),
         total_tests: tests.len(),
@@ -88,7 +84,7 @@ mod tests {
     use super::*;
     use crate::fleet::{
         Scope,
-        sample::{log, report, shared, test, view},
+        sample::{fleet_tests, log, report, test, view},
     };
 
     #[test]
@@ -100,7 +96,7 @@ mod tests {
             report("dev", "shop", 10, "inconclusive", None),
             report("dev", "blog", 10, "", None),
         ]);
-        let tests = shared([test("ops", "shop"), test("ops", "blog"), test("dev", "shop")]);
+        let tests = fleet_tests([test("ops", "shop"), test("ops", "blog"), test("dev", "shop")]);
         let now = view(Tier::Community, 10);
         let all = log.read(|index| summary(index, &tests, &now));
         assert!((all.average_score - 90.0).abs() < f64::EPSILON, "{all:?}");

@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kymaros_crds::{
-    Cause, RestoreTest, RestoreTestPhase, RestoreTestSpec, RunPhase, RunResult, Trigger, domain::duration,
+    Cause, RestoreTestPhase, RestoreTestSpec, RunPhase, RunResult, Trigger, domain::duration,
 };
 use kymaros_webhooks::validate::{Usage, used};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    cluster::{ClusterName, FleetTest},
     features::Feature,
     moments::{duration_text, moment, moment_or_empty},
     runs::{Index, Run},
@@ -68,6 +69,9 @@ pub struct TestRow {
     /// Why it cannot run.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub problem: String,
+    /// Its cluster; none: this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
 }
 
 /// A test with its history.
@@ -144,8 +148,8 @@ pub struct RtoAnalytics {
     pub within_sla_percent: Option<f64>,
 }
 
-pub(super) fn row(index: &Index, test: &RestoreTest) -> TestRow {
-    let name = test.into();
+pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
+    let name = test.key();
     let status = test.status.clone().unwrap_or_default();
     let latest = index.latest(&name);
     let running = index.of_test(&name).rev().find(|run| !run.is_over());
@@ -191,6 +195,7 @@ pub(super) fn row(index: &Index, test: &RestoreTest) -> TestRow {
             Some(ready) if ready.status == "False" => ready.message.clone(),
             _ => String::new(),
         },
+        cluster: test.cluster.clone(),
     }
 }
 
@@ -204,8 +209,8 @@ pub(super) fn word(result: RunResult) -> &'static str {
     }
 }
 
-pub(super) fn detail(index: &Index, test: &RestoreTest, view: &View) -> TestDetail {
-    let name = test.into();
+pub(super) fn detail(index: &Index, test: &FleetTest, view: &View) -> TestDetail {
+    let name = test.key();
     let oldest = view.oldest();
     let latest = index.latest(&name).map(|run| run.name.clone());
     // The latest verdict is shown however old it is.
@@ -282,7 +287,7 @@ mod tests {
     use kymaros_crds::domain::Tier;
 
     use super::*;
-    use crate::fleet::sample::{log, report, test, view};
+    use crate::fleet::sample::{fleet_test, log, report, view};
 
     #[test]
     fn a_row_says_what_is_known_and_leaves_the_rest_empty() {
@@ -291,7 +296,7 @@ mod tests {
             report("ops", "shop", 2, "fail", Some(40)),
             report("ops", "shop", 3, "", None),
         ]);
-        let row = log.read(|index| row(index, &test("ops", "shop")));
+        let row = log.read(|index| row(index, &fleet_test("ops", "shop")));
         assert_eq!((row.timezone.as_str(), row.rto_target.as_str()), ("UTC", "15m"));
         assert_eq!(
             (row.running.as_str(), row.proven_at.as_str()),
@@ -300,21 +305,21 @@ mod tests {
         let json = serde_json::to_value(&row).unwrap();
         assert_eq!((&json["lastResult"], &json["lastScore"]), (&"".into(), &0.into()));
         assert_eq!(json["sourceNamespaces"], serde_json::json!(["shop"]));
-        let fresh = log_of_nothing(&test("ops", "new"));
+        let fresh = log_of_nothing(&fleet_test("ops", "new"));
         assert!(
             fresh.get("running").is_none() && fresh["phase"] == "Completed",
             "{fresh}"
         );
     }
 
-    fn log_of_nothing(test: &RestoreTest) -> serde_json::Value {
+    fn log_of_nothing(test: &FleetTest) -> serde_json::Value {
         serde_json::to_value(log([]).read(|index| row(index, test))).unwrap()
     }
 
     #[test]
     fn the_latest_verdict_is_shown_however_old_it_is() {
         let log = log((1..=3).map(|day| report("ops", "shop", day, "pass", Some(90))));
-        let seen = |tier, day| log.read(|index| detail(index, &test("ops", "shop"), &view(tier, day)));
+        let seen = |tier, day| log.read(|index| detail(index, &fleet_test("ops", "shop"), &view(tier, day)));
         let names = |detail: &TestDetail| -> Vec<String> {
             detail.history.iter().map(|entry| entry.report.clone()).collect()
         };

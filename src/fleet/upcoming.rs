@@ -1,13 +1,14 @@
 //! The next runs.
 
-use std::sync::Arc;
-
 use kube::ResourceExt;
-use kymaros_crds::RestoreTest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{moments::moment, view::View};
+use super::{
+    cluster::{ClusterName, FleetTest},
+    moments::moment,
+    view::View,
+};
 
 /// The next run of a test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -21,9 +22,12 @@ pub struct Upcoming {
     pub next_run_at: String,
     /// Score of its latest run; 0 when there is none.
     pub last_score: i32,
+    /// Its cluster; none: this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
 }
 
-pub(super) fn upcoming(tests: &[Arc<RestoreTest>], view: &View) -> Vec<Upcoming> {
+pub(super) fn upcoming(tests: &[FleetTest], view: &View) -> Vec<Upcoming> {
     let mut next: Vec<_> = tests
         .iter()
         .filter_map(|test| {
@@ -39,6 +43,7 @@ pub(super) fn upcoming(tests: &[Arc<RestoreTest>], view: &View) -> Vec<Upcoming>
             namespace: test.namespace().unwrap_or_default(),
             next_run_at: moment(at),
             last_score: score.unwrap_or_default(),
+            cluster: test.cluster.clone(),
         })
         .collect()
 }
@@ -49,7 +54,7 @@ mod tests {
     use kymaros_crds::domain::Tier;
 
     use super::*;
-    use crate::fleet::sample::{at, shared, test, view};
+    use crate::fleet::sample::{at, fleet_tests, test, view};
 
     #[test]
     fn what_is_next_comes_first_and_what_is_past_is_no_next_run() {
@@ -58,7 +63,7 @@ mod tests {
             test.status.as_mut().unwrap().next_run_at = day.map(|day| Time(at(day)));
             test
         };
-        let tests = shared([
+        let tests = fleet_tests([
             due("later", Some(9)),
             due("soon", Some(6)),
             due("past", Some(4)),

@@ -1,9 +1,13 @@
-//! Who looks at the fleet: which namespaces, what the tier shows, and when.
+//! Who looks at the fleet: which clusters and namespaces, what the tier shows, and when.
 
 use jiff::{SignedDuration, Timestamp};
 use kymaros_crds::domain::Tier;
 
-use super::features::{Closed, Feature, Features};
+use super::{
+    cluster::{ClusterName, ClusterScope},
+    features::{Closed, Feature, Features},
+    runs::RunName,
+};
 
 /// Which namespaces somebody looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub struct View {
     pub features: Features,
     /// Which namespaces.
     pub scope: Scope,
+    /// Of which clusters.
+    pub clusters: ClusterScope,
 }
 
 /// An answer, and what of it the tier hides, each in one line.
@@ -56,7 +62,26 @@ impl View {
             tier,
             features: Features::of(tier),
             scope,
+            clusters: ClusterScope::All,
         }
+    }
+
+    /// The same of some clusters only.
+    #[must_use]
+    pub fn of_clusters(self, clusters: ClusterScope) -> Self {
+        Self { clusters, ..self }
+    }
+
+    /// Whether it shows a namespace of a cluster.
+    #[must_use]
+    pub fn shows(&self, cluster: Option<&ClusterName>, namespace: &str) -> bool {
+        self.clusters.holds(cluster) && self.scope.holds(namespace)
+    }
+
+    /// Whether it shows the place of a report.
+    #[must_use]
+    pub fn holds(&self, name: &RunName) -> bool {
+        self.shows(name.cluster.as_ref(), &name.namespace)
     }
 
     /// Nothing, when the tier has a feature.

@@ -2,15 +2,16 @@
 
 use prometheus_client::registry::Registry;
 
-use super::{Answers, Process, Runs};
+use super::{Answers, Clusters, Process, Runs};
 
 /// The registry; every name begins with `kymaros_`.
 #[must_use]
-pub fn registry(answers: &Answers, process: Process, runs: Runs) -> Registry {
+pub fn registry(answers: &Answers, process: Process, runs: Runs, clusters: Clusters) -> Registry {
     let mut registry = Registry::with_prefix("kymaros");
     answers.register(&mut registry);
     registry.register_collector(Box::new(process));
     registry.register_collector(Box::new(runs));
+    registry.register_collector(Box::new(clusters));
     registry
 }
 

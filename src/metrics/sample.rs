@@ -12,7 +12,8 @@ use prometheus_client::encoding::text::encode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Answers, Process, Runs, RunsSeen, registry};
+use super::{Answers, Clusters, Process, Runs, RunsSeen, registry};
+use crate::fleet::{Contact, PackedReports, Remote, Roster};
 
 /// What Prometheus would read.
 ///
@@ -50,10 +51,27 @@ pub fn sample() -> anyhow::Result<String> {
         seen,
         leading: leading.clone(),
     };
+    let mut contact = Contact::new();
+    contact.heard(end);
+    let remote = Remote {
+        name: "eu".parse().map_err(anyhow::Error::msg)?,
+        tests: store().0,
+        reports: PackedReports::default(),
+        contact: watch::channel(contact).1,
+    };
+    let roster = Roster {
+        remotes: [remote].into(),
+        ..Roster::default()
+    };
+    let clusters = Clusters {
+        roster: watch::channel(roster).1,
+        leading: leading.clone(),
+    };
     let answers = Answers::default();
     answers.answered(Webhook::Validate, Outcome::Allowed, Duration::ZERO);
     let mut text = String::new();
-    encode(&mut text, &registry(&answers, Process { expiry, leading }, runs))?;
+    let process = Process { expiry, leading };
+    encode(&mut text, &registry(&answers, process, runs, clusters))?;
     Ok(text)
 }
 

@@ -89,6 +89,7 @@ const fn condition(setting: Setting) -> &'static str {
         Setting::Reviews => "if include \"kymaros.reviews\" .",
         Setting::WritesTests => "if include \"kymaros.writesTests\" .",
         Setting::OwnCertificate => "if not .Values.webhooks.certManager.enabled",
+        Setting::Clusters => "if .Values.clusters.enabled",
         Setting::OwnReceivers => "if include \"kymaros.ownReceivers\" .",
     }
 }

@@ -99,6 +99,8 @@ pub enum Setting {
     WritesTests,
     /// The operator has receivers of its own.
     OwnReceivers,
+    /// Secrets of the operator's namespace name other clusters.
+    Clusters,
 }
 
 impl Place {

@@ -467,6 +467,18 @@ pub(super) const OWN: &[Rule] = &[
         rarely: &[("get", "somebody is told of a run")],
         ..ANY
     },
+    Rule {
+        resources: &["secrets"],
+        verbs: &["list", "watch"],
+        when: Some(Setting::Clusters),
+        why: "finds the Secrets that name other clusters; no right is as narrow as a label, so it covers this namespace",
+        needed_by: &["src/clusters/roster.rs"],
+        rarely: &[
+            ("list", "the chart's value clusters.enabled is true"),
+            ("watch", "the chart's value clusters.enabled is true"),
+        ],
+        ..ANY
+    },
 ];
 
 pub(super) const RECEIVERS: &[Rule] = &[Rule {

@@ -59,8 +59,9 @@ fn no_rights_over_everything_outside_of_sandboxes() {
 
 #[test]
 fn secrets_are_read_by_name_only() {
-    // Whoever installs the chart may open them for the comparison with the source.
-    let by_default = |rule: &Rule| rule.when != Some(Setting::CompareSecrets);
+    // Whoever installs the chart may open them for the comparison with the source, and those of the operator's own namespace
+    // for the ways to other clusters.
+    let by_default = |rule: &Rule| !matches!(rule.when, Some(Setting::CompareSecrets | Setting::Clusters));
     for (place, rule) in all().filter(|(_, rule)| rule.resources.contains(&"secrets") && by_default(rule)) {
         assert!(
             rule.name.is_some() || rule.verbs == ["create"],
@@ -72,6 +73,16 @@ fn secrets_are_read_by_name_only() {
             "{place:?} opens Secrets: {rule:?}"
         );
     }
+}
+
+#[test]
+fn ways_to_other_clusters_are_looked_for_in_the_operators_own_namespace_only() {
+    let opened: Vec<_> = all()
+        .filter(|(_, rule)| rule.when == Some(Setting::Clusters))
+        .collect();
+    assert_eq!(opened.len(), 1);
+    let (place, rule) = opened[0];
+    assert_eq!((place, rule.verbs), (Place::Own, &["list", "watch"][..]));
 }
 
 #[test]

@@ -52,7 +52,11 @@ where
     })
 }
 
-fn readable<K>(event: Event<DeserializeGuard<K>>, on_invalid: &impl Fn(InvalidObject)) -> Option<Event<K>> {
+/// An event of what can be read; what cannot is told of, and goes unseen.
+pub(crate) fn readable<K>(
+    event: Event<DeserializeGuard<K>>,
+    on_invalid: &impl Fn(InvalidObject),
+) -> Option<Event<K>> {
     let take = |guard: DeserializeGuard<K>| guard.0.map_err(on_invalid).ok();
     match event {
         Event::Init => Some(Event::Init),

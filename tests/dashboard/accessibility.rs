@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::{Browser, Screen},
-    pages,
+    clusters, pages,
     serve::{api_server, app, by_rights, by_token, open, serve},
     world::{OPS, World},
 };
@@ -67,6 +67,20 @@ async fn in_a_browser_each_page_is_for_everybody() {
     let address = serve(open(&world)).await;
     let mut browser = Browser::start().await;
     let wrong = wrong_with(&mut browser, &format!("http://{address}"), &pages::all(&world)).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn in_a_browser_pages_of_several_clusters_are_for_everybody_too() {
+    let world = World::with_others(Tier::Enterprise);
+    let address = serve(open(&world)).await;
+    let mut browser = Browser::start().await;
+    let wrong = wrong_with(
+        &mut browser,
+        &format!("http://{address}"),
+        &clusters::pages(&world),
+    )
+    .await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

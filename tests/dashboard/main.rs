@@ -5,6 +5,8 @@ mod accessibility;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod clusters;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod pages;

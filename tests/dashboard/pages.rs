@@ -32,6 +32,7 @@ pub fn all(world: &World) -> Vec<(&'static str, String)> {
         ("compliance", "/compliance?framework=dora&period=90".to_owned()),
         ("schedules", "/schedules".to_owned()),
         ("settings", "/settings".to_owned()),
+        ("clusters", "/clusters".to_owned()),
         ("not-found", "/nowhere".to_owned()),
     ]
 }

@@ -11,7 +11,7 @@ use kube::{
     },
 };
 use kymaros::{
-    fleet::{Fleet, RunLog},
+    fleet::{Contact, Fleet, PackedReports, RefusedSecret, Remote, Roster, RunLog},
     license::{License, Refusal},
     velero::{Backup, Schedule, StorageLocation},
 };
@@ -154,6 +154,7 @@ impl World {
             tests: store(tests),
             reports: reports_store,
             runs,
+            roster: watch::channel(Roster::default()).1,
             backups: store(
                 apps.clone()
                     .map(|app| backup(&format!("nightly-{app}"), app, now)),
@@ -183,6 +184,59 @@ impl World {
             fleet,
             reports: writer,
             license,
+        }
+    }
+
+    /// The same beside two other clusters with the same tests: `eu` is reached, `us` has been away for some minutes.
+    pub fn with_others(tier: Tier) -> Self {
+        let mut world = Self::new(tier);
+        let now = Timestamp::now();
+        let mut fresh = Contact::new();
+        fresh.heard(now);
+        let mut old = Contact::new();
+        old.heard(now - SignedDuration::from_mins(12));
+        old.lost(
+            now - SignedDuration::from_mins(11),
+            "it did not answer in time".to_owned(),
+        );
+        let remotes = [("eu", fresh), ("us", old)].map(|(name, contact)| world.other(name, contact));
+        let refused = [RefusedSecret {
+            secret: "cluster-asia".to_owned(),
+            cluster: "asia".parse().ok(),
+            why: "data.kubeconfig is missing; put a kubeconfig there".to_owned(),
+        }];
+        world.fleet.roster = watch::channel(Roster {
+            remotes: remotes.into(),
+            refused: refused.into(),
+            ..Roster::default()
+        })
+        .1;
+        world
+    }
+
+    fn other(&self, name: &str, contact: Contact) -> Remote {
+        let reports = self.fleet.reports.state();
+        let reports: Vec<RestoreReport> = reports
+            .iter()
+            .map(|report| RestoreReport::clone(report))
+            .collect();
+        let name = name.parse().unwrap();
+        let packed = PackedReports::default();
+        for report in &reports {
+            packed.put(report).unwrap();
+            self.fleet.runs.put_of(&name, report);
+        }
+        Remote {
+            name,
+            tests: store(
+                self.fleet
+                    .tests
+                    .state()
+                    .iter()
+                    .map(|test| RestoreTest::clone(test)),
+            ),
+            reports: packed,
+            contact: watch::channel(contact).1,
         }
     }
 

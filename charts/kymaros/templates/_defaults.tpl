@@ -242,6 +242,15 @@ completeness:
   # of the others, reports say that nobody looked.
   customResources: []
 
+clusters:
+  # -- Show other clusters beside this one: those that Secrets with the label kymaros.io/cluster name. Enterprise tier. Lets the
+  # operator list the Secrets of its own namespace, for Kubernetes has no right that is as narrow as a label.
+  enabled: false
+  reader:
+    # -- Make the account that the hub reads this cluster with: a ServiceAccount that may get, list and watch tests and
+    # reports, and a Secret with its token. For clusters that are shown elsewhere.
+    enabled: false
+
 limits:
   # -- How many runs may have sandboxes at the same time.
   concurrentRuns: 5

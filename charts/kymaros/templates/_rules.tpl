@@ -233,6 +233,12 @@
   resourceNames: [{{ include "kymaros.ownReceivers" . }}]
   verbs: [get]
 {{- end }}
+{{- if .Values.clusters.enabled }}
+# finds the Secrets that name other clusters; no right is as narrow as a label, so it covers this namespace
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list, watch]
+{{- end }}
 {{- end }}
 
 {{- define "kymaros.rules.receivers" -}}

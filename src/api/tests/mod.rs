@@ -1,6 +1,7 @@
 //! Every route in process, over fabricated stores and an API server that is a function.
 
 mod access;
+mod clusters;
 mod fuzz;
 mod live;
 mod receivers;

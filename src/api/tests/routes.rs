@@ -21,6 +21,7 @@ pub const CALLS: &[(&str, &str, &str, &str, u16)] = &[
         "",
         200,
     ),
+    ("GET", "/api/v1/clusters", "/api/v1/clusters", "", 200),
     ("GET", "/api/v1/tests", "/api/v1/tests", "", 200),
     ("GET", "/api/v1/tests/{name}", "/api/v1/tests/blog", "", 200),
     (

@@ -25,7 +25,7 @@ use crate::{
     access::Access,
     api::{About, Api, ApiToken, Auth, Limits, Origin, caller::with_token, router},
     fleet::{
-        Fleet,
+        Fleet, Roster,
         sample::{log, read, report, store, test},
     },
     license::{License, Refusal},
@@ -193,6 +193,7 @@ fn fleet(license: watch::Receiver<License>) -> Fleet {
         ]),
         runs: log(reports.clone()),
         reports: store(reports),
+        roster: watch::channel(Roster::default()).1,
         backups: store([read(json!({
             "metadata": { "name": "nightly", "namespace": "velero" }, "spec": {},
             "status": { "phase": "Completed", "startTimestamp": today.to_string() } }))]),

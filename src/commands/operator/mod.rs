@@ -42,9 +42,10 @@ use self::{
 };
 use crate::{
     admission::{self, AdmissionState, ClusterFacts, Stores},
-    fleet::{Fleet, RunLog},
+    clusters,
+    fleet::{Fleet, Roster, RunLog},
     license::{self, License, SigningSecret},
-    metrics::{Answers, Process, Runs, registry},
+    metrics::{Answers, Clusters, Process, Runs, registry},
     notify::{self, Notifier},
     run::{RunContext, memory::Memories},
     sandbox::{objects, sweep::SweepContext},
@@ -126,6 +127,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         stop: &stop,
     };
     let wired = wiring.wire()?;
+    let others = Clusters::new(&wired.fleet, &leading);
     let shown = api::api(&args.api, wired.fleet, wired.notifier, &client, stop.clone()).await?;
     let pages = api::serve(api_listener, shown, stop.clone());
     let answers = Answers::default();
@@ -135,7 +137,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let metrics = metrics::serve(
         metrics_listener,
-        registry(&answers, process, wired.runs),
+        registry(&answers, process, wired.runs, others),
         metrics::served(&args.metrics, &certificates, &client),
         stop.clone(),
     );
@@ -243,6 +245,7 @@ impl Wiring<'_> {
     ) -> Fleet {
         let (client, velero) = (self.client, self.args.velero_namespace.as_str());
         Fleet {
+            roster: self.roster(&runs),
             tests: tests.clone(),
             reports: reports.clone(),
             runs,
@@ -256,6 +259,21 @@ impl Wiring<'_> {
             namespace: self.args.namespace.clone(),
             velero_namespace: velero.to_owned(),
         }
+    }
+
+    /// Other clusters; none unless the installation is told to look for them.
+    fn roster(&self, runs: &RunLog) -> watch::Receiver<Roster> {
+        if !self.args.clusters {
+            return watch::channel(Roster::default()).1;
+        }
+        let (roster, follow) = clusters::watch(
+            self.client.clone(),
+            &self.args.namespace,
+            self.license.clone(),
+            runs.clone(),
+        );
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(follow));
+        roster
     }
 
     /// Starts every watch, and makes what works with them.

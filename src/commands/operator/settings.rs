@@ -60,6 +60,10 @@ pub(crate) struct Args {
     /// between. Needs the right to list them, which the chart's value `completeness.customResources` gives
     #[arg(long, env = "KYMAROS_COMPARE_RESOURCES", value_delimiter = ',')]
     pub compare_resources: Vec<ForeignKind>,
+    /// Follow the clusters that Secrets with the label `kymaros.io/cluster` name, and show them beside this one. Needs the
+    /// right to list Secrets of the operator's namespace, which the chart's value `clusters.enabled` gives
+    #[arg(long, env = "KYMAROS_CLUSTERS", default_value_t = false, action = clap::ArgAction::Set)]
+    pub clusters: bool,
     #[command(flatten)]
     pub defaults: TestDefaults,
     #[command(flatten)]

@@ -2,10 +2,20 @@
 
 use askama::Template;
 
-use super::{Figure, Link, overview::test_link, plural, spanned};
+use super::{
+    Figure, Link,
+    clusters::{CLUSTER, links, value},
+    overview::{parts, test_link},
+    plural, spanned,
+};
 use crate::{
     dashboard::{
-        addresses, charts::Percent, moments::Moment, query::Pairs, shell::Shell, standing::Standing,
+        addresses,
+        charts::Percent,
+        moments::Moment,
+        query::{Pairs, write},
+        shell::Shell,
+        standing::Standing,
     },
     fleet::{Compliance, Feature, Fleet, Framework, Requirement, Standing as Met, View},
 };
@@ -23,6 +33,8 @@ pub struct CompliancePage {
     scope: String,
     frameworks: Vec<Link>,
     periods: Vec<Link>,
+    /// None without other clusters.
+    clusters: Vec<Link>,
     standing: Standing,
     word: &'static str,
     verdict: String,
@@ -52,9 +64,8 @@ impl CompliancePage {
             .and_then(|text| text.parse().ok())
             .unwrap_or(Framework::Soc2);
         let days = query.number("period", 1..=3650).unwrap_or(90);
-        let address = |framework: Framework, days: u32| {
-            format!("/compliance?framework={}&period={days}", framework.as_str())
-        };
+        let chosen = value(&view.clusters).map(|value| (CLUSTER, value));
+        let address = |framework: Framework, days: u32| of_clusters(framework, days, chosen.as_slice());
         let found = fleet.compliance(framework, days, view).ok();
         let (standing, word, verdict) = found
             .as_ref()
@@ -81,6 +92,9 @@ impl CompliancePage {
                     is_here: each == days,
                 })
                 .collect(),
+            clusters: links(&fleet.others(), &view.clusters, |pairs| {
+                of_clusters(framework, days, pairs)
+            }),
             standing,
             word,
             verdict,
@@ -98,6 +112,13 @@ impl CompliancePage {
             shell,
         }
     }
+}
+
+fn of_clusters(framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
+    let days = days.to_string();
+    let fixed = [("framework", framework.as_str()), ("period", days.as_str())];
+    let all: Vec<(&str, &str)> = fixed.into_iter().chain(pairs.iter().copied()).collect();
+    format!("/compliance{}", write(&all))
 }
 
 fn verdict(found: &Compliance) -> (Standing, &'static str, String) {
@@ -180,14 +201,16 @@ fn row(asked: &Requirement) -> Row {
     }
 }
 
-/// Tests and reports are named alike, as `namespace/name`; reports end with the moment they were made.
+/// Tests and reports are named alike, as `namespace/name` or `cluster/namespace/name`; reports end with the moment they were made.
 fn open_link(name: &str) -> Link {
     let is_report = name
         .rsplit('-')
         .take(2)
         .all(|part| part.len() >= 6 && part.bytes().all(|b| b.is_ascii_digit()));
-    match name.split_once('/') {
-        Some((namespace, report)) if is_report => Link::new(name, addresses::report(namespace, report)),
+    match parts(name) {
+        Some((cluster, namespace, report)) if is_report => {
+            Link::new(name, addresses::report(cluster.as_ref(), namespace, report))
+        }
         Some(_) => test_link(name).unwrap_or_else(|| Link::new(name, String::new())),
         None => Link::new(name, String::new()),
     }

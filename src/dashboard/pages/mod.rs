@@ -1,5 +1,6 @@
 //! One file for each page: what it shows, made of answers of the fleet by plain functions. Templates only lay it out.
 
+pub mod clusters;
 mod compliance;
 mod error;
 mod overview;
@@ -14,6 +15,7 @@ mod trigger;
 use jiff::Timestamp;
 use kymaros_crds::{RunResult, Trigger};
 
+pub use clusters::ClustersPage;
 pub use compliance::CompliancePage;
 pub use error::{ErrorPage, Wrong};
 pub use overview::Overview;

@@ -4,20 +4,23 @@ use std::collections::HashMap;
 
 use askama::Template;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use kube::runtime::reflector::ObjectRef;
 use kymaros_crds::{RunPhase, RunResult};
 
-use super::{Figure, Link, moment, plural, result, score, standing};
+use super::{
+    Figure, Link,
+    clusters::{CLUSTER, ClusterMark, links, value},
+    moment, plural, result, score, standing,
+};
 use crate::{
     dashboard::{
         addresses,
         charts::{Day, Days, Percent},
         moments::Moment,
-        query::Pairs,
+        query::{Pairs, write},
         shell::Shell,
         standing::Standing,
     },
-    fleet::{Coverage, Fleet, LiveRun, ReportFilter, Run, TestRow, View},
+    fleet::{ClusterName, ClusterScope, Coverage, Fleet, LiveRun, ReportFilter, Roster, Run, TestRow, View},
 };
 
 /// Rows of what needs somebody, of namespaces, and of next runs.
@@ -48,6 +51,8 @@ pub struct Overview {
     days: Days,
     legend: [Standing; 4],
     hidden: Vec<String>,
+    /// None without other clusters.
+    clusters: Vec<Link>,
 }
 
 struct LeadPart {
@@ -59,6 +64,7 @@ struct Attention {
     standing: Standing,
     name: String,
     namespace: String,
+    cluster: Option<ClusterMark>,
     href: String,
     why: String,
     score: String,
@@ -77,6 +83,7 @@ struct Covered {
 
 struct CoveredRow {
     namespace: String,
+    cluster: Option<ClusterMark>,
     proven: Option<Moment>,
     taken: Option<Moment>,
     tests: Vec<Link>,
@@ -87,6 +94,7 @@ struct LiveRow {
     href: String,
     test: String,
     namespace: String,
+    cluster: Option<ClusterMark>,
     note: String,
 }
 
@@ -95,6 +103,7 @@ struct Next {
     href: String,
     test: String,
     namespace: String,
+    cluster: Option<ClusterMark>,
 }
 
 impl Covered {
@@ -109,6 +118,8 @@ impl Overview {
     #[must_use]
     pub fn new(fleet: &Fleet, view: &View, query: &Pairs, covers: bool, shell: Shell) -> Self {
         let within = query.number("within", 1..=365).unwrap_or(7);
+        let others = fleet.others();
+        let mark = |cluster: Option<&ClusterName>| mark(&others, cluster, view.now);
         let rows = fleet.rows(view);
         let recent = fleet.reports(
             &ReportFilter {
@@ -131,9 +142,9 @@ impl Overview {
         needing.truncate(ATTENTION);
         let attention = needing
             .into_iter()
-            .map(|row| attention(fleet, row, view.now))
+            .map(|row| attention(fleet, row, mark(row.cluster.as_ref()), view.now))
             .collect();
-        let covered = covers.then(|| covered(&fleet.coverage(view), within, view.now));
+        let covered = covers.then(|| covered(&fleet.coverage(view), within, mark, view.now));
         let upcoming = fleet.upcoming(view);
         Self {
             lead: lead(&rows, covered.as_ref(), within),
@@ -142,13 +153,19 @@ impl Overview {
             attention,
             attention_more,
             within,
-            within_tabs: within_tabs(within),
+            within_tabs: within_tabs(within, &view.clusters),
+            clusters: links(&others, &view.clusters, |pairs| address(within, pairs)),
             coverage: covered,
-            live: fleet.live(view).into_iter().take(ATTENTION).map(live).collect(),
+            live: fleet
+                .live(view)
+                .into_iter()
+                .take(ATTENTION)
+                .map(|run| live(mark(run.cluster.as_ref()), run))
+                .collect(),
             upcoming: upcoming
                 .into_iter()
                 .take(NEXT)
-                .filter_map(|row| next(&row, view.now))
+                .filter_map(|row| next(&row, mark(row.cluster.as_ref()), view.now))
                 .collect(),
             days: Days::draw(by_day(&recent.what, view.now)),
             legend: [
@@ -163,9 +180,15 @@ impl Overview {
     }
 }
 
-fn attention(fleet: &Fleet, row: &TestRow, now: Timestamp) -> Attention {
+/// Rows of this cluster are not marked: they are what every page was about before there were others.
+fn mark(others: &Roster, cluster: Option<&ClusterName>, now: Timestamp) -> Option<ClusterMark> {
+    cluster.map(|_| ClusterMark::of(others, cluster, now))
+}
+
+fn attention(fleet: &Fleet, row: &TestRow, cluster: Option<ClusterMark>, now: Timestamp) -> Attention {
     let report = (!row.last_report.is_empty()).then_some(row.last_report.as_str());
-    let stored = report.and_then(|name| fleet.reports.get(&ObjectRef::new(name).within(&row.namespace)));
+    let of = row.cluster.as_ref();
+    let stored = report.and_then(|name| fleet.stored(of, &row.namespace, name));
     let message = stored.and_then(|report| report.status.as_ref()?.message.clone());
     let standing = standing(row);
     Attention {
@@ -179,14 +202,20 @@ fn attention(fleet: &Fleet, row: &TestRow, now: Timestamp) -> Attention {
         score: score(row).map(|score| score.to_string()).unwrap_or_default(),
         proven: moment(&row.proven_at, now),
         judged: moment(&row.last_run_at, now),
-        report: report.map(|name| addresses::report(&row.namespace, name)),
-        href: addresses::test(&row.namespace, &row.name),
+        report: report.map(|name| addresses::report(of, &row.namespace, name)),
+        href: addresses::test(of, &row.namespace, &row.name),
+        cluster,
         name: row.name.clone(),
         namespace: row.namespace.clone(),
     }
 }
 
-fn covered(coverage: &Coverage, within: u32, now: Timestamp) -> Covered {
+fn covered(
+    coverage: &Coverage,
+    within: u32,
+    mark: impl Fn(Option<&ClusterName>) -> Option<ClusterMark>,
+    now: Timestamp,
+) -> Covered {
     let oldest = u64::from(within) * 86_400;
     let held: Vec<_> = coverage
         .namespaces
@@ -213,6 +242,7 @@ fn covered(coverage: &Coverage, within: u32, now: Timestamp) -> Covered {
             .take(NAMESPACES)
             .map(|row| CoveredRow {
                 namespace: row.namespace.clone(),
+                cluster: mark(row.cluster.as_ref()),
                 proven: row.proven_at.as_deref().and_then(|at| moment(at, now)),
                 taken: row.backup_taken_at.as_deref().and_then(|at| moment(at, now)),
                 tests: row
@@ -226,10 +256,22 @@ fn covered(coverage: &Coverage, within: u32, now: Timestamp) -> Covered {
     }
 }
 
-/// A test that the fleet names as `namespace/name`.
+/// What the fleet names as `namespace/name`, or `cluster/namespace/name`.
+pub(super) fn parts(text: &str) -> Option<(Option<ClusterName>, &str, &str)> {
+    let (first, rest) = text.split_once('/')?;
+    match rest.split_once('/') {
+        None => Some((None, first, rest)),
+        Some((namespace, name)) => Some((Some(first.parse().ok()?), namespace, name)),
+    }
+}
+
+/// A test that the fleet names so.
 pub(super) fn test_link(test: &str) -> Option<Link> {
-    let (namespace, name) = test.split_once('/')?;
-    Some(Link::new(test, addresses::test(namespace, name)))
+    let (cluster, namespace, name) = parts(test)?;
+    Some(Link::new(
+        test,
+        addresses::test(cluster.as_ref(), namespace, name),
+    ))
 }
 
 fn days(count: u32) -> String {
@@ -239,10 +281,20 @@ fn days(count: u32) -> String {
     }
 }
 
-fn within_tabs(within: u32) -> Vec<Link> {
+fn address(within: u32, pairs: &[(&str, &str)]) -> String {
+    let within = within.to_string();
+    let all: Vec<(&str, &str)> = [("within", within.as_str())]
+        .into_iter()
+        .chain(pairs.iter().copied())
+        .collect();
+    format!("/{}", write(&all))
+}
+
+fn within_tabs(within: u32, clusters: &ClusterScope) -> Vec<Link> {
+    let chosen = value(clusters).map(|value| (CLUSTER, value));
     let tab = |age: u32| Link {
         name: format!("{age} d"),
-        href: format!("/?within={age}"),
+        href: address(age, chosen.as_slice()),
         is_here: age == within,
     };
     AGES.into_iter().map(tab).collect()
@@ -371,13 +423,14 @@ fn is_slow(row: &TestRow) -> bool {
     matches!((parse(&row.last_rto), parse(&row.rto_target)), (Ok(took), Ok(agreed)) if took > agreed)
 }
 
-fn live(run: LiveRun) -> LiveRow {
+fn live(cluster: Option<ClusterMark>, run: LiveRun) -> LiveRow {
     LiveRow {
         standing: match run.phase {
             RunPhase::Queued => Standing::Queued,
             _ => Standing::Running,
         },
-        href: addresses::report(&run.namespace, &run.report),
+        href: addresses::report(run.cluster.as_ref(), &run.namespace, &run.report),
+        cluster,
         note: progress(&run),
         test: run.test,
         namespace: run.namespace,
@@ -416,12 +469,13 @@ pub(super) fn phase_word(phase: RunPhase) -> &'static str {
     }
 }
 
-fn next(row: &crate::fleet::Upcoming, now: Timestamp) -> Option<Next> {
+fn next(row: &crate::fleet::Upcoming, cluster: Option<ClusterMark>, now: Timestamp) -> Option<Next> {
     Some(Next {
         at: moment(&row.next_run_at, now)?,
-        href: addresses::test(&row.namespace, &row.name),
+        href: addresses::test(row.cluster.as_ref(), &row.namespace, &row.name),
         test: row.name.clone(),
         namespace: row.namespace.clone(),
+        cluster,
     })
 }
 

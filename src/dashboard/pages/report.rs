@@ -11,7 +11,7 @@ use kymaros_crds::{
     RestoreStatusSummary, RunPhase, Severity,
 };
 
-use super::{Fact, Figure, overview::phase_word, plural, why_it_ran};
+use super::{Fact, Figure, clusters::ClusterMark, overview::phase_word, plural, why_it_ran};
 use crate::{
     dashboard::{
         addresses,
@@ -20,7 +20,7 @@ use crate::{
         shell::Shell,
         standing::{self as word, Standing},
     },
-    fleet::{Shown, View},
+    fleet::{Roster, Shown, View},
     run::observe,
 };
 
@@ -45,6 +45,8 @@ pub struct ReportPage {
     namespace: String,
     test: String,
     test_href: String,
+    /// None: it is of this cluster.
+    cluster: Option<ClusterMark>,
     is_live: bool,
     standing: Standing,
     score: Option<i32>,
@@ -143,8 +145,14 @@ struct PlanRow {
 impl ReportPage {
     /// The page of a report as its tier shows it.
     #[must_use]
-    pub fn new(shown: Shown<std::sync::Arc<RestoreReport>>, view: &View, shell: Shell) -> Self {
+    pub fn new(
+        shown: Shown<std::sync::Arc<RestoreReport>>,
+        others: &Roster,
+        view: &View,
+        shell: Shell,
+    ) -> Self {
         let report = shown.what;
+        let cluster = view.clusters.other();
         let status = report.status.clone().unwrap_or_default();
         let phase = observe::phase(&report);
         let namespace = report.namespace().unwrap_or_default();
@@ -155,7 +163,8 @@ impl ReportPage {
         let is_live = phase != RunPhase::Completed;
         Self {
             name: report.name_any(),
-            test_href: addresses::test(&namespace, &report.spec.test_ref),
+            test_href: addresses::test(cluster, &namespace, &report.spec.test_ref),
+            cluster: cluster.map(|_| ClusterMark::of(others, cluster, view.now)),
             test: report.spec.test_ref.clone(),
             is_live,
             standing: standing(&status, phase),

@@ -55,6 +55,8 @@ pub struct SchedulesPage {
     rows: Vec<Row>,
     pager: Pager,
     velero: String,
+    /// Whether there are others whose Schedules are not known.
+    has_others: bool,
 }
 
 struct Row {
@@ -110,6 +112,7 @@ impl SchedulesPage {
                 .collect(),
             pager,
             velero: fleet.velero_namespace.clone(),
+            has_others: !fleet.others().remotes.is_empty(),
             state,
             shell,
         }

@@ -158,6 +158,7 @@ fn features(open: &Features) -> Vec<Fact> {
         Fact::new("CSV export", word(open.csv_export)),
         Fact::new("PDF export", word(open.pdf_export)),
         Fact::new("Several backups in a test", word(open.multi_backup)),
+        Fact::new("Several clusters", word(open.multi_cluster)),
     ]
 }
 

@@ -2,13 +2,16 @@
 
 use askama::Template;
 use jiff::Timestamp;
-use kube::runtime::reflector::ObjectRef;
 use kymaros_crds::{
     BackupSource, RestoreTestSpec,
     domain::{Source, duration},
 };
 
-use super::{Fact, Figure, Heading, heading, moment, or_dash, score, spanned, standing, why_it_ran};
+use super::{
+    Fact, Figure, Heading,
+    clusters::{CLUSTER, ClusterMark},
+    heading, moment, or_dash, score, spanned, standing, why_it_ran,
+};
 use crate::{
     dashboard::{
         addresses,
@@ -19,7 +22,7 @@ use crate::{
         standing::{self as word, Standing},
         table::{Column, Direction, Pager, TableState},
     },
-    fleet::{Feature, Fleet, HistoryEntry, RtoAnalytics, TestDetail, View},
+    fleet::{Feature, Fleet, HistoryEntry, Place, RtoAnalytics, TestDetail, View},
 };
 
 /// What runs are sorted by.
@@ -60,7 +63,9 @@ pub struct TestPage {
     pub shell: Shell,
     name: String,
     namespace: String,
-    trigger: String,
+    /// None: it is of another cluster.
+    trigger: Option<String>,
+    cluster: Option<ClusterMark>,
     running: Option<String>,
     problem: String,
     standing: Standing,
@@ -114,19 +119,24 @@ impl TestPage {
         query: &Pairs,
         shell: Shell,
     ) -> Option<Self> {
-        let detail = fleet.detail(namespace, name, view)?;
-        let state = TableState::parse(addresses::test(namespace, name), query, &[]);
+        let cluster = view.clusters.other();
+        let place = Place {
+            cluster: cluster.cloned(),
+            namespace: namespace.to_owned(),
+        };
+        let detail = fleet.detail(&place, name, view)?;
+        let state = TableState::parse(addresses::test(None, namespace, name), query, &[CLUSTER]);
         let row = &detail.row;
-        let report = ObjectRef::new(&row.last_report).within(namespace);
-        let latest = fleet.reports.get(&report);
+        let latest = fleet.stored(cluster, namespace, &row.last_report);
         let (shown, pager) = state.page_of(arranged(&detail.history, &state));
         let is_open = view.features.has(Feature::RtoAnalytics);
         let target = duration::parse(&row.rto_target).ok();
         Some(Self {
             name: row.name.clone(),
             namespace: row.namespace.clone(),
-            trigger: addresses::trigger(namespace, name),
-            running: (!row.running.is_empty()).then(|| addresses::report(namespace, &row.running)),
+            trigger: cluster.is_none().then(|| addresses::trigger(namespace, name)),
+            cluster: cluster.map(|_| ClusterMark::of(&fleet.others(), cluster, view.now)),
+            running: (!row.running.is_empty()).then(|| addresses::report(cluster, namespace, &row.running)),
             problem: row.problem.clone(),
             standing: standing(row),
             notes: notes(&detail),
@@ -151,7 +161,7 @@ impl TestPage {
             ],
             rows: shown
                 .into_iter()
-                .filter_map(|entry| of_entry(entry, namespace, view.now))
+                .filter_map(|entry| of_entry(entry, &place, view.now))
                 .collect(),
             pager,
             spec: facts(&detail.spec),
@@ -241,10 +251,10 @@ fn arranged<'a>(history: &'a [HistoryEntry], state: &TableState<By>) -> Vec<&'a 
     rows
 }
 
-fn of_entry(entry: &HistoryEntry, namespace: &str, now: Timestamp) -> Option<Row> {
+fn of_entry(entry: &HistoryEntry, place: &Place, now: Timestamp) -> Option<Row> {
     Some(Row {
         at: moment(&entry.created_at, now)?,
-        href: addresses::report(namespace, &entry.report),
+        href: addresses::report(place.cluster.as_ref(), &place.namespace, &entry.report),
         standing: entry_standing(entry),
         score: or_dash(entry.score),
         rto: or_dash(entry.rto.as_deref().and_then(spanned)),

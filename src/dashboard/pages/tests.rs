@@ -4,26 +4,30 @@ use std::{collections::BTreeSet, time::Duration};
 
 use askama::Template;
 use jiff::Timestamp;
-use kube::runtime::reflector::ObjectRef;
-use kymaros_crds::{RunPhase, ValidationLevels, domain::duration};
+use kymaros_crds::{LevelResult, RunPhase, domain::duration};
+use kymaros_webhooks::validate::TestName;
 
-use super::{Choice, Heading, heading, moment, or_dash, score, spanned, standing};
+use super::{
+    Choice, Heading,
+    clusters::{CLUSTER, ClusterMark, choices as cluster_choices},
+    heading, moment, or_dash, score, spanned, standing,
+};
 use crate::{
     dashboard::{
         addresses,
-        charts::{LEVELS, in_order},
+        charts::LEVELS,
         moments::Moment,
         query::Pairs,
         shell::Shell,
         standing::Standing,
         table::{Column, Direction, Pager, TableState},
     },
-    fleet::{Fleet, TestRow, View},
+    fleet::{Fleet, Roster, TestKey, TestRow, View},
     run::observe,
 };
 
 /// Filters of this page.
-const FILTERS: [&str; 2] = ["status", "namespace"];
+const FILTERS: [&str; 3] = ["status", "namespace", CLUSTER];
 const STANDINGS: [Standing; 7] = [
     Standing::Fail,
     Standing::Unproven,
@@ -86,6 +90,8 @@ pub struct TestsPage {
     state: TableState<By>,
     statuses: Vec<Choice>,
     namespaces: Vec<Choice>,
+    /// None without other clusters.
+    clusters: Vec<Choice>,
     columns: Vec<Heading>,
     rows: Vec<Row>,
     pager: Pager,
@@ -95,6 +101,7 @@ struct Row {
     standing: Standing,
     name: String,
     namespace: String,
+    cluster: ClusterMark,
     href: String,
     score: String,
     rto: String,
@@ -116,6 +123,7 @@ impl TestsPage {
     pub fn new(fleet: &Fleet, view: &View, query: &Pairs, shell: Shell) -> Self {
         let state = TableState::parse("/tests".to_owned(), query, &FILTERS);
         let all = fleet.rows(view);
+        let others = fleet.others();
         let namespaces: BTreeSet<String> = all.iter().map(|row| row.namespace.clone()).collect();
         let (shown, pager) = state.page_of(arranged(all, &state));
         Self {
@@ -127,6 +135,7 @@ impl TestsPage {
                 .iter()
                 .map(|name| choice(&state, "namespace", name, name))
                 .collect(),
+            clusters: cluster_choices(&others, state.filter(CLUSTER)),
             columns: vec![
                 heading(&state, By::Standing, "Status", ""),
                 heading(&state, By::Name, "Test", ""),
@@ -137,7 +146,7 @@ impl TestsPage {
             ],
             rows: shown
                 .into_iter()
-                .map(|row| of_row(fleet, row, view.now))
+                .map(|row| of_row(fleet, &others, row, view.now))
                 .collect(),
             pager,
             state,
@@ -167,7 +176,11 @@ fn arranged(mut rows: Vec<TestRow>, state: &TableState<By>) -> Vec<TestRow> {
     let (by, direction) = state.sort.unwrap_or((By::Standing, Direction::Ascending));
     match by {
         By::Standing => rows.sort_by_cached_key(|row| (standing(row), row.last_score)),
-        By::Name => rows.sort_by(|a, b| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace))),
+        By::Name => {
+            rows.sort_by(|a, b| {
+                (&a.name, &a.namespace, &a.cluster).cmp(&(&b.name, &b.namespace, &b.cluster))
+            });
+        }
         By::Score => rows.sort_by_key(|row| score(row).unwrap_or(-1)),
         By::Recovery => rows.sort_by_cached_key(recovery),
         By::Proof => rows.sort_by(|a, b| a.proven_at.cmp(&b.proven_at)),
@@ -184,13 +197,19 @@ fn recovery(row: &TestRow) -> Duration {
     duration::parse(&row.last_rto).unwrap_or_default()
 }
 
-fn of_row(fleet: &Fleet, row: TestRow, now: Timestamp) -> Row {
-    let report = ObjectRef::new(&row.last_report).within(&row.namespace);
-    let report = fleet.reports.get(&report);
-    let levels = report.and_then(|report| report.status.as_ref()?.validation_levels.clone());
+fn of_row(fleet: &Fleet, others: &Roster, row: TestRow, now: Timestamp) -> Row {
+    let cluster = row.cluster.as_ref();
+    let key = TestKey {
+        cluster: row.cluster.clone(),
+        test: TestName {
+            namespace: row.namespace.clone(),
+            name: row.name.clone(),
+        },
+    };
     Row {
         standing: shown_standing(fleet, &row),
-        href: addresses::test(&row.namespace, &row.name),
+        cluster: ClusterMark::of(others, cluster, now),
+        href: addresses::test(cluster, &row.namespace, &row.name),
         score: or_dash(score(&row)),
         rto: or_dash(spanned(&row.last_rto)),
         proven: moment(&row.proven_at, now),
@@ -200,8 +219,8 @@ fn of_row(fleet: &Fleet, row: TestRow, now: Timestamp) -> Row {
         } else {
             "none planned"
         },
-        running: (!row.running.is_empty()).then(|| addresses::report(&row.namespace, &row.running)),
-        levels: levels.as_ref().map(marks).unwrap_or_default(),
+        running: (!row.running.is_empty()).then(|| addresses::report(cluster, &row.namespace, &row.running)),
+        levels: fleet.levels(&key).map(marks).unwrap_or_default(),
         name: row.name,
         namespace: row.namespace,
     }
@@ -210,8 +229,7 @@ fn of_row(fleet: &Fleet, row: TestRow, now: Timestamp) -> Row {
 /// A first run that still waits for its turn does not run.
 fn shown_standing(fleet: &Fleet, row: &TestRow) -> Standing {
     let is_queued = || {
-        let report = ObjectRef::new(&row.running).within(&row.namespace);
-        let report = fleet.reports.get(&report);
+        let report = fleet.stored(row.cluster.as_ref(), &row.namespace, &row.running);
         report.is_some_and(|report| observe::phase(&report) == RunPhase::Queued)
     };
     match standing(row) {
@@ -220,12 +238,12 @@ fn shown_standing(fleet: &Fleet, row: &TestRow) -> Standing {
     }
 }
 
-fn marks(levels: &ValidationLevels) -> Vec<LevelMark> {
-    let named = LEVELS.into_iter().zip(in_order(levels));
+fn marks(levels: [LevelResult; 6]) -> Vec<LevelMark> {
+    let named = LEVELS.into_iter().zip(levels);
     named
         .map(|(name, level)| LevelMark {
             name,
-            standing: level.status.into(),
+            standing: level.into(),
         })
         .collect()
 }

@@ -35,7 +35,7 @@ impl TriggerPage {
         Self {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
-            back: addresses::test(namespace, name),
+            back: addresses::test(None, namespace, name),
             action: addresses::trigger(namespace, name),
             what: namespaces.join(", "),
             sandboxes: format!(

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kymaros_crds::{RestoreTest, RunResult};
-use kymaros_webhooks::validate::TestName;
 
 use crate::fleet::{
+    cluster::{FleetTest, TestKey},
     coverage::Coverage,
     runs::{Index, Run},
 };
@@ -14,7 +14,7 @@ use crate::fleet::{
 /// The tests that count, and their runs in the period.
 pub(super) struct Evidence<'a> {
     pub index: &'a Index,
-    pub tests: &'a [Arc<RestoreTest>],
+    pub tests: &'a [FleetTest],
     /// Of these tests, oldest first.
     pub runs: Vec<Arc<Run>>,
     pub coverage: &'a Coverage,
@@ -25,12 +25,12 @@ pub(super) struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     pub(super) fn new(
         index: &'a Index,
-        tests: &'a [Arc<RestoreTest>],
+        tests: &'a [FleetTest],
         coverage: &'a Coverage,
         (since, now): (Option<Timestamp>, Timestamp),
     ) -> Self {
-        let of_test = |test: &Arc<RestoreTest>| {
-            let runs = index.of_test(&test.as_ref().into()).rev();
+        let of_test = |test: &FleetTest| {
+            let runs = index.of_test(&test.key()).rev();
             let recent = runs.take_while(move |run| since.is_none_or(|since| run.created >= since));
             recent.cloned().collect::<Vec<_>>()
         };
@@ -47,9 +47,9 @@ impl<'a> Evidence<'a> {
     }
 
     /// Each test, with whether it meets something.
-    pub(super) fn tests(&self, meets: impl Fn(&RestoreTest, &TestName) -> bool) -> Vec<(String, bool)> {
+    pub(super) fn tests(&self, meets: impl Fn(&RestoreTest, &TestKey) -> bool) -> Vec<(String, bool)> {
         let judged = self.tests.iter().map(|test| {
-            let name = TestName::from(test.as_ref());
+            let name = test.key();
             let meets = meets(test, &name);
             (name.to_string(), meets)
         });
@@ -63,7 +63,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Whether a test has a verdict about its backup in the period.
-    pub(super) fn ran(&self, test: &TestName) -> bool {
+    pub(super) fn ran(&self, test: &TestKey) -> bool {
         let since = self.since;
         self.index
             .of_test(test)
@@ -79,5 +79,5 @@ pub(super) fn is_conclusive(run: &Run) -> bool {
 }
 
 pub(super) fn name(run: &Run) -> String {
-    format!("{}/{}", run.name.namespace, run.name.name)
+    run.name.to_string()
 }

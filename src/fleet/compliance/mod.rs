@@ -5,15 +5,16 @@ mod evidence;
 mod iso27001;
 mod soc2;
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, time::Duration};
 
-use kymaros_crds::{RestoreTest, RunResult, domain::duration};
+use kymaros_crds::{RunResult, domain::duration};
 use kymaros_webhooks::validate::{Usage, used};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::evidence::Evidence;
 use super::{
+    cluster::FleetTest,
     coverage::Coverage,
     daily::{Day, by_day},
     moments::duration_text,
@@ -175,7 +176,7 @@ pub struct Compliance {
 
 pub(super) fn compliance(
     index: &Index,
-    tests: &[Arc<RestoreTest>],
+    tests: &[FleetTest],
     coverage: &Coverage,
     framework: Framework,
     days: u32,
@@ -239,8 +240,8 @@ pub(super) fn compliance(
 }
 
 /// The tests that carry the framework in their label, or all when none does.
-fn in_scope(tests: &[Arc<RestoreTest>], framework: Framework) -> (Vec<Arc<RestoreTest>>, String) {
-    let is_marked = |test: &&Arc<RestoreTest>| {
+fn in_scope(tests: &[FleetTest], framework: Framework) -> (Vec<FleetTest>, String) {
+    let is_marked = |test: &&FleetTest| {
         let label = test.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL));
         label.is_some_and(|label| label == framework.as_str())
     };
@@ -265,7 +266,7 @@ mod tests {
     use super::*;
     use crate::fleet::{
         coverage::coverage,
-        sample::{log, report, shared, test, view},
+        sample::{fleet_tests, log, report, test, view},
     };
 
     fn judged(framework: Framework) -> Compliance {
@@ -279,7 +280,7 @@ mod tests {
         ]);
         let mut quiet = test("ops", "quiet");
         quiet.spec.sla = None;
-        let tests = shared([
+        let tests = fleet_tests([
             test("ops", "shop"),
             test("ops", "blog"),
             test("ops", "wiki"),
@@ -336,7 +337,7 @@ mod tests {
     fn a_label_narrows_a_framework_to_the_tests_that_carry_it() {
         let mut marked = test("ops", "shop");
         marked.metadata.labels = Some([(LABEL.to_owned(), "dora".to_owned())].into());
-        let tests = shared([marked, test("ops", "blog")]);
+        let tests = fleet_tests([marked, test("ops", "blog")]);
         let seen = |framework| {
             let log = log([report("ops", "shop", 9, "pass", Some(95))]);
             let now = view(Tier::Team, 10);

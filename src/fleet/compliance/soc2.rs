@@ -15,7 +15,7 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
         .runs
         .iter()
         .filter(failed)
-        .map(|run| run.test_name())
+        .map(|run| run.test_key())
         .collect();
     had_failures.sort();
     had_failures.dedup();

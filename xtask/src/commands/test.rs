@@ -11,8 +11,9 @@ use crate::{
 };
 
 /// Tests that need the inside of the test cluster: its storage, its network, its programs.
-const INSIDE: [&str; 6] = [
+const INSIDE: [&str; 7] = [
     "certificates",
+    "clusters",
     "foreign_kinds",
     "network_policy",
     "policies",

@@ -1,0 +1,91 @@
+//! Whole reports of another cluster, packed: a hub keeps those of many clusters, and looks at few of them.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use kube::ResourceExt;
+use kymaros_crds::RestoreReport;
+
+/// Largest report that is unpacked, bytes: the API server takes none that is larger.
+const MOST: u64 = 4 << 20;
+
+/// Packed reports by namespace and name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct PackedReports(Arc<RwLock<Packed>>);
+
+/// By namespace and name.
+type Packed = HashMap<(String, String), Arc<[u8]>>;
+
+impl PackedReports {
+    /// Takes a report.
+    ///
+    /// # Errors
+    /// It cannot be packed.
+    pub fn put(&self, report: &RestoreReport) -> io::Result<()> {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
+        serde_json::to_writer(&mut packed, report)?;
+        let packed: Arc<[u8]> = packed.finish()?.into();
+        let key = (report.namespace().unwrap_or_default(), report.name_any());
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(key, packed);
+        Ok(())
+    }
+
+    /// Forgets a report.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
+    /// A report.
+    #[must_use]
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<RestoreReport>> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let packed = {
+            let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            all.get(&key)?.clone()
+        };
+        let mut text = Vec::new();
+        let mut whole = ZlibDecoder::new(packed.as_ref()).take(MOST);
+        whole.read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok().map(Arc::new)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::sample::report;
+
+    #[test]
+    fn a_report_comes_back_as_it_was() {
+        let all = PackedReports::default();
+        let (one, other) = (
+            report("ops", "shop", 1, "fail", Some(40)),
+            report("dev", "shop", 1, "", None),
+        );
+        all.put(&one).unwrap();
+        all.put(&other).unwrap();
+        let json = |report: &RestoreReport| serde_json::to_value(report).unwrap();
+        assert_eq!(json(&all.get("ops", "shop-1").unwrap()), json(&one));
+        assert_eq!(json(&all.get("dev", "shop-1").unwrap()), json(&other));
+        all.forget("ops", "shop-1");
+        assert!(all.get("ops", "shop-1").is_none() && all.len() == 1 && !all.is_empty());
+    }
+}
