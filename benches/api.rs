@@ -3,13 +3,15 @@
 //! The aim is 20 ms at p99, and 96 MiB of memory for the whole process.
 
 mod measure;
+mod memory;
+mod objects;
 mod stores;
 
 use std::{net::TcpListener, num::NonZeroU32, sync::Arc};
 
 use axum::{Router, routing::get};
 use futures::TryFutureExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Client, Config,
@@ -28,6 +30,8 @@ use kymaros::{
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
 use measure::{Failure, Load, compare};
+use memory::{peak, resident};
+use objects::{days_ago, report, test};
 use serde_json::{Value, json};
 use stores::fill;
 use tokio_util::sync::CancellationToken;
@@ -200,76 +204,6 @@ fn fleet() -> Fleet {
     }
 }
 
-fn days_ago(days: usize) -> Timestamp {
-    let hours = i64::try_from(days).unwrap_or_default() * 24;
-    Timestamp::now()
-        .saturating_sub(SignedDuration::from_hours(hours))
-        .unwrap_or(Timestamp::MIN)
-}
-
-fn spec(test: usize) -> Value {
-    json!({
-        "backupSource": { "provider": "velero", "backupName": "latest", "maxAge": "26h",
-                          "namespaces": [{ "name": format!("shop-{test}") }] },
-        "schedule": { "cron": "30 3 * * *", "timezone": "Europe/Paris" },
-        "sandbox": { "ttl": "30m", "resourceQuota": { "cpu": "2", "memory": "4Gi", "storage": "10Gi", "pods": 20 } },
-        "sla": { "maxRTO": "15m" }, "timeout": "30m", "historyLimit": 20,
-        "healthChecks": { "timeout": "5m", "checks": [
-            { "name": "web", "type": "httpGet", "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } },
-            { "name": "db", "type": "exec", "exec": { "podSelector": { "app": "db" }, "command": ["psql", "-c", "select 1"],
-                                                       "stdoutMatches": "^1$" } } ] },
-    })
-}
-
-fn test(number: usize) -> Value {
-    let next = Timestamp::now() + SignedDuration::from_hours(3);
-    json!({
-        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
-        "metadata": { "name": format!("shop-{number}"), "namespace": format!("team-{}", number % 50), "uid": format!("t-{number}") },
-        "spec": spec(number),
-        "status": { "phase": "Completed", "lastScore": 95, "lastResult": "pass", "nextRunAt": next.to_string() },
-    })
-}
-
-/// As large as reports are.
-fn report(test: usize, day: usize) -> Value {
-    let at = days_ago(day).to_string();
-    let level = |points: i32, detail: &str| json!({ "status": "pass", "points": points, "max": points, "detail": detail });
-    let (score, result) = if (test + day).is_multiple_of(17) {
-        (45, "fail")
-    } else {
-        (95, "pass")
-    };
-    let stretch = |name: &str| json!({ "name": name, "startedAt": at, "finishedAt": at, "seconds": 2.5 });
-    let timeline = [
-        "queue", "prepare", "restore", "start", "check", "judge", "clean up",
-    ]
-    .map(stretch);
-    json!({
-        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreReport",
-        "metadata": { "name": format!("shop-{test}-{day}"), "namespace": format!("team-{}", test % 50),
-                      "uid": format!("r-{test}-{day}"), "creationTimestamp": at },
-        "spec": { "testRef": format!("shop-{test}"), "trigger": "Schedule", "test": spec(test) },
-        "status": {
-            "phase": "Completed", "score": score, "result": result, "message": "14 of 14 objects are in the sandbox",
-            "startedAt": at, "completedAt": at, "leftovers": 0, "rto": { "measured": "42.5s", "target": "15m", "withinSLA": true },
-            "backup": { "name": "nightly", "age": "2h" }, "completeness": { "deployments": "2/2", "services": "2/2" },
-            "source": { "name": "nightly", "age": "2h", "started": at, "phase": "Completed" },
-            "plan": [{ "kind": "apps/v1/Deployment", "action": "kept", "objects": 2 },
-                     { "kind": "v1/Service", "action": "rewritten", "objects": 2, "reason": "no node ports" }],
-            "sandboxes": [{ "source": format!("shop-{test}"), "name": format!("rp-test-shop-{test}-abcdef"), "state": "Removed" }],
-            "restores": [{ "name": "kymaros-0a1b2c3d-0", "phase": "Completed", "itemsRestored": 14, "totalItems": 14 }],
-            "timeline": timeline,
-            "validationLevels": { "restoreIntegrity": level(25, "restore Completed"), "completeness": level(20, "14 of 14 objects"),
-                "podStartup": level(20, "2 of 2 workloads are ready"), "internalHealth": level(20, "2 of 2 checks passed"),
-                "crossNamespaceDeps": level(10, "no reference to another namespace"), "rtoCompliance": level(5, "42.5s, within 15m") },
-            "checks": [{ "name": "web", "status": "pass", "duration": "1s", "message": "GET / answered 200" },
-                       { "name": "db", "status": "pass", "duration": "1s", "message": "exit code 0" }],
-            "findings": [{ "level": "run", "severity": "info", "cause": "unknown", "message": "nothing of note" }],
-        },
-    })
-}
-
 fn stored<K>(objects: impl Iterator<Item = Value>) -> Store<K>
 where
     K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + 'static,
@@ -280,20 +214,4 @@ where
         objects.filter_map(|object| serde_json::from_value(object).ok()),
     );
     store
-}
-
-/// Of this process, MiB; 0 where that cannot be read.
-fn resident() -> u64 {
-    of_status("VmRSS:")
-}
-
-fn peak() -> u64 {
-    of_status("VmHWM:")
-}
-
-fn of_status(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(field));
-    let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or_default() / 1024
 }

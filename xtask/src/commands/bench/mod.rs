@@ -59,6 +59,8 @@ enum Part {
     Api,
     /// Pages over many tests and reports, against a handler that does nothing
     Dashboard,
+    /// Pages over many other clusters, and the memory they take
+    Clusters,
     /// What the operator adds to a run
     Runs,
     /// Many tests due at the same moment
@@ -74,6 +76,7 @@ pub async fn run(args: Args) -> Result<()> {
         (Part::Admission, "admission"),
         (Part::Api, "api"),
         (Part::Dashboard, "dashboard"),
+        (Part::Clusters, "clusters"),
     ];
     for (_, program) in alone.into_iter().filter(|(part, _)| wanted(*part)) {
         cargo(["bench", "--quiet", "--bench", program])?;
