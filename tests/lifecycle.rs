@@ -17,7 +17,9 @@ use kymaros_testbed::scene::{
     Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready,
 };
 use serde_json::json;
-use story::{SMALL, create_test, finished, leftovers, phase, report_when, spec};
+use story::{
+    SMALL, assert_recovery_time, create_test, finished, leftovers, phase, report_when, small, spec, stopwatch,
+};
 use tokio::sync::Mutex;
 
 const LEASE: &str = "kymaros-leader";
@@ -97,6 +99,32 @@ async fn a_run_goes_on_though_its_leader_is_killed_in_every_phase() -> Result<()
     let reports = Api::<RestoreReport>::namespaced(client.clone(), &namespace);
     let reports = reports.list(&ListParams::default()).await?.items;
     assert_eq!(reports.len(), 1, "a run was started twice");
+    complete(&client).await?;
+    delete_backup(&client, &name).await
+}
+
+#[tokio::test]
+async fn a_leader_that_is_killed_loses_no_time_of_the_recovery() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let (namespace, name) = small(&mut scene, "timed").await?;
+    complete(&client).await?;
+    let sandbox = unique("timed-sandbox");
+    let shown = tokio::spawn(stopwatch(client.clone(), sandbox.clone()));
+    let mut timed = spec(&[&namespace], &name, json!({}));
+    timed["backupSource"]["namespaces"][0]["sandboxName"] = json!(sandbox);
+    create_test(&client, &namespace, "timed", timed).await?;
+    report_when(&client, &namespace, "timed", "its restore", |r| {
+        phase(r) >= Some(RunPhase::Restoring)
+    })
+    .await?;
+    let leads = leader(&client, None).await?;
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    pods.delete(&leads, &DeleteParams::default().grace_period(0))
+        .await?;
+    let report = finished(&client, &namespace, "timed").await?;
+    assert_recovery_time(&report, shown.await??)?;
     complete(&client).await?;
     delete_backup(&client, &name).await
 }

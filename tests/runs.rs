@@ -12,7 +12,10 @@ use kube::{
 use kymaros_crds::{Cause, RestoreReport, RestoreTest, RestoreTestPhase, RunPhase, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, backup, delete_backup, unique};
 use serde_json::json;
-use story::{create_test, finished, gone, leftovers, phase, report_when, run, small, spec};
+use story::{
+    assert_recovery_time, create_test, finished, gone, leftovers, phase, report_when, run, small, spec,
+    stopwatch,
+};
 
 fn web_check() -> serde_json::Value {
     json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",
@@ -33,6 +36,19 @@ async fn a_source_that_is_gone_is_the_very_disaster_this_is_for() -> Result<()> 
         "{:?}",
         status.findings
     );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn the_recovery_time_is_what_a_stopwatch_outside_shows() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "stopwatch").await?;
+    let sandbox = unique("stopwatch-sandbox");
+    let shown = tokio::spawn(stopwatch(scene.client.clone(), sandbox.clone()));
+    let mut timed = spec(&[&namespace], &name, web_check());
+    timed["backupSource"]["namespaces"][0]["sandboxName"] = json!(sandbox);
+    let report = run(&scene, &namespace, "stopwatch", timed).await?;
+    assert_recovery_time(&report, shown.await??)?;
     delete_backup(&scene.client, &name).await
 }
 

@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Namespace, PersistentVolume},
+};
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, ListParams, PostParams},
@@ -134,6 +137,59 @@ pub async fn answers(client: &Client, namespace: &str) -> Result<()> {
 pub async fn run(scene: &Scene, namespace: &str, name: &str, spec: Value) -> Result<RestoreReport> {
     create_test(&scene.client, namespace, name, spec).await?;
     finished(&scene.client, namespace, name).await
+}
+
+/// What a stopwatch outside of Kymaros shows: from the moment a Restore into this sandbox is seen to run until the small
+/// application in it is seen to be ready.
+pub async fn stopwatch(client: Client, sandbox: String) -> Result<Duration> {
+    use futures::StreamExt;
+    use kube::runtime::{WatchStreamExt, watcher};
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", "Restore"));
+    let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
+    let runs = |restore: &DynamicObject| {
+        let mapping = restore.data["spec"]["namespaceMapping"].as_object();
+        let is_ours = mapping.is_some_and(|m| m.values().any(|to| to.as_str() == Some(&*sandbox)));
+        is_ours && restore.data["status"]["startTimestamp"].is_string()
+    };
+    let restores = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .applied_objects();
+    let mut restores = std::pin::pin!(restores);
+    let began = async {
+        while let Some(restore) = restores.next().await {
+            if restore.is_ok_and(|restore| runs(&restore)) {
+                return Ok(std::time::Instant::now());
+            }
+        }
+        bail!("the watch ended")
+    };
+    let began = tokio::time::timeout(PATIENCE, began)
+        .await
+        .context("no restore begins")??;
+    let deployments = Api::<Deployment>::namespaced(client, &sandbox);
+    let ready = await_condition(deployments, "web", |d: Option<&Deployment>| {
+        let ready = d.and_then(|d| d.status.as_ref()).and_then(|s| s.ready_replicas);
+        ready.unwrap_or_default() > 0
+    });
+    tokio::time::timeout(PATIENCE, ready)
+        .await
+        .context("the application does not get ready")??;
+    Ok(began.elapsed())
+}
+
+/// Whether the recovery time of a report is what the stopwatch showed; Velero's clock has whole seconds.
+pub fn assert_recovery_time(report: &RestoreReport, shown: Duration) -> Result<()> {
+    let measured = report
+        .status
+        .as_ref()
+        .and_then(|s| s.rto.as_ref())
+        .map(|r| r.measured.clone());
+    let measured = kymaros_crds::domain::duration::parse(&measured.context("no recovery time")?)?;
+    assert!(
+        measured.abs_diff(shown) < Duration::from_secs(2),
+        "the report says {measured:?}, the stopwatch {shown:?}"
+    );
+    Ok(())
 }
 
 /// Where a run stands.

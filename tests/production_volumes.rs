@@ -1,0 +1,146 @@
+//! Storage of production never comes into a sandbox, in whatever way a workload is bound to it.
+
+mod story;
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::PersistentVolume};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
+use kymaros_crds::RunResult;
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use serde_json::json;
+use story::{SMALL, leftovers, run, spec};
+
+/// A workload with a volume written into its pods; it sleeps, for the volume need not be there.
+fn bound_to(name: &str, volume: &str) -> String {
+    format!(
+        "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers: [{{name: c, image: 'kymaros.test/busybox:1', command: [sleep, '600']}}]
+      volumes: [{{name: data, {volume}}}]
+"
+    )
+}
+
+#[tokio::test]
+async fn volumes_written_into_pods_do_not_come_back() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("inline").await?;
+    let bound = [
+        ("on-host", "hostPath: {path: /var/lib/shop}"),
+        ("on-share", "nfs: {server: files.invalid, path: /exports/shop}"),
+        (
+            "on-driver",
+            "csi: {driver: smb.csi.k8s.io, volumeAttributes: {source: //files.invalid/shop}}",
+        ),
+    ];
+    let all = bound.iter().map(|(name, volume)| bound_to(name, volume));
+    apply(
+        &scene.client,
+        &namespace,
+        &format!("{SMALL}{}", all.collect::<String>()),
+    )
+    .await?;
+    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let name = unique("inline");
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    let kept = json!({ "sandbox": { "retention": "UntilTTL", "ttl": "2m" }, "timeout": "2m" });
+    let report = run(&scene, &namespace, "inline", spec(&[&namespace], &name, kept)).await?;
+    let status = report.status.clone().context("no status")?;
+    let sandbox = &status.sandboxes.first().context("no sandbox")?.name;
+    let there = Api::<Deployment>::namespaced(scene.client.clone(), sandbox);
+    let there: Vec<String> = there
+        .list(&ListParams::default())
+        .await?
+        .iter()
+        .map(ResourceExt::name_any)
+        .collect();
+    assert_eq!(there, ["web"], "storage of production is mounted in a sandbox");
+    for (workload, _) in bound {
+        let named = |f: &&kymaros_crds::Finding| f.object.as_ref().is_some_and(|o| o.ends_with(workload));
+        let finding = status.findings.iter().find(named);
+        let finding = finding.with_context(|| format!("nothing names {workload}: {:?}", status.findings))?;
+        assert!(
+            finding.message.contains("production's own storage"),
+            "{finding:?}"
+        );
+    }
+    assert_ne!(status.result, Some(RunResult::Pass));
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn volumes_that_were_made_by_hand_are_refused_before_anything_is_restored() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    for (kind, source) in [
+        ("host", "hostPath: {path: /var/lib/shop}"),
+        (
+            "disk",
+            "local: {path: /mnt/shop}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: none, operator: Exists}]}]}}",
+        ),
+    ] {
+        let namespace = scene.namespace(kind).await?;
+        let mut manifest = SMALL.to_owned();
+        write!(
+            manifest,
+            "---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: {namespace}}}
+spec:
+  capacity: {{storage: 16Mi}}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Retain
+  storageClassName: by-hand
+  claimRef: {{namespace: {namespace}, name: files}}
+  {source}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: files}}
+spec: {{storageClassName: by-hand, accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 16Mi}}}}}}
+"
+        )?;
+        apply(&scene.client, &namespace, &manifest).await?;
+        wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+        let bound = [
+            "wait",
+            "pvc/files",
+            "--for=jsonpath={.status.phase}=Bound",
+            "--timeout=60s",
+            "-n",
+            &namespace,
+        ];
+        scene.cluster.kubectl(&bound)?;
+        let name = unique(kind);
+        backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+        let report = run(&scene, &namespace, kind, spec(&[&namespace], &name, json!({}))).await?;
+        let status = report.status.clone().context("no status")?;
+        assert_eq!(status.restores, [], "{kind}: something was restored");
+        let message = status.message.unwrap_or_default();
+        assert!(
+            status.result == Some(RunResult::Fail) && message.contains("production volume"),
+            "{kind}: {:?} {:?} {message}",
+            status.result,
+            status.reason
+        );
+        assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
+        let volumes = Api::<PersistentVolume>::all(scene.client.clone());
+        volumes.delete(&namespace, &DeleteParams::default()).await?;
+        delete_backup(&scene.client, &name).await?;
+    }
+    Ok(())
+}
