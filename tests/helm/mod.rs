@@ -34,7 +34,8 @@ pub fn changed_charts(name: &str, edit: impl FnOnce(&Path) -> Result<()>) -> Res
     Ok(chart)
 }
 
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+/// Copies a folder without packed charts.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
         let entry = entry?;

@@ -1,5 +1,7 @@
 //! Installs and removes the operator as people do, and looks at what that leaves.
 
+#![allow(dead_code, reason = "each file of tests uses its own part")]
+
 mod left;
 mod tests;
 
@@ -91,6 +93,11 @@ impl Stage {
     fn image_values(&self) -> Result<String> {
         let (repository, tag) = self.image.rsplit_once(':').context("an image without a tag")?;
         Ok(format!("image.repository={repository},image.tag={tag}"))
+    }
+
+    /// The image of the operator that was there.
+    pub fn image(&self) -> &str {
+        &self.image
     }
 
     pub async fn install_older(&mut self) -> Result<()> {

@@ -44,23 +44,6 @@ fn every_example_is_taken_as_it_is() {
 }
 
 #[test]
-fn the_test_in_the_readme_is_taken_as_it_is() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let text = std::fs::read_to_string(readme).unwrap();
-    let blocks: Vec<&str> = text
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next())
-        .collect();
-    assert!(!blocks.is_empty());
-    for block in blocks {
-        let manifest: Value = serde_saphyr::from_str(block).unwrap();
-        assert_eq!(refusals(&manifest), [] as [String; 0]);
-        parse(&manifest).unwrap();
-    }
-}
-
-#[test]
 fn every_policy_that_an_example_names_is_in_it() {
     for (file, documents) in examples() {
         for test in documents.iter().filter(|d| d["kind"] == "RestoreTest") {

@@ -15,6 +15,7 @@ const INSIDE: [&str; 7] = [
     "certificates",
     "clusters",
     "foreign_kinds",
+    "guides",
     "network_policy",
     "policies",
     "process",
@@ -52,12 +53,14 @@ pub async fn run(args: Args) -> Result<()> {
     let filter = args.filter.as_deref().unwrap_or_default();
     step("unit tests");
     cargo(["test", "--quiet", "--workspace", "--lib", "--bins", filter])?;
-    step("pages");
+    step("pages of the dashboard and of the manual");
     cargo([
         "test",
         "--quiet",
         "--test",
         "dashboard",
+        "--test",
+        "manual",
         filter,
         "--",
         "--skip=in_a_browser",
@@ -84,8 +87,11 @@ pub async fn run(args: Args) -> Result<()> {
             super::verdicts::short().await?;
         }
         step("tests that install and remove the operator");
-        let mut installs = vec!["test", "--workspace", "--test", "install", filter];
-        installs.extend(["--", "--test-threads=1"]);
+        let mut installs = vec!["test", "--workspace", "--test", "install"];
+        if cluster.is_test_cluster() {
+            installs.extend(["--test", "guides"]);
+        }
+        installs.extend([filter, "--", "--test-threads=1"]);
         if !cluster.is_test_cluster() {
             // It reads what the API server recorded.
             installs.push("--skip=every_right");
