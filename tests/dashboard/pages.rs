@@ -114,6 +114,7 @@ async fn a_tier_hides_in_one_line_what_it_hides_and_nothing_that_keeps_data_safe
                 for always in [
                     "the backup holds no data",
                     "cause: backup",
+                    "VolumeWithoutData",
                     "GET /login answered 500",
                     "Nothing of this run is left",
                 ] {

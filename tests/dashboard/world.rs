@@ -550,7 +550,7 @@ pub fn report(
         "fail" => {
             status["cause"] = json!("backup");
             status["findings"] = json!([
-                { "level": "restoreIntegrity", "severity": "error", "cause": "backup", "object": format!("PersistentVolumeClaim/data-{test}-0"),
+                { "level": "restoreIntegrity", "severity": "error", "cause": "backup", "reason": "VolumeWithoutData", "object": format!("PersistentVolumeClaim/data-{test}-0"),
                   "message": format!("the backup holds no data of volume claim data-{test}-0") },
                 { "level": "internalHealth", "severity": "error", "cause": "application", "object": "Check/login-page", "message": "GET /login answered 500, expected 200" },
                 { "level": "run", "severity": "info", "cause": "unknown", "message": "2 warnings of Velero" },

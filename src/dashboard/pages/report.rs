@@ -85,6 +85,7 @@ struct FindingRow {
     message: String,
     cause: &'static str,
     level: &'static str,
+    reason: String,
     object: String,
 }
 
@@ -307,6 +308,7 @@ fn finding(finding: &Finding) -> FindingRow {
             FindingLevel::RtoCompliance => "RTO",
             FindingLevel::Run => "the run as a whole",
         },
+        reason: finding.reason.clone(),
         object: finding.object.clone().unwrap_or_default(),
     }
 }
