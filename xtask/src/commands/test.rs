@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Tests that need the inside of the test cluster: its storage, its network, its programs.
-const INSIDE: [&str; 7] = [
+const INSIDE: [&str; 9] = [
     "certificates",
     "clusters",
     "foreign_kinds",
@@ -20,6 +20,7 @@ const INSIDE: [&str; 7] = [
     "policies",
     "process",
     "storage",
+    "velero_away",
 ];
 
 /// What to leave out.
