@@ -12,6 +12,7 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::{
         WatchStreamExt,
+        wait::await_condition,
         watcher::{self, Event, watcher},
     },
 };
@@ -25,6 +26,8 @@ use super::{
 
 /// How long the operator may take to begin.
 const PICK_UP: Duration = Duration::from_secs(30);
+/// How long the run before, whose verdict people have read, may take to clean up.
+const CLEAN_UP: Duration = Duration::from_mins(2);
 
 /// Which test.
 #[derive(clap::Args, Debug)]
@@ -48,11 +51,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let test = cluster.test(&args.test).await?;
     let before = reports_of(&cluster, &test).await?;
     if let Some(active) = before.iter().find(|report| goes_on(report)) {
-        bail!(
-            "run {} of this test goes on ({}); try again when it is over",
-            active.name_any(),
-            follow::standing(active)
-        );
+        make_room(&cluster, active).await?;
     }
     let known: HashSet<String> = before.iter().filter_map(ResourceExt::uid).collect();
     trigger(&cluster, &test).await?;
@@ -76,6 +75,28 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     show(&report, args.output)?;
     let result = report.status.as_ref().and_then(|status| status.result);
     Ok(result.map_or(ExitCode::FAILURE, code))
+}
+
+/// A run that goes on is in the way of another, unless all it does is clean up: that is waited for.
+async fn make_room(cluster: &Cluster, active: &RestoreReport) -> anyhow::Result<()> {
+    let name = active.name_any();
+    let is_judged = active
+        .status
+        .as_ref()
+        .is_some_and(|status| status.result.is_some());
+    if is_judged {
+        writeln!(anstream::stderr(), "run {name} cleans up")?;
+        let is_over = |report: Option<&RestoreReport>| report.is_none_or(|report| !goes_on(report));
+        let over = await_condition(cluster.reports(), &name, is_over);
+        if let Ok(over) = timeout(CLEAN_UP, over).await {
+            over?;
+            return Ok(());
+        }
+    }
+    bail!(
+        "run {name} of this test goes on ({}); try again when it is over",
+        follow::standing(active)
+    )
 }
 
 /// Exit codes say the result; 2 is what wrong usage ends with.
