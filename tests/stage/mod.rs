@@ -147,7 +147,7 @@ impl Stage {
     }
 
     /// Whoever installed it, and however far an earlier test came.
-    async fn clear(&mut self) -> Result<()> {
+    pub async fn clear(&mut self) -> Result<()> {
         // Users bring it, so nobody else takes it away.
         let signing = ["delete", "secret", scene::SIGNING_SECRET, "--ignore-not-found"];
         let cluster = &self.scene.cluster;
