@@ -297,7 +297,10 @@ async fn make_test(client: &Client, name: &str) -> Result<()> {
 fn follow_the_documentation(hub: &Hub, remote: &Remote) -> Result<()> {
     let page =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/several-clusters.md"))?;
-    let commands = page.split("```sh commands\n").nth(1).context("no commands")?;
+    let commands = page
+        .split("```sh elsewhere=two-clusters\n")
+        .nth(1)
+        .context("no commands")?;
     let commands = commands.split("```").next().context("no end")?;
     let written = "server=https://eu.example.com:6443";
     ensure!(commands.contains(written), "{commands}");

@@ -28,7 +28,7 @@ use anyhow::{Context, Result};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// The guides whose commands are run, in this order: each finds the cluster as those before it left it.
-pub const GUIDES: [&str; 16] = [
+pub const GUIDES: [&str; 17] = [
     "README.md",
     "docs/installing.md",
     "docs/first-test.md",
@@ -42,13 +42,14 @@ pub const GUIDES: [&str; 16] = [
     "docs/rest-api.md",
     "docs/licenses.md",
     "docs/compliance.md",
+    "docs/several-clusters.md",
     "docs/troubleshooting.md",
     "docs/upgrading.md",
     "docs/uninstalling.md",
 ];
 
 /// Worlds that tests do not have, and what shows that their blocks are right all the same.
-pub const ELSEWHERE: [(&str, &str); 5] = [
+pub const ELSEWHERE: [(&str, &str); 6] = [
     (
         "clone",
         "`cargo xtask test` itself builds the program and the image and starts the cluster",
@@ -64,6 +65,10 @@ pub const ELSEWHERE: [(&str, &str); 5] = [
     (
         "browser",
         "the pages of the dashboard have tests of their own, in a browser",
+    ),
+    (
+        "two-clusters",
+        "`tests/clusters.rs` runs them between two API servers",
     ),
     (
         "other-shell",
