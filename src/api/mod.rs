@@ -30,6 +30,7 @@ mod write;
 
 pub use auth::{ApiToken, Auth};
 pub use caller::{Caller, anonymous};
+pub use export::exported;
 pub use headers::Origin;
 pub use input::TestInput;
 pub use limits::Limits;

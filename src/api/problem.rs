@@ -92,6 +92,15 @@ impl Problem {
         }))
     }
 
+    /// What is wrong and what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Said(said) => &said.error,
+            Self::Closed(closed) => &closed.error,
+        }
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -31,7 +31,7 @@ const AT_ONCE: usize = 64;
 /// Wraps a handler that waits for nothing.
 macro_rules! at_once {
     ($name:ident, $answer:expr) => {
-        pub(super) fn $name(ask: $crate::api::route::Ask) -> $crate::api::route::Answering {
+        pub(in crate::api) fn $name(ask: $crate::api::route::Ask) -> $crate::api::route::Answering {
             let answer: fn(&$crate::api::route::Ask) -> $crate::api::route::Answer = $answer;
             Box::pin(async move { answer(&ask) })
         }

@@ -203,7 +203,12 @@ pub(super) fn elsewhere(cluster: &ClusterName) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error)
 }
 
-async fn answer(route: Route, api: Api, mut path: HashMap<String, String>, request: Request) -> Answer {
+pub(super) async fn answer(
+    route: Route,
+    api: Api,
+    mut path: HashMap<String, String>,
+    request: Request,
+) -> Answer {
     let query = Query::read(request.uri().query().unwrap_or_default());
     let (scope, clusters) = (query.scope()?, query.clusters()?);
     let name = path.remove("name").unwrap_or_default();

@@ -171,6 +171,17 @@ pub(super) fn routes() -> Vec<Route> {
             export::coverage,
         ),
         with(get("/api/v1/compliance.csv", LIST_BOTH, "Compliance as CSV", Other("text/csv"), export::compliance), FRAMEWORK, &[]),
+        with(
+            get(
+                "/api/v1/compliance.pdf",
+                LIST_BOTH,
+                "Compliance as a document to keep",
+                Other("application/pdf"),
+                export::compliance_pdf,
+            ),
+            FRAMEWORK,
+            &[],
+        ),
     ];
     all.push(with(
         get(

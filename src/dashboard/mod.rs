@@ -14,6 +14,7 @@ mod cookies;
 mod csrf;
 mod door;
 mod escape;
+mod files;
 mod headers;
 mod live;
 mod moments;

@@ -17,7 +17,7 @@ use super::{
     cookies::{Cookie, Reached, is_plain},
     csrf,
     door::{Entry, admit, shown},
-    headers, live,
+    files, headers, live,
     pages::{
         ClustersPage, CompliancePage, Overview, ReportPage, SchedulesPage, SettingsPage, SignInPage,
         TestPage, TestsPage, TriggerPage, Wrong,
@@ -53,6 +53,7 @@ pub fn router(dashboard: Dashboard) -> Router {
         .route("/clusters", get(clusters))
         .route("/compliance", get(compliance))
         .route("/schedules", get(schedules))
+        .route("/files/{name}", get(files::file))
         .route("/settings", get(settings))
         .route("/sign-in", get(ask_sign_in).post(sign_in))
         .route("/sign-out", post(sign_out))
@@ -68,7 +69,7 @@ type Shared = State<Arc<Dashboard>>;
 type Name = Path<(String, String)>;
 
 /// Lets somebody in who may do all of this, or answers why not.
-async fn enter(
+pub(super) async fn enter(
     dashboard: &Dashboard,
     headers: HeaderMap,
     uri: &Uri,

@@ -86,6 +86,68 @@ async fn what_needs_somebody_comes_first() {
 }
 
 #[tokio::test]
+async fn what_a_page_shows_can_be_had_as_a_file_by_whose_tier_has_it() {
+    let paper = "/files/compliance.pdf?framework=dora";
+    for (tier, csv, pdf) in [
+        (Tier::Community, false, false),
+        (Tier::Team, true, false),
+        (Tier::Enterprise, true, true),
+    ] {
+        let world = World::new(tier);
+        let app = open(&world);
+        let tests = get(&app, "/tests?namespace=ops", &[]).await.text;
+        assert_eq!(tests.contains("/files/tests.csv?namespace=ops"), csv, "{tier}");
+        assert_eq!(
+            tests.contains("Export as CSV is part of the Team tier."),
+            !csv,
+            "{tier}"
+        );
+        let compliance = get(&app, "/compliance?framework=dora&period=90", &[]).await.text;
+        assert_eq!(compliance.contains(paper), pdf, "{tier}");
+        for (file, is_there, content) in [
+            ("/files/tests.csv", csv, "text/csv; charset=utf-8"),
+            ("/files/reports.csv", csv, "text/csv; charset=utf-8"),
+            ("/files/compliance.pdf?framework=dora", pdf, "application/pdf"),
+        ] {
+            let answer = get(&app, file, &[]).await;
+            let seen = (answer.status.as_u16(), answer.header("content-type") == content);
+            assert_eq!(
+                seen,
+                (if is_there { 200 } else { 403 }, is_there),
+                "{tier} {file}"
+            );
+            let is_attached = answer.header("content-disposition").starts_with("attachment");
+            assert_eq!(is_attached, is_there, "{tier} {file}");
+        }
+        assert_eq!(
+            get(&app, "/files/summary", &[]).await.status,
+            StatusCode::NOT_FOUND
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_for_those_who_may_see_what_is_in_it() {
+    let world = World::new(Tier::Enterprise);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    let of = |token: &str| format!("Bearer {token}");
+    for (token, code) in [(Some(READER), 200), (Some(NOBODY), 403), (None, 303)] {
+        let headers: Vec<(&str, String)> = token
+            .map(|token| ("authorization", of(token)))
+            .into_iter()
+            .collect();
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let answer = get(&app, "/files/reports.csv", &headers).await;
+        assert_eq!(answer.status.as_u16(), code, "{token:?}");
+        assert_eq!(answer.text.contains("payments-db"), code == 200, "{token:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_tier_hides_in_one_line_what_it_hides_and_nothing_that_keeps_data_safe() {
     let lines = [
         ("report", "The timeline of a run is part of the Team tier."),

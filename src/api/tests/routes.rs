@@ -71,6 +71,7 @@ pub const CALLS: &[(&str, &str, &str, &str, u16)] = &[
     ("GET", "/api/v1/reports.csv", "/api/v1/reports.csv", "", 200),
     ("GET", "/api/v1/coverage.csv", "/api/v1/coverage.csv", "", 200),
     ("GET", "/api/v1/compliance.csv", "/api/v1/compliance.csv", "", 200),
+    ("GET", "/api/v1/compliance.pdf", "/api/v1/compliance.pdf", "", 200),
     // The API server of these tests has no backup.
     ("GET", "/api/v1/plan/{name}", "/api/v1/plan/blog", "", 422),
     (

@@ -6,12 +6,13 @@ use super::{routes::CALLS, world::World};
 
 const TIERS: [Tier; 3] = [Tier::Community, Tier::Team, Tier::Enterprise];
 /// Routes that need a tier, and the least that has them. All others are in every tier.
-const CLOSED: [(&str, Tier); 5] = [
+const CLOSED: [(&str, Tier); 6] = [
     ("/api/v1/compliance", Tier::Team),
     ("/api/v1/tests.csv", Tier::Team),
     ("/api/v1/reports.csv", Tier::Team),
     ("/api/v1/coverage.csv", Tier::Team),
     ("/api/v1/compliance.csv", Tier::Team),
+    ("/api/v1/compliance.pdf", Tier::Enterprise),
 ];
 
 #[tokio::test]

@@ -148,7 +148,7 @@ impl Answered {
             String::new()
         } else {
             let bytes = to_bytes(body, usize::MAX).await.unwrap();
-            String::from_utf8(bytes.to_vec()).unwrap()
+            String::from_utf8_lossy(&bytes).into_owned()
         };
         Self {
             status: parts.status,

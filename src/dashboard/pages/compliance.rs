@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{
-    Figure, Link,
+    Figure, Files, Link,
     clusters::{CLUSTER, links, value},
     overview::{parts, test_link},
     plural, spanned,
@@ -42,6 +42,7 @@ pub struct CompliancePage {
     requirements: Vec<Row>,
     hidden: Vec<String>,
     made: String,
+    files: Files,
 }
 
 struct Row {
@@ -109,16 +110,39 @@ impl CompliancePage {
                 None => vec![Feature::Compliance.hidden()],
             },
             made: Moment::of(view.now, view.now).utc,
+            files: Files::new(
+                view,
+                [
+                    (
+                        Feature::Csv,
+                        "CSV",
+                        file("compliance.csv", framework, days, chosen.as_slice()),
+                    ),
+                    (
+                        Feature::Pdf,
+                        "PDF",
+                        file("compliance.pdf", framework, days, chosen.as_slice()),
+                    ),
+                ],
+            ),
             shell,
         }
     }
 }
 
 fn of_clusters(framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
+    format!("/compliance{}", asked(framework, days, pairs))
+}
+
+fn file(name: &str, framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
+    format!("/files/{name}{}", asked(framework, days, pairs))
+}
+
+fn asked(framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
     let days = days.to_string();
     let fixed = [("framework", framework.as_str()), ("period", days.as_str())];
     let all: Vec<(&str, &str)> = fixed.into_iter().chain(pairs.iter().copied()).collect();
-    format!("/compliance{}", write(&all))
+    write(&all)
 }
 
 fn verdict(found: &Compliance) -> (Standing, &'static str, String) {

@@ -3,6 +3,7 @@
 pub mod clusters;
 mod compliance;
 mod error;
+mod files;
 mod overview;
 mod report;
 mod schedules;
@@ -18,6 +19,7 @@ use kymaros_crds::{RunResult, Trigger};
 pub use clusters::ClustersPage;
 pub use compliance::CompliancePage;
 pub use error::{ErrorPage, Wrong};
+pub use files::Files;
 pub use overview::Overview;
 pub use report::ReportPage;
 pub use schedules::SchedulesPage;

@@ -8,7 +8,7 @@ use kymaros_crds::{LevelResult, RunPhase, domain::duration};
 use kymaros_webhooks::validate::TestName;
 
 use super::{
-    Choice, Heading,
+    Choice, Files, Heading,
     clusters::{CLUSTER, ClusterMark, choices as cluster_choices},
     heading, moment, or_dash, score, spanned, standing,
 };
@@ -17,12 +17,12 @@ use crate::{
         addresses,
         charts::LEVELS,
         moments::Moment,
-        query::Pairs,
+        query::{Pairs, write},
         shell::Shell,
         standing::Standing,
         table::{Column, Direction, Pager, TableState},
     },
-    fleet::{Fleet, Roster, TestKey, TestRow, View},
+    fleet::{Feature, Fleet, Roster, TestKey, TestRow, View},
     run::observe,
 };
 
@@ -95,6 +95,7 @@ pub struct TestsPage {
     columns: Vec<Heading>,
     rows: Vec<Row>,
     pager: Pager,
+    files: Files,
 }
 
 struct Row {
@@ -149,10 +150,27 @@ impl TestsPage {
                 .map(|row| of_row(fleet, &others, row, view.now))
                 .collect(),
             pager,
+            files: Files::new(
+                view,
+                [
+                    (Feature::Csv, "Tests as CSV", file("tests.csv", &state)),
+                    (Feature::Csv, "Reports as CSV", file("reports.csv", &state)),
+                ],
+            ),
             state,
             shell,
         }
     }
+}
+
+/// A file of the namespace and the cluster that are shown.
+fn file(name: &str, state: &TableState<By>) -> String {
+    let asked: Vec<(&str, &str)> = ["namespace", CLUSTER]
+        .into_iter()
+        .map(|key| (key, state.filter(key)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    format!("/files/{name}{}", write(&asked))
 }
 
 fn choice(state: &TableState<By>, key: &str, value: &str, name: &str) -> Choice {

@@ -1,14 +1,6 @@
 //! Lists as CSV, for spreadsheets.
 
-use axum::{
-    http::{
-        HeaderValue,
-        header::{CONTENT_DISPOSITION, CONTENT_TYPE},
-    },
-    response::{IntoResponse, Response},
-};
-
-use super::{
+use crate::api::{
     problem::Problem,
     read::{at_once, filter, framework, with_notices},
     route::{Answer, Ask},
@@ -198,13 +190,11 @@ fn file(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> A
             "the export could not be written",
         )
     })?;
-    let mut response: Response = text.into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    if let Ok(file) = HeaderValue::from_str(&format!("attachment; filename=\"kymaros-{name}.csv\"")) {
-        headers.insert(CONTENT_DISPOSITION, file);
-    }
-    Ok(response)
+    Ok(super::file(
+        &format!("{name}.csv"),
+        "text/csv; charset=utf-8",
+        text,
+    ))
 }
 
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, csv::Error> {
