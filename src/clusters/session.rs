@@ -220,6 +220,8 @@ pub(super) async fn follow(client: &Client, known: &mut Known) -> Lost {
             },
             else => return Lost::silent(),
         }
+        // A long list must not hold up whoever asks for a page.
+        tokio::task::yield_now().await;
     }
 }
 

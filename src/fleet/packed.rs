@@ -3,10 +3,10 @@
 use std::{
     collections::HashMap,
     io::{self, Read},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use flate2::{Compress, Compression, FlushCompress, Status, read::ZlibDecoder};
 use kube::ResourceExt;
 use kymaros_crds::RestoreReport;
 
@@ -14,11 +14,24 @@ use kymaros_crds::RestoreReport;
 const MOST: u64 = 4 << 20;
 
 /// Packed reports by namespace and name. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct PackedReports(Arc<RwLock<Packed>>);
+#[derive(Clone)]
+pub struct PackedReports {
+    all: Arc<RwLock<Packed>>,
+    /// Made once: it is much larger than what it packs.
+    packer: Arc<Mutex<Compress>>,
+}
 
 /// By namespace and name.
 type Packed = HashMap<(String, String), Arc<[u8]>>;
+
+impl Default for PackedReports {
+    fn default() -> Self {
+        Self {
+            all: Arc::default(),
+            packer: Arc::new(Mutex::new(Compress::new(Compression::fast(), true))),
+        }
+    }
+}
 
 impl PackedReports {
     /// Takes a report.
@@ -26,18 +39,27 @@ impl PackedReports {
     /// # Errors
     /// It cannot be packed.
     pub fn put(&self, report: &RestoreReport) -> io::Result<()> {
-        let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
-        serde_json::to_writer(&mut packed, report)?;
-        let packed: Arc<[u8]> = packed.finish()?.into();
+        let packed = self.packed(&serde_json::to_vec(report)?)?;
         let key = (report.namespace().unwrap_or_default(), report.name_any());
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(key, packed);
         Ok(())
     }
 
+    fn packed(&self, text: &[u8]) -> io::Result<Arc<[u8]>> {
+        let mut packer = self.packer.lock().unwrap_or_else(PoisonError::into_inner);
+        packer.reset();
+        // What does not get smaller gets a little larger.
+        let mut made = Vec::with_capacity(text.len() + text.len() / 8 + 128);
+        match packer.compress_vec(text, &mut made, FlushCompress::Finish)? {
+            Status::StreamEnd => Ok(made.into()),
+            Status::Ok | Status::BufError => Err(io::Error::other("it does not fit")),
+        }
+    }
+
     /// Forgets a report.
     pub fn forget(&self, namespace: &str, name: &str) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.remove(&(namespace.to_owned(), name.to_owned()));
     }
 
@@ -46,7 +68,7 @@ impl PackedReports {
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<RestoreReport>> {
         let key = (namespace.to_owned(), name.to_owned());
         let packed = {
-            let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
             all.get(&key)?.clone()
         };
         let mut text = Vec::new();
@@ -58,7 +80,7 @@ impl PackedReports {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.all.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether there is none.
