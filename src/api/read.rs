@@ -138,7 +138,9 @@ at_once!(alerts, |ask| {
     let hours = ask.query.number("hours", 1)?.unwrap_or(48);
     Ok(shown(&ask.api.fleet.alerts(hours, &ask.view)))
 });
-at_once!(upcoming, |ask| Ok(json(&ask.api.fleet.upcoming(&ask.view))));
+at_once!(upcoming, |ask| Ok(json(
+    &ask.api.fleet.upcoming(usize::MAX, &ask.view)
+)));
 at_once!(clusters, |ask| Ok(shown(&ask.api.fleet.clusters(&ask.view))));
 at_once!(schedules, |ask| {
     if ask.view.clusters.holds(None) {

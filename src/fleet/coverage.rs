@@ -1,7 +1,7 @@
 //! Which namespaces are proven: those with a backup or a test, and when a run of them last passed.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -150,7 +150,7 @@ pub(super) fn coverage(
             tests.insert(name.clone());
         }
     }
-    let mut verdicts: BTreeMap<Source<'_>, Verdicts> = BTreeMap::new();
+    let mut verdicts: HashMap<Source<'_>, Verdicts> = HashMap::new();
     for run in index.all().filter(|run| view.holds(&run.name)) {
         for source in run.sources.iter().filter(|_| run.ended.is_some()) {
             let of_source = verdicts.entry((source, run.name.cluster.as_ref())).or_default();

@@ -287,10 +287,10 @@ impl Fleet {
         self.runs.read(|index| alerts::alerts(index, hours, view))
     }
 
-    /// Next runs, soonest first.
+    /// Next runs, soonest first; at most so many.
     #[must_use]
-    pub fn upcoming(&self, view: &View) -> Vec<Upcoming> {
-        upcoming::upcoming(&self.tests_in(view), view)
+    pub fn upcoming(&self, most: usize, view: &View) -> Vec<Upcoming> {
+        upcoming::upcoming(&self.tests_in(view), most, view)
     }
 
     /// Velero's Schedules of this cluster, by name.

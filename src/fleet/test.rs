@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kymaros_crds::{
-    Cause, RestoreTestPhase, RestoreTestSpec, RunPhase, RunResult, Trigger, domain::duration,
+    Cause, RestoreTestPhase, RestoreTestSpec, RestoreTestStatus, RunPhase, RunResult, Trigger,
+    domain::duration,
 };
 use kymaros_webhooks::validate::{Usage, used};
 use schemars::JsonSchema;
@@ -150,7 +151,8 @@ pub struct RtoAnalytics {
 
 pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
     let name = test.key();
-    let status = test.status.clone().unwrap_or_default();
+    let none = RestoreTestStatus::default();
+    let status = test.status.as_ref().unwrap_or(&none);
     let latest = index.latest(&name);
     let running = index.of_test(&name).rev().find(|run| !run.is_over());
     let passed = index
@@ -187,7 +189,7 @@ pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
             .map(duration_text)
             .unwrap_or_default(),
         suspended: test.spec.suspend,
-        last_report: status.last_report_ref.unwrap_or_default(),
+        last_report: status.last_report_ref.clone().unwrap_or_default(),
         last_cause: latest.and_then(|run| run.cause()),
         running: running.map(|run| run.name.name.to_string()).unwrap_or_default(),
         proven_at: moment_or_empty(passed.and_then(|run| run.ended).map(|ended| ended.at)),

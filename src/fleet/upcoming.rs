@@ -27,7 +27,8 @@ pub struct Upcoming {
     pub cluster: Option<ClusterName>,
 }
 
-pub(super) fn upcoming(tests: &[FleetTest], view: &View) -> Vec<Upcoming> {
+/// At most so many of them: each has texts to be made.
+pub(super) fn upcoming(tests: &[FleetTest], most: usize, view: &View) -> Vec<Upcoming> {
     let mut next: Vec<_> = tests
         .iter()
         .filter_map(|test| {
@@ -38,6 +39,7 @@ pub(super) fn upcoming(tests: &[FleetTest], view: &View) -> Vec<Upcoming> {
         .collect();
     next.sort_by_key(|(at, ..)| *at);
     next.into_iter()
+        .take(most)
         .map(|(at, test, score)| Upcoming {
             name: test.name_any(),
             namespace: test.namespace().unwrap_or_default(),
@@ -69,7 +71,9 @@ mod tests {
             due("past", Some(4)),
             due("never", None),
         ]);
-        let next = upcoming(&tests, &view(Tier::Community, 5));
+        let now = view(Tier::Community, 5);
+        assert_eq!(upcoming(&tests, 1, &now).len(), 1);
+        let next = upcoming(&tests, usize::MAX, &now);
         let names: Vec<&str> = next.iter().map(|next| next.name.as_str()).collect();
         assert_eq!(names, ["soon", "later"]);
         assert_eq!(next[0].next_run_at, "2026-01-07T12:00:00Z");

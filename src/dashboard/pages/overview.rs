@@ -145,7 +145,7 @@ impl Overview {
             .map(|row| attention(fleet, row, mark(row.cluster.as_ref()), view.now))
             .collect();
         let covered = covers.then(|| covered(&fleet.coverage(view), within, mark, view.now));
-        let upcoming = fleet.upcoming(view);
+        let upcoming = fleet.upcoming(NEXT, view);
         Self {
             lead: lead(&rows, covered.as_ref(), within),
             figures: figures(&rows, covered.as_ref(), &recent.what, view.now),
@@ -164,7 +164,6 @@ impl Overview {
                 .collect(),
             upcoming: upcoming
                 .into_iter()
-                .take(NEXT)
                 .filter_map(|row| next(&row, mark(row.cluster.as_ref()), view.now))
                 .collect(),
             days: Days::draw(by_day(&recent.what, view.now)),
