@@ -390,6 +390,8 @@ async fn with_a_license_every_page_shows_it(hub: &Hub) -> Result<()> {
         })
         .await?;
     println!("{took:?} from the license to the tests of another cluster");
+    // Its reports may come a moment later.
+    hub.until_state("eu", "reachable").await?;
     let (code, page) = hub.send("GET", "/tests").await?;
     ensure!(
         code == 200 && page.contains("/tests/ops/erp?cluster=eu"),

@@ -18,7 +18,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     follow,
-    lost::Lost,
     planned::planned,
     secret::{Described, Way},
     session::Known,
@@ -27,6 +26,9 @@ use crate::{
     fleet::{ClusterName, Feature, Features, Remote, Roster, RunLog},
     license::License,
 };
+
+/// Longest complaint of the API server that is shown, characters.
+const LONGEST: usize = 300;
 
 /// The clusters that Secrets of a namespace name, and the work that follows them. Their runs go into `runs`.
 pub fn watch(
@@ -86,7 +88,7 @@ impl Secrets {
             }
             Err(error) => {
                 tracing::warn!(%error, "the watch of other clusters' Secrets is interrupted and will be resumed");
-                let Lost(why) = (&error).into();
+                let why: String = error.to_string().chars().take(LONGEST).collect();
                 self.trouble = Some(format!("Secrets that name other clusters cannot be read: {why}"));
             }
         }
@@ -210,5 +212,137 @@ fn start(name: ClusterName, way: Way, runs: RunLog) -> Followed {
         remote,
         stop: stop.drop_guard(),
         work,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::channel::mpsc;
+    use k8s_openapi::ByteString;
+    use kube::core::Status;
+    use kymaros_crds::domain::Tier;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{clusters::kubeconfig::tests::of, fleet::Reached, license::Refusal};
+
+    struct World {
+        events: mpsc::UnboundedSender<watcher::Result<Event<Secret>>>,
+        license: watch::Sender<License>,
+        roster: watch::Receiver<Roster>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (events, stream) = mpsc::unbounded();
+            let (license, followed) = watch::channel(License::Community(Refusal::NoSecret));
+            let (roster, looked_at) = watch::channel(Roster::default());
+            let hub = Hub {
+                secrets: Secrets::default(),
+                followed: BTreeMap::new(),
+                runs: RunLog::default(),
+                roster,
+            };
+            tokio::spawn(keep(stream, followed, hub));
+            Self {
+                events,
+                license,
+                roster: looked_at,
+            }
+        }
+
+        fn tell(&self, event: watcher::Result<Event<Secret>>) {
+            self.events.unbounded_send(event).unwrap();
+        }
+
+        fn license(&self, tier: Tier) {
+            let expires = None;
+            self.license.send_replace(License::Valid { tier, expires });
+        }
+
+        async fn until(&mut self, is_so: impl Fn(&Roster) -> bool) -> Roster {
+            let found = tokio::time::timeout(Duration::from_secs(10), self.roster.wait_for(is_so)).await;
+            found.expect("in time").expect("still followed").clone()
+        }
+    }
+
+    /// Nobody answers at this port of this machine.
+    fn secret(port: u16) -> Secret {
+        let server = json!({ "server": format!("https://127.0.0.1:{port}") });
+        let kubeconfig = of(&server, &json!({ "token": "t" }));
+        let mut secret = Secret {
+            data: Some([("kubeconfig".to_owned(), ByteString(kubeconfig.into_bytes()))].into()),
+            ..Secret::default()
+        };
+        secret.metadata.name = Some("cluster-eu".into());
+        secret
+            .labels_mut()
+            .insert(CLUSTER_LABEL.to_owned(), "eu".to_owned());
+        secret
+    }
+
+    #[tokio::test]
+    async fn clusters_come_and_go_with_their_secrets_and_the_license() {
+        let mut world = World::new();
+        world.tell(Ok(Event::Init));
+        world.tell(Ok(Event::InitApply(secret(1))));
+        world.tell(Ok(Event::InitDone));
+        let noted = world.until(|roster| roster.closed == 1).await;
+        assert!(noted.remotes.is_empty(), "nothing is connected");
+
+        world.license(Tier::Enterprise);
+        let followed = world.until(|roster| roster.remotes.len() == 1).await;
+        assert_eq!(followed.closed, 0);
+        let mut contact = followed.remotes[0].contact.clone();
+        let away = contact.wait_for(|contact| matches!(contact.reached, Reached::Away { .. }));
+        let away = tokio::time::timeout(Duration::from_secs(10), away)
+            .await
+            .expect("in time");
+        let Reached::Away { why, .. } = &away.unwrap().reached else {
+            panic!("it is away")
+        };
+        assert!(
+            why.contains("could not be reached") && !why.contains("127.0.0.1"),
+            "{why}"
+        );
+
+        world.tell(Ok(Event::Apply(Secret::default())));
+        let refused = world.until(|roster| roster.refused.len() == 1).await;
+        assert_eq!(refused.remotes.len(), 1, "the others go on");
+        world.tell(Ok(Event::Delete(secret(1))));
+        world.until(|roster| roster.remotes.is_empty()).await;
+        world.tell(Ok(Event::Apply(secret(2))));
+        world.until(|roster| roster.remotes.len() == 1).await;
+        world.license(Tier::Team);
+        world
+            .until(|roster| roster.remotes.is_empty() && roster.closed == 1)
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_right_that_is_missing_is_said_and_takes_nothing_away() {
+        let mut world = World::new();
+        world.license(Tier::Enterprise);
+        world.tell(Ok(Event::Apply(secret(1))));
+        world.until(|roster| roster.remotes.len() == 1).await;
+        let forbidden = Status {
+            code: 403,
+            message: "secrets is forbidden".into(),
+            ..Status::default()
+        };
+        world.tell(Err(watcher::Error::WatchError(Box::new(forbidden))));
+        let seen = world.until(|roster| roster.trouble.is_some()).await;
+        assert_eq!(seen.remotes.len(), 1);
+        assert!(
+            seen.trouble
+                .as_ref()
+                .is_some_and(|why| why.contains("secrets is forbidden")),
+            "{:?}",
+            seen.trouble
+        );
+        world.tell(Ok(Event::Apply(secret(1))));
+        world.until(|roster| roster.trouble.is_none()).await;
     }
 }
