@@ -5,9 +5,10 @@ mod story;
 use std::process::{Command, Output};
 
 use anyhow::Result;
+use kymaros_crds::RestoreReport;
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::json;
-use story::{SMALL, create_test, run, spec};
+use story::{SMALL, create_test, report_when, run, spec};
 
 /// Whether it succeeded, and what it wrote.
 fn kymaros(scene: &Scene, args: &[&str]) -> Result<(bool, String)> {
@@ -165,6 +166,28 @@ async fn a_run_is_followed_and_its_code_says_the_result() -> Result<()> {
         good && ours["standing"] == "failing" && ours["backup"] == json!(name),
         "{ours}"
     );
+    delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn a_run_in_the_way_of_another_is_named_and_its_cleanup_is_waited_for() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = story::small(&mut scene, "again").await?;
+    let test = spec(&[&namespace], &name, json!({}));
+    create_test(&scene.client, &namespace, "again", test).await?;
+    let program = env!("CARGO_BIN_EXE_kymaros");
+    let ask = || called(&scene, program, &["run", "again", "-n", &namespace]);
+    report_when(&scene.client, &namespace, "again", "a run", |_| true).await?;
+    let refused = ask()?;
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    assert!(why.contains("of this test goes on"), "{why}");
+    let judged = |report: &RestoreReport| report.status.as_ref().is_some_and(|s| s.result.is_some());
+    report_when(&scene.client, &namespace, "again", "a verdict", judged).await?;
+    let followed = ask()?;
+    let progress = String::from_utf8_lossy(&followed.stderr).into_owned();
+    // Without checks there are no points for them.
+    assert_eq!(followed.status.code(), Some(3), "{progress}");
     delete_backup(&scene.client, &name).await
 }
 
