@@ -217,6 +217,6 @@ async fn ask(
     Answer {
         status: parts.status,
         headers: parts.headers,
-        text: String::from_utf8(bytes.into()).unwrap(),
+        text: String::from_utf8_lossy(&bytes).into_owned(),
     }
 }
