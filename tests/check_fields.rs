@@ -23,12 +23,13 @@ spec:
   selector: {app: two}
   ports: [{port: 80, targetPort: 8080}]
 ---
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {name: keep-one}
-spec:
-  minAvailable: 1
-  selector: {matchLabels: {app: two}}
+apiVersion: v1
+kind: PodTemplate
+metadata: {name: spare}
+template:
+  metadata: {labels: {app: spare}}
+  spec:
+    containers: [{name: c, image: 'kymaros.test/busybox:1'}]
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -137,8 +138,8 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         (get("one try", "/late", "1s", 1), false),
         (pods("one pod", 1), true),
         (pods("two pods", 2), false),
-        (exists("budget", "PodDisruptionBudget", "keep-one"), true),
-        (exists("no such budget", "PodDisruptionBudget", "keep-two"), false),
+        (exists("template", "PodTemplate", "spare"), true),
+        (exists("no such template", "PodTemplate", "other"), false),
         (exists("no such kind", "Unheard", "of"), false),
     ];
     let listed: Vec<Value> = checks.iter().map(|(check, _)| check.clone()).collect();

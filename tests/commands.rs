@@ -116,7 +116,9 @@ async fn a_report_is_shown_and_holds_its_plan() -> Result<()> {
 async fn a_run_is_followed_and_its_code_says_the_result() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = story::small(&mut scene, "followed").await?;
-    let quiet = |backup: &str| spec(&[&namespace], backup, json!({ "suspend": true }));
+    // Long enough that nobody can miss a phase: Kubernetes says in whole seconds when a pod got ready.
+    let slow = json!({ "suspend": true, "healthChecks": { "settle": "3s" } });
+    let quiet = |backup: &str| spec(&[&namespace], backup, slow.clone());
     create_test(&scene.client, &namespace, "good", quiet(&name)).await?;
     create_test(&scene.client, &namespace, "bad", quiet("never-taken")).await?;
     let program = env!("CARGO_BIN_EXE_kymaros");

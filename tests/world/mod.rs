@@ -5,7 +5,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -25,6 +25,10 @@ use crate::page::{Block, Page, root};
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Longest time until a command that stays says that it has begun.
 const BEGIN: Duration = Duration::from_secs(30);
+/// People go through a page in one shell: what an earlier block has set is there.
+const BEFORE: &str = "if [ -f \"$KEPT\" ]; then . \"$KEPT\"; fi";
+const AFTER: &str =
+    "names=$(compgen -v | grep '^[a-z]' || true); [ -z \"$names\" ] || declare -p $names > \"$KEPT\"";
 
 pub struct World {
     folder: TempDir,
@@ -61,6 +65,8 @@ impl World {
 
     /// Does everything that a page says, in its order.
     pub async fn follow(&self, page: &Page) -> Result<()> {
+        // The next page begins in a shell of its own.
+        let _ = fs::remove_file(self.kept());
         // They end with the page.
         let mut staying = Vec::new();
         for block in &page.blocks {
@@ -124,8 +130,10 @@ impl World {
 
     fn shell(&self, block: &Block) -> Command {
         let mut command = Command::new("bash");
+        let script = format!("{BEFORE}\n{}\n{AFTER}", block.text);
         command
-            .args(["-euo", "pipefail", "-c", &block.text])
+            .args(["-euo", "pipefail", "-c", &script])
+            .env("KEPT", self.kept())
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path().join("home"))
             .env("PATH", &self.path)
@@ -133,6 +141,10 @@ impl World {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.folder.path().join(".variables")
     }
 
     /// Its folder.
