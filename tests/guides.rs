@@ -36,6 +36,7 @@ const MADE: [&str; 5] = [
 ];
 
 #[tokio::test]
+#[ignore = "takes many minutes; run it before a release: cargo test --test guides -- --ignored"]
 async fn alone_the_guides_do_what_they_say() -> Result<()> {
     let mut stage = Stage::set("helm").await?;
     let mut scene = Scene::new().await?;

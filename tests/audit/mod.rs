@@ -1,6 +1,9 @@
 //! The API server's record of what an account asked for, held against declared rights.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result};
 use kymaros::rbac::{Place, Rule};
@@ -42,9 +45,7 @@ struct Answer {
 
 /// What the account asked for since `skip` lines were written.
 pub fn requests_of(username: &str, skip: usize) -> Result<Vec<Request>> {
-    let log = std::fs::read_to_string(places::audit_log()).context(
-        "the API server of this cluster keeps no record; `cargo xtask cluster up` starts one that does",
-    )?;
+    let log = record()?;
     let all = log.lines().skip(skip).map(serde_json::from_str::<Request>);
     let mut requests = all.collect::<Result<Vec<_>, _>>()?;
     requests.retain(|request| request.user.username == username);
@@ -53,9 +54,29 @@ pub fn requests_of(username: &str, skip: usize) -> Result<Vec<Request>> {
 
 /// How many requests are recorded by now.
 pub fn recorded() -> Result<usize> {
-    let log = places::audit_log();
-    let log = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
-    Ok(log.lines().count())
+    Ok(record()?.lines().count())
+}
+
+/// The whole record: the API server begins another file when one is full, and puts the time into the name of the full one.
+fn record() -> Result<String> {
+    let last = places::audit_log();
+    let folder = last.parent().context("the record is in no folder")?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    files.retain(|file| {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+        name.is_some_and(|name| name.starts_with("audit-") && name.ends_with(".log"))
+    });
+    files.sort();
+    files.push(last);
+    let mut whole = String::new();
+    for file in files {
+        whole += &std::fs::read_to_string(&file).context(
+            "the API server of this cluster keeps no record; `cargo xtask cluster up` starts one that does",
+        )?;
+    }
+    Ok(whole)
 }
 
 impl Request {
