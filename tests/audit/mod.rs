@@ -65,8 +65,9 @@ fn record() -> Result<String> {
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
     files.retain(|file| {
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
-        name.is_some_and(|name| name.starts_with("audit-") && name.ends_with(".log"))
+        let name = file.file_stem().map(|name| name.to_string_lossy().into_owned());
+        let is_log = file.extension().is_some_and(|extension| extension == "log");
+        is_log && name.is_some_and(|name| name.starts_with("audit-"))
     });
     files.sort();
     files.push(last);
