@@ -10,7 +10,6 @@ mod stores;
 use std::{net::TcpListener, num::NonZeroU32, sync::Arc};
 
 use axum::{Router, routing::get};
-use futures::TryFutureExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -29,7 +28,7 @@ use kymaros::{
 };
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
-use measure::{Failure, Load, compare};
+use measure::{Failure, Load, compare_pages};
 use memory::{peak, resident};
 use objects::{days_ago, report, test};
 use serde_json::{Value, json};
@@ -70,17 +69,8 @@ async fn main() -> Result<(), Failure> {
         "", "bytes", "p50 ms", "p99 ms", "floor 99", "p50 x", "p99 x"
     );
     for route in routes() {
-        let bytes = ask(client.clone(), format!("{base}{route}")).await?;
-        let asks = |address: String| {
-            let client = client.clone();
-            move || ask(client.clone(), address.clone()).map_ok(drop)
-        };
-        let (own, floor) = compare(
-            LOAD,
-            asks(format!("{base}{route}")),
-            asks(format!("{base}/nothing")),
-        )
-        .await?;
+        let (own_page, floor_page) = (format!("{base}{route}"), format!("{base}/nothing"));
+        let (bytes, own, floor) = compare_pages(LOAD, &client, own_page, floor_page).await?;
         println!(
             "{route:<48} {bytes:>9} {:>8.2} {:>8.2} {:>8.2} {:>7.1} {:>7.1}",
             own.at(50),
@@ -135,12 +125,6 @@ fn routes() -> Vec<String> {
 
 fn nothing() -> Router {
     Router::new().route("/nothing", get(|| async { "{}" }))
-}
-
-/// The size of an answer, bytes.
-async fn ask(client: reqwest::Client, address: String) -> Result<usize, Failure> {
-    let answer = client.get(address).send().await?.error_for_status()?;
-    Ok(answer.bytes().await?.len())
 }
 
 fn api(fleet: Fleet, stop: CancellationToken) -> Result<Api, Failure> {

@@ -18,7 +18,6 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use futures::TryFutureExt;
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -30,7 +29,7 @@ use kymaros::{
 use kymaros_crds::domain::Tier;
 
 use crate::{
-    measure::{Failure, Load, compare},
+    measure::{Failure, Load, compare_pages},
     memory::{peak, resident},
     serve::{open, serve},
     simulated::{CLUSTERS, REPORTS, TESTS},
@@ -88,17 +87,8 @@ async fn main() -> Result<(), Failure> {
         "", "p50 ms", "floor", "p99 ms", "floor", "bytes"
     );
     for path in paths() {
-        let bytes = ask(client.clone(), format!("{base}{path}")).await?;
-        let asks = |address: String| {
-            let client = client.clone();
-            move || ask(client.clone(), address.clone()).map_ok(drop)
-        };
-        let (own, floor) = compare(
-            LOAD,
-            asks(format!("{base}{path}")),
-            asks(format!("{base}/nothing")),
-        )
-        .await?;
+        let (own_page, floor_page) = (format!("{base}{path}"), format!("{base}/nothing"));
+        let (bytes, own, floor) = compare_pages(LOAD, &client, own_page, floor_page).await?;
         println!(
             "{path:<34} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {bytes:>9}",
             own.at(50),
@@ -178,10 +168,4 @@ impl Drop for Others {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// The size of an answer, bytes.
-async fn ask(client: reqwest::Client, address: String) -> Result<usize, Failure> {
-    let answer = client.get(address).send().await?.error_for_status()?;
-    Ok(answer.bytes().await?.len())
 }

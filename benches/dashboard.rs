@@ -5,11 +5,10 @@
 mod measure;
 
 use axum::{Router, routing::get};
-use futures::TryFutureExt;
 use kymaros_crds::domain::Tier;
 
 use crate::{
-    measure::{Failure, Load, compare},
+    measure::{Failure, Load, compare_pages},
     serve::{open, serve},
     world::{OPS, World},
 };
@@ -62,17 +61,8 @@ async fn main() -> Result<(), Failure> {
         ("settings", "/settings".to_owned()),
     ] {
         let base = format!("http://{address}");
-        let bytes = ask(client.clone(), format!("{base}{path}")).await?;
-        let asks = |address: String| {
-            let client = client.clone();
-            move || ask(client.clone(), address.clone()).map_ok(drop)
-        };
-        let (own, floor) = compare(
-            LOAD,
-            asks(format!("{base}{path}")),
-            asks(format!("{base}/nothing")),
-        )
-        .await?;
+        let (own_page, floor_page) = (format!("{base}{path}"), format!("{base}/nothing"));
+        let (bytes, own, floor) = compare_pages(LOAD, &client, own_page, floor_page).await?;
         println!(
             "{name:<12} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {bytes:>8}",
             own.at(50),
@@ -82,10 +72,4 @@ async fn main() -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-/// The size of an answer, bytes.
-async fn ask(client: reqwest::Client, address: String) -> Result<usize, Failure> {
-    let answer = client.get(address).send().await?.error_for_status()?;
-    Ok(answer.bytes().await?.len())
 }

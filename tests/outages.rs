@@ -1,11 +1,12 @@
 //! What can happen to the cluster under a run. A file of its own, run before a release, because everything else in the
 //! cluster suffers too: `cargo test --test outages -- --ignored --test-threads=1`.
 
+mod processes;
 mod story;
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::{
     Api, Client,
@@ -17,31 +18,17 @@ use kymaros_testbed::{
     places,
     scene::{Backup, Scene, VELERO, apply, backup, delete_backup, scale, unique, wait_ready},
 };
+use processes::{find, signal};
 use serde_json::json;
 use story::{create_test, finished, leftovers, phase, report_when, small, spec};
 
 /// The host's id of a process of the test cluster.
 fn process(program: &str, argument: &str) -> Result<String> {
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let Ok(line) = std::fs::read(entry.path().join("cmdline")) else {
-            continue;
-        };
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let mut words = line.split('\0');
-        let runs = words
-            .next()
-            .is_some_and(|p| p.starts_with(places::CACHE) && p.ends_with(program));
-        if runs && words.any(|word| word.starts_with(argument)) {
-            return Ok(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    anyhow::bail!("{program} does not run")
-}
-
-fn signal(signal: &str, process: &str) -> Result<()> {
-    let status = Command::new("kill").args([signal, process]).status()?;
-    ensure!(status.success(), "{signal} to {process}");
-    Ok(())
+    find(program, |words| {
+        let [first, rest @ ..] = words else { return false };
+        let runs = first.starts_with(places::CACHE) && first.ends_with(program);
+        runs && rest.iter().any(|word| word.starts_with(argument))
+    })
 }
 
 async fn ended(client: &Client, namespace: &str, test: &str) -> Result<RestoreReportStatus> {

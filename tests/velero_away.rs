@@ -1,11 +1,9 @@
 //! Velero belongs to others too, and it can fail under a run. A file of its own, because no other story can go on meanwhile.
 
+mod processes;
 mod story;
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::StreamExt;
@@ -18,6 +16,7 @@ use kube::{
 use kymaros::velero::Restore;
 use kymaros_crds::{RunPhase, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, VELERO, backup, delete_backup, deploy_shop, unique, wait_ready};
+use processes::{find, signal};
 use serde_json::json;
 use story::{create_test, finished, leftovers, phase, report_when, small, spec};
 use tokio::sync::Mutex;
@@ -127,22 +126,10 @@ async fn a_restore_of_somebody_else_goes_first() -> Result<()> {
 
 /// The host's id of the Velero server.
 fn server() -> Result<String> {
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let mut words = line.split('\0');
-        let is_velero = words.next().is_some_and(|program| program.ends_with("/velero"));
-        if is_velero && words.next() == Some("server") {
-            return Ok(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    bail!("no Velero server runs on this machine")
-}
-
-fn signal(signal: &str, process: &str) -> Result<()> {
-    let status = Command::new("kill").args([signal, process]).status()?;
-    ensure!(status.success(), "{signal} to {process}");
-    Ok(())
+    find(
+        "the Velero server",
+        |words| matches!(words, [program, "server", ..] if program.ends_with("/velero")),
+    )
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures::TryFutureExt;
+
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Times, sorted.
@@ -65,6 +67,29 @@ where
         floors.extend(floor);
     }
     Ok((Times::of(owns), Times::of(floors)))
+}
+
+/// Gets one address and a floor in turn; also how large an answer of the one is, bytes.
+#[allow(dead_code, reason = "admission posts what it asks")]
+pub async fn compare_pages(
+    load: Load,
+    client: &reqwest::Client,
+    own: String,
+    floor: String,
+) -> Result<(usize, Times, Times), Failure> {
+    let bytes = ask(client.clone(), own.clone()).await?;
+    let asks = |address: String| {
+        let client = client.clone();
+        move || ask(client.clone(), address.clone()).map_ok(drop)
+    };
+    let (own, floor) = compare(load, asks(own), asks(floor)).await?;
+    Ok((bytes, own, floor))
+}
+
+/// The size of an answer, bytes.
+async fn ask(client: reqwest::Client, address: String) -> Result<usize, Failure> {
+    let answer = client.get(address).send().await?.error_for_status()?;
+    Ok(answer.bytes().await?.len())
 }
 
 async fn timed(asked: impl Future<Output = Result<(), Failure>>) -> Result<Duration, Failure> {
