@@ -236,7 +236,8 @@ async fn until(browser: &mut Browser, condition: &str) -> Duration {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
         let params = json!({ "expression": condition, "returnByValue": true });
-        if browser.call("Runtime.evaluate", params).await["result"]["value"] == json!(true) {
+        let answer = browser.attempt("Runtime.evaluate", params).await;
+        if answer.is_ok_and(|answer| answer["result"]["value"] == json!(true)) {
             return begun.elapsed();
         }
     }

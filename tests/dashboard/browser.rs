@@ -94,6 +94,13 @@ impl Browser {
 
     /// Calls a method of the protocol.
     pub async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.attempt(method, params)
+            .await
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Calls a method of the protocol that the browser may refuse.
+    pub async fn attempt(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last += 1;
         let id = self.last;
         let mut message = json!({ "id": id, "method": method, "params": params });
@@ -107,8 +114,10 @@ impl Browser {
         loop {
             let mut answer = self.next().await;
             if answer["id"] == json!(id) {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].take();
+                return match answer["error"].take() {
+                    Value::Null => Ok(answer["result"].take()),
+                    error => Err(error),
+                };
             }
             self.events.push(answer);
         }
