@@ -25,6 +25,7 @@ use kymaros::{
     fleet::{Fleet, Roster, RunLog},
     license::License,
     notify::{self, Notifier, Reach, Sender},
+    source::Wanted,
 };
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
@@ -183,6 +184,7 @@ fn fleet() -> Fleet {
         namespaces: stored::<PartialObjectMeta<Namespace>>(namespaces),
         license: tokio::sync::watch::channel(license).1,
         defaults: Defaults::default(),
+        wanted: Wanted::default(),
         namespace: "kymaros-system".to_owned(),
         velero_namespace: "velero".to_owned(),
     }

@@ -150,7 +150,8 @@ pub(super) fn plan(ask: Ask) -> Answering {
         let test = Test::try_from(&fleet.defaults.filled(&stored.spec))
             .map_err(|error| unprocessable(error.to_string()))?;
         let asked_by = format!("kymaros-plan-{:x}", ask.view.now.as_nanosecond());
-        match dry_run(&ask.caller.client, &fleet.velero_namespace, &test, &asked_by).await {
+        let (client, velero) = (&ask.caller.client, &fleet.velero_namespace);
+        match dry_run(client, velero, &test, &fleet.wanted, &asked_by).await {
             Ok(plans) => Ok(json(&plans)),
             Err(NoPlan::Cluster(error) | NoPlan::Contents(ArtifactError::Api { source: error, .. })) => {
                 Err(error.into())

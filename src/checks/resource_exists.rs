@@ -50,7 +50,7 @@ fn decide(missing: &[String], wanted: usize) -> Result<String, Failure> {
     match missing.len() {
         0 => Ok(format!("all {wanted} resources exist")),
         n if n == wanted => Err(Failure::Missing(message())),
-        _ => Err(Failure::Final(message())),
+        _ => Err(Failure::NotYet(message())),
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn all_must_exist() {
         assert!(decide(&[], 2).is_ok());
-        assert!(matches!(decide(&["Secret/a".into()], 2), Err(Failure::Final(_))));
+        assert!(matches!(decide(&["Secret/a".into()], 2), Err(Failure::NotYet(_))));
         assert!(matches!(
             decide(&["Secret/a".into()], 1),
             Err(Failure::Missing(_))

@@ -6,7 +6,10 @@ use kymaros_crds::{PlanAction, domain::Test};
 use kymaros_webhooks::default::Defaults;
 
 use super::cluster::Scope;
-use crate::plan::{SourcePlan, dry_run};
+use crate::{
+    plan::{SourcePlan, dry_run},
+    source::{Wanted, foreign::ForeignKind, kinds::KINDS},
+};
 
 /// Which test.
 #[derive(clap::Args, Debug)]
@@ -18,6 +21,9 @@ pub(super) struct Args {
     /// Namespace in which Velero runs
     #[arg(long, default_value = "velero")]
     velero_namespace: String,
+    /// Kinds of other products to hold against the backup, too, as `kubectl get crds` names them, with commas between
+    #[arg(long, value_delimiter = ',')]
+    compare_resources: Vec<ForeignKind>,
     /// "text" or "json"
     #[arg(short, long, value_enum, default_value_t = super::Form::Text)]
     output: super::Form,
@@ -30,7 +36,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let client = cluster.client;
     let test = Test::try_from(&Defaults::default().filled(&test.spec))?;
     let asked_by = format!("kymaros-plan-{}", std::process::id());
-    let plans = dry_run(&client, &args.velero_namespace, &test, &asked_by).await?;
+    let wanted = Wanted {
+        kinds: KINDS.to_vec(),
+        foreign: args.compare_resources,
+    };
+    let plans = dry_run(&client, &args.velero_namespace, &test, &wanted, &asked_by).await?;
     match args.output {
         super::Form::Text => print!("{}", text(&args.test, &plans)?),
         super::Form::Json => println!("{}", serde_json::to_string_pretty(&plans)?),
@@ -84,6 +94,13 @@ fn text(test: &str, plans: &[SourcePlan]) -> Result<String, std::fmt::Error> {
                 "  missing     {missing}: the source had it, the backup does not"
             )?;
         }
+        if !plan.not_compared.is_empty() {
+            let kinds = plan.not_compared.join(", ");
+            writeln!(
+                out,
+                "  not looked  {kinds}: add --compare-resources to hold them against the backup"
+            )?;
+        }
     }
     Ok(out)
 }
@@ -112,6 +129,7 @@ mod tests {
                 has_data: false,
             }],
             missing: vec!["Deployment/worker".into()],
+            not_compared: vec!["widgets.example.com".into()],
         };
         let text = text("shop", &[plan]).unwrap();
         for part in [
@@ -119,6 +137,7 @@ mod tests {
             "rewritten     2 batch/v1/CronJob",
             "data without data",
             "Deployment/worker",
+            "not looked  widgets.example.com",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

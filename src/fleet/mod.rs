@@ -72,6 +72,7 @@ use tokio::sync::watch;
 use crate::{
     admission::Namespaces,
     license::License,
+    source::Wanted,
     velero::{Backup, Schedule, StorageLocation},
 };
 
@@ -100,6 +101,8 @@ pub struct Fleet {
     pub license: watch::Receiver<License>,
     /// What tests leave open.
     pub defaults: Defaults,
+    /// What sources are looked through for.
+    pub wanted: Wanted,
     /// Where the operator runs.
     pub namespace: String,
     /// Where Velero runs.

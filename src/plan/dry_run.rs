@@ -13,7 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
-    source::{Wanted, kinds::KINDS, list, missing::missing},
+    source::{Wanted, list, missing::missing},
     velero::{
         Backup,
         artifacts::{ArtifactError, Downloader},
@@ -40,6 +40,8 @@ pub struct SourcePlan {
     pub volumes: Vec<VolumePlan>,
     /// What the source has and the backup does not.
     pub missing: Vec<String>,
+    /// Kinds of other products that the source was not looked through for, `widgets.example.com`.
+    pub not_compared: Vec<String>,
 }
 
 /// A volume in the backup.
@@ -68,7 +70,8 @@ pub enum NoPlan {
     Cluster(#[from] kube::Error),
 }
 
-/// Plans a run. `velero` is Velero's namespace, and `asked_by` begins the names of what Velero is asked with.
+/// Plans a run. `velero` is Velero's namespace, `wanted` what sources are looked through for, and `asked_by` begins the
+/// names of what Velero is asked with.
 ///
 /// # Errors
 /// [`NoPlan`].
@@ -76,6 +79,7 @@ pub async fn dry_run(
     client: &Client,
     velero: &str,
     test: &Test,
+    wanted: &Wanted,
     asked_by: &str,
 ) -> Result<Vec<SourcePlan>, NoPlan> {
     let backups = Api::<Backup>::namespaced(client.clone(), velero);
@@ -84,7 +88,7 @@ pub async fn dry_run(
     for source in &test.sources {
         let chosen = choose::choose(&backups, source, Timestamp::now())?;
         let contents = contents(client, velero, &chosen, asked_by).await?;
-        plans.push(of_source(client, source, chosen, &contents).await?);
+        plans.push(of_source(client, source, chosen, &contents, wanted).await?);
     }
     Ok(plans)
 }
@@ -94,16 +98,14 @@ async fn of_source(
     source: &Source,
     chosen: Chosen,
     contents: &BackupContents,
+    wanted: &Wanted,
 ) -> Result<SourcePlan, NoPlan> {
     let names: Vec<&str> = source.namespaces.iter().map(|n| n.name.as_str()).collect();
     let owned: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let mut missed = Vec::new();
+    let (mut missed, mut not_compared) = (Vec::new(), Vec::new());
     if let (CompletenessBasis::Source, Some(began)) = (source.completeness, chosen.started) {
-        let wanted = Wanted {
-            kinds: KINDS.to_vec(),
-            foreign: vec![],
-        };
-        let now = list::list(client.clone(), owned.clone(), wanted).await?;
+        let now = list::list(client.clone(), owned.clone(), wanted.clone()).await?;
+        not_compared.extend(now.unlisted);
         for (namespace, objects) in &now.objects {
             let held = contents.objects.get(namespace).cloned().unwrap_or_default();
             missed.extend(missing(objects, &held, began, &source.label_selector).map(ObjectId::display));
@@ -125,6 +127,7 @@ async fn of_source(
             .collect(),
         namespaces: owned,
         missing: missed,
+        not_compared,
     })
 }
 

@@ -181,13 +181,15 @@ impl Came {
     }
 
     /// When everything will have stayed ready for `settle`, and outlived its own last crash; with a `settle` of zero
-    /// nothing is waited for.
+    /// nothing is waited for. Kubernetes tells only the second in which something became ready: it may have been at the
+    /// end of it.
     #[must_use]
     pub fn settles_at(&self, settle: Duration) -> Option<Timestamp> {
-        let stays = self.last_ready().map(|last| after(last, settle));
+        const SECOND: Duration = Duration::from_secs(1);
         if settle.is_zero() {
-            return stays;
+            return self.last_ready();
         }
+        let stays = self.last_ready().map(|last| after(last, settle + SECOND));
         let outlives = self.workloads.iter().filter_map(|w| w.outlives).max();
         stays.max(outlives)
     }

@@ -13,6 +13,7 @@ use kube::{
 use kymaros::{
     fleet::{Contact, Fleet, PackedReports, RefusedSecret, Remote, Roster, RunLog},
     license::{License, Refusal},
+    source::Wanted,
     velero::{Backup, Schedule, StorageLocation},
 };
 use kymaros_crds::{RestoreReport, RestoreTest, domain::Tier};
@@ -177,6 +178,7 @@ impl World {
             namespaces: store(apps.map(namespace)),
             license: receiver,
             defaults: Defaults::default(),
+            wanted: Wanted::default(),
             namespace: OPS.to_owned(),
             velero_namespace: "velero".to_owned(),
         };

@@ -30,6 +30,7 @@ use crate::{
     },
     license::{License, Refusal},
     notify::{self, Notifier, Reach, Sender},
+    source::Wanted,
 };
 
 /// What the API server was asked: method, path, who asked, and what was sent.
@@ -206,6 +207,7 @@ fn fleet(license: watch::Receiver<License>) -> Fleet {
         namespaces: store::<PartialObjectMeta<_>>(namespaces.map(read)),
         license,
         defaults: Defaults::default(),
+        wanted: Wanted::default(),
         namespace: "kymaros-system".into(),
         velero_namespace: "velero".into(),
     }

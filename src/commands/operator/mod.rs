@@ -256,6 +256,7 @@ impl Wiring<'_> {
             namespaces: stores.namespaces.clone(),
             license: self.license.clone(),
             defaults: self.defaults.clone(),
+            wanted: wanted(self.args),
             namespace: self.args.namespace.clone(),
             velero_namespace: velero.to_owned(),
         }

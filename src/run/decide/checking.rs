@@ -1,14 +1,16 @@
 //! Checking: checks run while workloads settle.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kymaros_crds::{CheckResult, CheckStatus, RunPhase, domain};
 
-use super::{Decision, Effect, starting};
+use super::{Decision, Effect, starting, timeline};
 use crate::{
     checks::Outcome,
     run::{
-        observed::{Observed, Settings},
+        observed::{Came, Observed, Settings},
         plan,
     },
 };
@@ -16,7 +18,8 @@ use crate::{
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     starting::watch_and_fetch(observed, settings, decision);
     for outcome in &observed.outcomes_of_checks {
-        record(decision, settings, outcome);
+        let outcome = counted_from_ready(observed, decision, outcome);
+        record(decision, settings, &outcome);
     }
     let missing: Vec<_> = settings
         .checks
@@ -44,7 +47,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     if is_over || (missing.is_empty() && is_settled) {
         for check in missing {
             let message = "it did not end within healthChecks.timeout".to_owned();
-            let duration = std::time::Duration::ZERO;
+            let duration = Duration::ZERO;
             let outcome = Outcome {
                 name: check.name,
                 passed_at: None,
@@ -61,6 +64,27 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     if let Some(at) = settled_at.filter(|at| *at > now) {
         decision.wake_at(at);
     }
+}
+
+/// A check that passes at once is one that would have passed earlier, had anybody looked: while no operator was there,
+/// between the moment everything was ready and this process, nobody did. That time is ours, and no part of the
+/// recovery. Where checks had begun before, they had not passed yet, and nothing is taken off.
+fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcome) -> Outcome {
+    const AT_ONCE: Duration = Duration::from_secs(1);
+    let mut counted = outcome.clone();
+    let began = timeline::entered(&decision.status, RunPhase::Checking);
+    let ready = observed.workloads.as_ref().and_then(Came::last_ready);
+    let (Some(passed), Some(began), Some(ready), Some(since)) =
+        (outcome.passed_at, began, ready, observed.watched_since)
+    else {
+        return counted;
+    };
+    let nobody_looked = ready < since && since <= began;
+    if nobody_looked && outcome.duration < AT_ONCE && ready < passed {
+        counted.passed_at = Some(ready);
+        counted.message += " (at once; counted from when everything was ready, as no operator looked then)";
+    }
+    counted
 }
 
 fn is_recorded(decision: &Decision, check: &str) -> bool {
@@ -91,6 +115,6 @@ fn record(decision: &mut Decision, settings: &Settings, outcome: &Outcome) {
 }
 
 /// To whole milliseconds, as people read them.
-fn rounded(duration: std::time::Duration) -> std::time::Duration {
-    std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+fn rounded(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

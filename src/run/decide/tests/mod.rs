@@ -3,6 +3,8 @@
 mod properties;
 mod world;
 
+use std::time::Duration;
+
 use kymaros_crds::{Cause, Finding, RunPhase, RunResult, Severity};
 
 use self::world::{Script, World, spec};
@@ -165,6 +167,32 @@ fn after_a_restart_nothing_is_restored_before_it_is_known_what_must_not_come_bac
     world.reconcile(None);
     world.advance();
     assert!(restores(&asks(&world)));
+}
+
+#[test]
+fn time_in_which_no_operator_looked_is_no_part_of_the_recovery() {
+    let rto = |dies_in: Option<RunPhase>| {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, dies_in.unwrap_or(RunPhase::Starting));
+        while !world.restore.as_ref().is_some_and(|r| r.phase.is_terminal()) {
+            world.advance();
+        }
+        if dies_in.is_some() {
+            world.crash();
+            world.pass(60);
+        }
+        until(&mut world, RunPhase::Completed);
+        let rto = world.status.rto.unwrap().measured;
+        kymaros_crds::domain::duration::parse(&rto).unwrap()
+    };
+    let undisturbed = rto(None);
+    assert!(undisturbed < Duration::from_secs(30), "{undisturbed:?}");
+    assert!(rto(Some(RunPhase::Starting)) <= undisturbed + Duration::from_secs(2));
+    let checks_had_begun = rto(Some(RunPhase::Checking));
+    assert!(
+        checks_had_begun >= Duration::from_secs(60),
+        "they may have failed until then: {checks_had_begun:?}"
+    );
 }
 
 #[test]
