@@ -1,7 +1,32 @@
 //! Addresses of pages. Names stand in paths, each as one part.
 
 use super::query::segment;
-use crate::fleet::ClusterName;
+use crate::fleet::{ClusterName, Scope};
+
+/// The parameter that narrows a page to a namespace.
+pub const NAMESPACE: &str = "namespace";
+
+/// The stream that tells open pages of changes.
+pub const STREAM: &str = "/live";
+
+/// What an address says of the namespace that is seen alone.
+#[must_use]
+pub fn narrowed(scope: &Scope) -> Option<(&'static str, &str)> {
+    match scope {
+        Scope::Namespace(namespace) => Some((NAMESPACE, namespace)),
+        Scope::All => None,
+    }
+}
+
+/// What the fleet names as `namespace/name`, or `cluster/namespace/name`.
+#[must_use]
+pub fn parts(text: &str) -> Option<(Option<ClusterName>, &str, &str)> {
+    let (first, rest) = text.split_once('/')?;
+    match rest.split_once('/') {
+        None => Some((None, first, rest)),
+        Some((namespace, name)) => Some((Some(first.parse().ok()?), namespace, name)),
+    }
+}
 
 /// The page of a test of a cluster.
 #[must_use]

@@ -1,6 +1,7 @@
 //! The dashboard: pages that the server renders, embedded in the program, that work without a script.
 //!
-//! - `routes`: which page, for whom; `door`, `cookies`, `csrf`: who comes in, and which forms are taken
+//! - `routes`: which page, for whom; `ask`, `door`, `cookies`, `csrf`: who comes in, and which forms are taken;
+//!   `sign_in`, `trigger`: the forms; `missing`: what is answered for what is not there
 //! - `pages`: what each page shows, by plain functions of the fleet's answers
 //! - `templates`, `assets`: how it looks
 //! - `charts`: figures as drawings
@@ -8,6 +9,7 @@
 //! What a tier hides is decided in the fleet alone, and who may do what in the API.
 
 mod addresses;
+mod ask;
 mod assets;
 mod charts;
 mod cookies;
@@ -17,13 +19,16 @@ mod escape;
 mod files;
 mod headers;
 mod live;
+mod missing;
 mod moments;
 mod pages;
 mod query;
 mod routes;
 mod shell;
+mod sign_in;
 mod standing;
 mod table;
+mod trigger;
 mod visit;
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub enum Place {
 /// An entry of the navigation.
 pub struct NavLink {
     /// Its address.
-    pub href: &'static str,
+    pub href: String,
     /// Its name.
     pub name: &'static str,
     /// Whether this page belongs to it.
@@ -57,6 +57,10 @@ pub struct Shell {
     pub banner: Option<Banner>,
     /// Whether there are other clusters, or should be.
     pub has_clusters: bool,
+    /// What each address ends with for those who see one namespace only.
+    pub within: String,
+    /// Where the script hears of changes.
+    pub stream: String,
     /// Of each cluster on the page that is away, one line.
     pub away: Vec<String>,
     /// The proof for forms.
@@ -68,8 +72,8 @@ impl Shell {
     /// The pages.
     #[must_use]
     pub fn links(&self) -> Vec<NavLink> {
-        let link = |place, href, name| NavLink {
-            href,
+        let link = |place, href: &str, name| NavLink {
+            href: format!("{href}{}", self.within),
             name,
             is_here: self.place == place,
         };

@@ -11,10 +11,11 @@ use axum::{
 };
 
 use super::{
-    addresses,
+    addresses::{self, NAMESPACE},
     cookies::{Cookie, Reached},
-    csrf::Seed,
+    csrf::{self, Seed},
     pages::{ErrorPage, Wrong},
+    query::{self, Pairs},
     shell::{Banner, Place, Shell},
 };
 use crate::{
@@ -39,6 +40,8 @@ pub struct Visit {
     seed: Seed,
     /// The seed is new to the browser.
     is_new: bool,
+    /// The namespace in which they were let in; none where they see all.
+    pub near: Option<String>,
     /// There is something to sign in to.
     has_accounts: bool,
 }
@@ -52,6 +55,7 @@ impl Visit {
         api: &Api,
         headers: HeaderMap,
         token: Option<String>,
+        scope: Scope,
         clusters: ClusterScope,
     ) -> Result<Self, StatusCode> {
         let known = Cookie::Seed.read(&headers).and_then(|text| Seed::parse(&text));
@@ -63,7 +67,7 @@ impl Visit {
                 StatusCode::INTERNAL_SERVER_ERROR
             })?,
         };
-        let view = api.fleet.view(Scope::All).of_clusters(clusters);
+        let view = api.fleet.view(scope).of_clusters(clusters);
         Ok(Self {
             license: api.fleet.license(&view),
             others: api.fleet.others(),
@@ -78,13 +82,34 @@ impl Visit {
             view,
             seed,
             is_new,
+            near: None,
         })
     }
 
     /// Whether a form carries the proof that it is of a page of this browser.
-    #[must_use]
-    pub fn proves(&self, given: &str) -> bool {
+    fn proves(&self, given: &str) -> bool {
         !self.is_new && self.seed.proves(self.token.as_deref(), given)
+    }
+
+    /// Takes a form of a page of ours.
+    ///
+    /// # Errors
+    /// The page that refuses any other.
+    pub fn take(&self, form: &Pairs) -> Result<(), Refused> {
+        let given = form.get(csrf::FIELD).unwrap_or_default();
+        if !csrf::is_foreign(&self.headers) && self.proves(given) {
+            return Ok(());
+        }
+        let refused = self.bare_error(Wrong {
+            status: StatusCode::FORBIDDEN,
+            title: "This form is not from here, or too old",
+            what: "Nothing was done. Forms are taken from pages of this dashboard only, in the browser that loaded them."
+                .to_owned(),
+            remedy: "Go back, load the page again, and send the form once more. Cookies must be allowed.".to_owned(),
+            command: String::new(),
+            narrows: false,
+        });
+        Err(refused.into())
     }
 
     /// What is around a page.
@@ -103,6 +128,11 @@ impl Visit {
                 text: sentence(text),
             }),
             has_clusters: !self.others.is_empty(),
+            within: query::write(addresses::narrowed(&self.view.scope).as_slice()),
+            stream: self.near.as_deref().map_or_else(
+                || addresses::STREAM.to_owned(),
+                |namespace| addresses::STREAM.to_owned() + &query::write(&[(NAMESPACE, namespace)]),
+            ),
             away: self.away.clone(),
             proof: self.seed.proof(self.token.as_deref()),
         }
@@ -119,6 +149,8 @@ impl Visit {
             tier: String::new(),
             banner: None,
             has_clusters: false,
+            within: String::new(),
+            stream: addresses::STREAM.to_owned(),
             away: Vec::new(),
             proof: self.seed.proof(None),
         }
@@ -158,6 +190,21 @@ impl Visit {
     /// The same for somebody who did not.
     pub fn bare_error(&self, wrong: Wrong) -> Response {
         self.answer_with(wrong.status, &ErrorPage::new(wrong, self.bare()))
+    }
+}
+
+/// An answer that stands for a page that there is not; boxed, as it is rare and large.
+pub struct Refused(Box<Response>);
+
+impl From<Response> for Refused {
+    fn from(answer: Response) -> Self {
+        Self(Box::new(answer))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
     }
 }
 

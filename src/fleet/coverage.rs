@@ -1,7 +1,7 @@
 //! Which namespaces are proven: those with a backup or a test, and when a run of them last passed.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -89,19 +89,20 @@ type Source<'a> = (&'a str, Option<&'a ClusterName>);
 #[derive(Clone, Copy, Debug, Default)]
 struct Verdicts {
     passed: Option<Timestamp>,
-    last: Option<(Timestamp, RunResult)>,
+    last: Option<RunResult>,
 }
 
 impl Verdicts {
-    fn add(&mut self, ended: &Ended) {
-        if ended.result == RunResult::Inconclusive {
-            return;
-        }
-        if ended.result == RunResult::Pass {
-            self.passed = self.passed.max(Some(ended.at));
-        }
-        if self.last.is_none_or(|(at, _)| at < ended.at) {
-            self.last = Some((ended.at, ended.result));
+    /// Of verdicts about backups, the newest first.
+    fn of(mut ended: impl Iterator<Item = Ended>) -> Self {
+        let last = ended.next();
+        let passed = last
+            .into_iter()
+            .chain(ended)
+            .find(|ended| ended.result == RunResult::Pass);
+        Self {
+            passed: passed.map(|ended| ended.at),
+            last: last.map(|ended| ended.result),
         }
     }
 
@@ -109,7 +110,7 @@ impl Verdicts {
         match self.last {
             _ if !is_tested => Proof::Untested,
             None => Proof::Undecided,
-            Some((_, RunResult::Pass)) => Proof::Proven,
+            Some(RunResult::Pass) => Proof::Proven,
             Some(_) => Proof::Failing,
         }
     }
@@ -150,13 +151,6 @@ pub(super) fn coverage(
             tests.insert(name.clone());
         }
     }
-    let mut verdicts: HashMap<Source<'_>, Verdicts> = HashMap::new();
-    for run in index.all().filter(|run| view.holds(&run.name)) {
-        for source in run.sources.iter().filter(|_| run.ended.is_some()) {
-            let of_source = verdicts.entry((source, run.name.cluster.as_ref())).or_default();
-            run.ended.iter().for_each(|ended| of_source.add(ended));
-        }
-    }
     let mut newest = choose::newest_by_namespace(backups.iter().map(AsRef::as_ref), namespaces);
     if !view.clusters.holds(None) {
         newest.clear();
@@ -170,7 +164,11 @@ pub(super) fn coverage(
         .into_iter()
         .map(|(name, cluster)| {
             let source = (name, cluster);
-            let verdicts = verdicts.get(&source).copied().unwrap_or_default();
+            let runs = index.of_source(cluster, name).rev();
+            let verdicts = Verdicts::of(
+                runs.filter(|run| view.holds(&run.name))
+                    .filter_map(|run| run.ended),
+            );
             let proven = verdicts.passed;
             let tests: Vec<String> = of_namespace.remove(&source).into_iter().flatten().collect();
             let backup = newest.get(name).filter(|_| cluster.is_none());

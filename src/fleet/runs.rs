@@ -196,6 +196,12 @@ impl Run {
     fn when(&self) -> When {
         (self.created, self.name.clone())
     }
+
+    /// When it said something about its backup.
+    fn said(&self) -> Option<When> {
+        let ended = self.ended?;
+        (ended.result != RunResult::Inconclusive).then(|| (ended.at, self.name.clone()))
+    }
 }
 
 fn is_true(conditions: &[Condition], type_: &str) -> bool {
@@ -213,6 +219,8 @@ pub(super) struct Index {
     by_name: BTreeMap<RunName, Arc<Run>>,
     by_time: ByTime,
     of_test: HashMap<TestKey, ByTime>,
+    /// By cluster and namespace the runs that said something about its backups, by the moments of their verdicts.
+    of_source: HashMap<Option<ClusterName>, HashMap<Arc<str>, ByTime>>,
     live: BTreeMap<RunName, Arc<Run>>,
 }
 
@@ -227,6 +235,13 @@ impl Index {
         self.by_time.insert(run.when(), run.clone());
         let of_test = self.of_test.entry(run.test_key()).or_default();
         of_test.insert(run.when(), run.clone());
+        if let Some(said) = run.said() {
+            let of_cluster = self.of_source.entry(run.name.cluster.clone()).or_default();
+            for source in &run.sources {
+                let of_source = of_cluster.entry(source.clone()).or_default();
+                of_source.insert(said.clone(), run.clone());
+            }
+        }
         if !run.is_over() {
             self.live.insert(run.name.clone(), run);
         }
@@ -238,6 +253,17 @@ impl Index {
         };
         self.by_time.remove(&run.when());
         self.live.remove(name);
+        if let (Some(said), Some(of_cluster)) = (run.said(), self.of_source.get_mut(&run.name.cluster)) {
+            for source in &run.sources {
+                let Some(of_source) = of_cluster.get_mut(source) else {
+                    continue;
+                };
+                of_source.remove(&said);
+                if of_source.is_empty() {
+                    of_cluster.remove(source);
+                }
+            }
+        }
         let test = run.test_key();
         if let Some(of_test) = self.of_test.get_mut(&test) {
             of_test.remove(&run.when());
@@ -278,6 +304,17 @@ impl Index {
         test: &TestKey,
     ) -> impl DoubleEndedIterator<Item = &'a Arc<Run>> + use<'a> {
         self.of_test.get(test).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Runs that said something about the backups of a namespace of a cluster, the oldest verdict first.
+    pub(super) fn of_source(
+        &self,
+        cluster: Option<&ClusterName>,
+        source: &str,
+    ) -> impl DoubleEndedIterator<Item = &Arc<Run>> {
+        let of_cluster = self.of_source.get(&cluster.cloned());
+        let of_source = of_cluster.and_then(|sources| sources.get(source));
+        of_source.into_iter().flat_map(BTreeMap::values)
     }
 
     /// The newest report of a test that has a verdict.

@@ -147,7 +147,7 @@ pub fn newest_by_namespace<'a>(
     namespaces: &[String],
 ) -> BTreeMap<&str, (String, Option<Timestamp>)> {
     let mut usable: Vec<&Backup> = backups.filter(|backup| is_usable(backup)).collect();
-    usable.sort_by_key(|backup| std::cmp::Reverse((started(backup), backup.metadata.name.clone())));
+    usable.sort_by_cached_key(|backup| std::cmp::Reverse((started(backup), backup.metadata.name.clone())));
     let newest = namespaces.iter().filter_map(|namespace| {
         let backup = usable.iter().find(|backup| holds(backup, namespace))?;
         let name = backup.metadata.name.clone().unwrap_or_default();

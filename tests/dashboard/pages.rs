@@ -10,7 +10,10 @@ use kymaros::{
 use kymaros_crds::domain::Tier;
 
 use crate::{
-    serve::{NOBODY, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open, within},
+    serve::{
+        MEMBER, NOBODY, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open, status_of,
+        within,
+    },
     world::{OPS, TEAM, World},
 };
 
@@ -371,10 +374,7 @@ async fn who_may_not_look_is_told_what_is_missing() {
             "{path}"
         );
     }
-    assert_eq!(
-        get(&app, "/live", &[("cookie", &cookie)]).await.status,
-        StatusCode::FORBIDDEN
-    );
+    assert_eq!(status_of(&app, "/live", &cookie).await, StatusCode::FORBIDDEN);
     for (token, not) in [(TOKEN, ""), (READER, "trigger")] {
         let cookie = format!("kymaros-token={token}");
         for (name, path) in all(&world).into_iter().filter(|(name, _)| *name != "not-found") {
@@ -382,6 +382,76 @@ async fn who_may_not_look_is_told_what_is_missing() {
             assert_eq!(status.is_success(), name != not, "{token} {path}: {status}");
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_has_the_rights_of_one_namespace_sees_that_one() {
+    let world = World::new(Tier::Enterprise);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    let page = async |token: &str, path: &str| {
+        let cookie = format!("kymaros-token={token}");
+        get(&app, path, &[("cookie", &cookie)]).await
+    };
+    let lists = [
+        "/",
+        "/tests",
+        "/compliance?framework=dora",
+        "/settings",
+        "/clusters",
+    ];
+    for path in lists {
+        let refused = page(MEMBER, path).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(
+            refused.text.contains(r#"name="namespace""#),
+            "{path} does not say how to see one namespace"
+        );
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let narrowed = format!("{path}{sign}namespace={TEAM}");
+        let shown = page(MEMBER, &narrowed).await;
+        assert_eq!(shown.status, StatusCode::OK, "{narrowed}");
+        assert!(
+            !shown.text.contains("wordpress"),
+            "{narrowed} shows another namespace"
+        );
+        let kept = format!("/tests?namespace={TEAM}");
+        assert!(
+            shown.text.contains(&kept),
+            "{narrowed} leads where they may not look"
+        );
+        let elsewhere = page(MEMBER, &format!("{path}{sign}namespace={OPS}")).await;
+        assert_eq!(elsewhere.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let overview = page(MEMBER, &format!("/?namespace={TEAM}")).await.text;
+    assert!(overview.contains("payments-db") && overview.contains(&format!("/live?namespace={TEAM}")));
+    let shared = page(READER, &format!("/?namespace={TEAM}")).await.text;
+    assert!(
+        shared.contains(&format!("within=30&#38;namespace={TEAM}")),
+        "tabs keep the namespace"
+    );
+    let file = format!("/files/coverage.csv?namespace={TEAM}");
+    assert!(shared.contains(&file), "and so does what can be had as a file");
+    let compliance = page(MEMBER, &format!("/compliance?namespace={TEAM}")).await.text;
+    assert!(
+        compliance.contains(&format!("&#38;namespace={TEAM}")),
+        "and so do files"
+    );
+    let file = format!("/files/tests.csv?namespace={TEAM}");
+    assert!(page(MEMBER, &file).await.text.contains("payments-db"));
+    for (path, status) in [
+        ("/live".to_owned(), StatusCode::FORBIDDEN),
+        (format!("/live?namespace={OPS}"), StatusCode::FORBIDDEN),
+        (format!("/live?namespace={TEAM}"), StatusCode::OK),
+    ] {
+        let cookie = format!("kymaros-token={MEMBER}");
+        assert_eq!(status_of(&app, &path, &cookie).await, status, "{path}");
+    }
+    let all = page(TOKEN, &format!("/tests?namespace={TEAM}")).await.text;
+    assert!(
+        all.contains(&format!(r#"<option value="{OPS}""#)),
+        "who sees all is offered the others"
+    );
 }
 
 #[tokio::test]

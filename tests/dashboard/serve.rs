@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
-use crate::world::World;
+use crate::world::{TEAM, World};
 
 /// A token that the API server knows.
 pub const TOKEN: &str = "token-of-an-admin";
@@ -32,6 +32,8 @@ pub const TOKEN: &str = "token-of-an-admin";
 pub const READER: &str = "token-of-a-reader";
 /// A token that it knows, whose bearer may only read what is ours.
 pub const VIEWER: &str = "token-of-a-viewer";
+/// A token that it knows, whose bearer may only read what is ours in the namespace of a team.
+pub const MEMBER: &str = "token-of-a-member";
 /// A token that it knows, whose bearer may nothing.
 pub const NOBODY: &str = "token-of-nobody";
 
@@ -63,7 +65,7 @@ pub fn api_server(is_up: bool) -> (Client, Writes) {
 fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
     if path.ends_with("/tokenreviews") {
         let token = body["spec"]["token"].as_str().unwrap();
-        let is_known = [TOKEN, READER, VIEWER, NOBODY].contains(&token);
+        let is_known = [TOKEN, READER, VIEWER, MEMBER, NOBODY].contains(&token);
         return json!({ "metadata": {}, "spec": {}, "status": { "authenticated": is_known, "user": { "username": token } } });
     }
     if path.ends_with("/subjectaccessreviews") {
@@ -73,6 +75,7 @@ fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
             TOKEN => true,
             READER => reads,
             VIEWER => reads && asked["group"] == "restore.kymaros.io",
+            MEMBER => reads && asked["group"] == "restore.kymaros.io" && asked["namespace"] == TEAM,
             _ => false,
         };
         return json!({ "metadata": {}, "spec": {}, "status": { "allowed": may } });
@@ -188,6 +191,13 @@ impl Answer {
 /// Asks for a page.
 pub async fn get(app: &Router, path: &str, headers: &[(&str, &str)]) -> Answer {
     ask(app, Request::get(path), headers, String::new()).await
+}
+
+/// How a page is answered, whose content may never end.
+pub async fn status_of(app: &Router, path: &str, cookie: &str) -> StatusCode {
+    let request = Request::get(path).header("cookie", cookie);
+    let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await;
+    answer.unwrap().status()
 }
 
 /// Sends a form.

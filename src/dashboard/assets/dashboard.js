@@ -31,7 +31,7 @@
     busy = false;
     if (again) { again = false; refresh(); }
   };
-  const events = new EventSource("/live");
+  const events = new EventSource(page.dataset.stream);
   events.addEventListener("changed", refresh);
   events.addEventListener("open", () => page.classList.remove("is-stale"));
   events.addEventListener("error", () => page.classList.add("is-stale"));

@@ -5,12 +5,11 @@ use askama::Template;
 use super::{
     Figure, Files, Link,
     clusters::{CLUSTER, links, value},
-    overview::{parts, test_link},
-    plural, spanned,
+    plural, spanned, test_link,
 };
 use crate::{
     dashboard::{
-        addresses,
+        addresses::{self, narrowed, parts},
         charts::Percent,
         moments::Moment,
         query::{Pairs, write},
@@ -66,7 +65,7 @@ impl CompliancePage {
             .unwrap_or(Framework::Soc2);
         let days = query.number("period", 1..=3650).unwrap_or(90);
         let chosen = value(&view.clusters).map(|value| (CLUSTER, value));
-        let address = |framework: Framework, days: u32| of_clusters(framework, days, chosen.as_slice());
+        let address = |framework: Framework, days: u32| of_clusters(view, framework, days, chosen.as_slice());
         let found = fleet.compliance(framework, days, view).ok();
         let (standing, word, verdict) = found
             .as_ref()
@@ -94,7 +93,7 @@ impl CompliancePage {
                 })
                 .collect(),
             clusters: links(&fleet.others(), &view.clusters, |pairs| {
-                of_clusters(framework, days, pairs)
+                of_clusters(view, framework, days, pairs)
             }),
             standing,
             word,
@@ -116,12 +115,12 @@ impl CompliancePage {
                     (
                         Feature::Csv,
                         "CSV",
-                        file("compliance.csv", framework, days, chosen.as_slice()),
+                        file(view, "compliance.csv", (framework, days), chosen.as_slice()),
                     ),
                     (
                         Feature::Pdf,
                         "PDF",
-                        file("compliance.pdf", framework, days, chosen.as_slice()),
+                        file(view, "compliance.pdf", (framework, days), chosen.as_slice()),
                     ),
                 ],
             ),
@@ -130,18 +129,22 @@ impl CompliancePage {
     }
 }
 
-fn of_clusters(framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
-    format!("/compliance{}", asked(framework, days, pairs))
+fn of_clusters(view: &View, framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
+    format!("/compliance{}", asked(view, framework, days, pairs))
 }
 
-fn file(name: &str, framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
-    format!("/files/{name}{}", asked(framework, days, pairs))
+fn file(view: &View, name: &str, (framework, days): (Framework, u32), pairs: &[(&str, &str)]) -> String {
+    format!("/files/{name}{}", asked(view, framework, days, pairs))
 }
 
-fn asked(framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
+fn asked(view: &View, framework: Framework, days: u32, pairs: &[(&str, &str)]) -> String {
     let days = days.to_string();
     let fixed = [("framework", framework.as_str()), ("period", days.as_str())];
-    let all: Vec<(&str, &str)> = fixed.into_iter().chain(pairs.iter().copied()).collect();
+    let all: Vec<(&str, &str)> = fixed
+        .into_iter()
+        .chain(pairs.iter().copied())
+        .chain(narrowed(&view.scope))
+        .collect();
     write(&all)
 }
 

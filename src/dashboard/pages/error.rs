@@ -16,6 +16,7 @@ pub struct ErrorPage {
     what: String,
     remedy: String,
     command: String,
+    narrows: bool,
 }
 
 /// What went wrong.
@@ -31,6 +32,8 @@ pub struct Wrong {
     pub remedy: String,
     /// What to type.
     pub command: String,
+    /// Whether it is there for each namespace, for those who may see that.
+    pub narrows: bool,
 }
 
 impl ErrorPage {
@@ -44,6 +47,7 @@ impl ErrorPage {
             what: wrong.what,
             remedy: wrong.remedy,
             command: wrong.command,
+            narrows: wrong.narrows,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod clusters;
 mod compliance;
+mod covered;
 mod error;
 mod files;
 mod overview;
@@ -30,6 +31,7 @@ pub use tests::TestsPage;
 pub use trigger::TriggerPage;
 
 use super::{
+    addresses,
     moments::{self, Moment},
     standing::Standing,
     table::{Column, TableState},
@@ -113,6 +115,15 @@ impl Link {
             is_here: false,
         }
     }
+}
+
+/// A test that the fleet names so.
+fn test_link(test: &str) -> Option<Link> {
+    let (cluster, namespace, name) = addresses::parts(test)?;
+    Some(Link::new(
+        test,
+        addresses::test(cluster.as_ref(), namespace, name),
+    ))
 }
 
 /// The head of a column that sorts.

@@ -1,36 +1,32 @@
 //! The overview: what is unproven or failing first, then what is covered, what goes on, and what comes next.
 
-use std::collections::HashMap;
-
 use askama::Template;
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use kymaros_crds::{RunPhase, RunResult};
 
 use super::{
     Figure, Link,
-    clusters::{CLUSTER, ClusterMark, links, value},
+    clusters::{ClusterMark, links},
+    covered::{Covered, address, days, tabs},
     moment, plural, result, score, standing,
 };
 use crate::{
     dashboard::{
         addresses,
-        charts::{Day, Days, Percent},
+        charts::{Day, Days},
         moments::Moment,
-        query::{Pairs, write},
+        query::Pairs,
         shell::Shell,
         standing::Standing,
     },
-    fleet::{ClusterName, ClusterScope, Coverage, Fleet, LiveRun, ReportFilter, Roster, Run, TestRow, View},
+    fleet::{ClusterName, Fleet, LiveRun, ReportFilter, Roster, Run, TestRow, View},
 };
 
-/// Rows of what needs somebody, of namespaces, and of next runs.
+/// Rows of what needs somebody, and of next runs.
 const ATTENTION: usize = 12;
-const NAMESPACES: usize = 10;
 const NEXT: usize = 6;
 /// Days of the chart.
 const DAYS: u32 = 30;
-/// Ages of proofs that are one click away.
-const AGES: [u32; 4] = [1, 7, 30, 90];
 
 /// The page.
 #[derive(Template)]
@@ -71,22 +67,6 @@ struct Attention {
     proven: Option<Moment>,
     judged: Option<Moment>,
     report: Option<String>,
-}
-
-struct Covered {
-    label: String,
-    share: Percent,
-    all: usize,
-    rows: Vec<CoveredRow>,
-    more: usize,
-}
-
-struct CoveredRow {
-    namespace: String,
-    cluster: Option<ClusterMark>,
-    proven: Option<Moment>,
-    taken: Option<Moment>,
-    tests: Vec<Link>,
 }
 
 struct LiveRow {
@@ -144,7 +124,7 @@ impl Overview {
             .into_iter()
             .map(|row| attention(fleet, row, mark(row.cluster.as_ref()), view.now))
             .collect();
-        let covered = covers.then(|| covered(&fleet.coverage(view), within, mark, view.now));
+        let covered = covers.then(|| Covered::new(&fleet.coverage(view), view, within, mark));
         let upcoming = fleet.upcoming(NEXT, view);
         Self {
             lead: lead(&rows, covered.as_ref(), within),
@@ -153,8 +133,8 @@ impl Overview {
             attention,
             attention_more,
             within,
-            within_tabs: within_tabs(within, &view.clusters),
-            clusters: links(&others, &view.clusters, |pairs| address(within, pairs)),
+            within_tabs: tabs(view, within),
+            clusters: links(&others, &view.clusters, |pairs| address(view, within, pairs)),
             coverage: covered,
             live: fleet
                 .live(view)
@@ -207,96 +187,6 @@ fn attention(fleet: &Fleet, row: &TestRow, cluster: Option<ClusterMark>, now: Ti
         name: row.name.clone(),
         namespace: row.namespace.clone(),
     }
-}
-
-fn covered(
-    coverage: &Coverage,
-    within: u32,
-    mark: impl Fn(Option<&ClusterName>) -> Option<ClusterMark>,
-    now: Timestamp,
-) -> Covered {
-    let oldest = u64::from(within) * 86_400;
-    let held: Vec<_> = coverage
-        .namespaces
-        .iter()
-        .filter(|row| row.backup.is_some())
-        .collect();
-    let is_recent = |age: Option<u64>| age.is_some_and(|age| age <= oldest);
-    let open: Vec<_> = held
-        .iter()
-        .filter(|row| !is_recent(row.proof_age_seconds))
-        .collect();
-    let (all, proven) = (held.len(), held.len() - open.len());
-    Covered {
-        label: format!(
-            "{proven} of {} with a backup proven in {}",
-            plural(all, "namespace", "namespaces"),
-            days(within)
-        ),
-        share: Percent::of(proven, all),
-        all,
-        more: open.len().saturating_sub(NAMESPACES),
-        rows: open
-            .into_iter()
-            .take(NAMESPACES)
-            .map(|row| CoveredRow {
-                namespace: row.namespace.clone(),
-                cluster: mark(row.cluster.as_ref()),
-                proven: row.proven_at.as_deref().and_then(|at| moment(at, now)),
-                taken: row.backup_taken_at.as_deref().and_then(|at| moment(at, now)),
-                tests: row
-                    .tests
-                    .iter()
-                    .take(3)
-                    .filter_map(|test| test_link(test))
-                    .collect(),
-            })
-            .collect(),
-    }
-}
-
-/// What the fleet names as `namespace/name`, or `cluster/namespace/name`.
-pub(super) fn parts(text: &str) -> Option<(Option<ClusterName>, &str, &str)> {
-    let (first, rest) = text.split_once('/')?;
-    match rest.split_once('/') {
-        None => Some((None, first, rest)),
-        Some((namespace, name)) => Some((Some(first.parse().ok()?), namespace, name)),
-    }
-}
-
-/// A test that the fleet names so.
-pub(super) fn test_link(test: &str) -> Option<Link> {
-    let (cluster, namespace, name) = parts(test)?;
-    Some(Link::new(
-        test,
-        addresses::test(cluster.as_ref(), namespace, name),
-    ))
-}
-
-fn days(count: u32) -> String {
-    match count {
-        1 => "the last day".to_owned(),
-        _ => format!("{count} days"),
-    }
-}
-
-fn address(within: u32, pairs: &[(&str, &str)]) -> String {
-    let within = within.to_string();
-    let all: Vec<(&str, &str)> = [("within", within.as_str())]
-        .into_iter()
-        .chain(pairs.iter().copied())
-        .collect();
-    format!("/{}", write(&all))
-}
-
-fn within_tabs(within: u32, clusters: &ClusterScope) -> Vec<Link> {
-    let chosen = value(clusters).map(|value| (CLUSTER, value));
-    let tab = |age: u32| Link {
-        name: format!("{age} d"),
-        href: address(age, chosen.as_slice()),
-        is_here: age == within,
-    };
-    AGES.into_iter().map(tab).collect()
 }
 
 /// One sentence that an SRE reads first.
@@ -480,12 +370,20 @@ fn next(row: &crate::fleet::Upcoming, cluster: Option<ClusterMark>, now: Timesta
 
 /// The last days up to today, each with what ended; days without a run are there too.
 fn by_day(runs: &[std::sync::Arc<Run>], now: Timestamp) -> Vec<Day> {
-    let date = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-    let mut found: HashMap<Date, Day> = HashMap::new();
+    let number = |at: Timestamp| at.as_second().div_euclid(86_400);
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let first = today.saturating_sub(i64::from(DAYS - 1).days());
+    let mut days: Vec<Day> = first
+        .series(1.day())
+        .take_while(|date| *date <= today)
+        .map(Day::empty)
+        .collect();
+    let first = number(now) - i64::from(DAYS - 1);
     for run in runs {
-        let Some(result) = run.result() else { continue };
-        let date = date(run.created);
-        let day = found.entry(date).or_insert_with(|| Day::empty(date));
+        let place = usize::try_from(number(run.created) - first).ok();
+        let (Some(day), Some(result)) = (place.and_then(|place| days.get_mut(place)), run.result()) else {
+            continue;
+        };
         match result {
             RunResult::Pass => day.pass += 1,
             RunResult::Partial => day.partial += 1,
@@ -493,9 +391,5 @@ fn by_day(runs: &[std::sync::Arc<Run>], now: Timestamp) -> Vec<Day> {
             RunResult::Fail => day.fail += 1,
         }
     }
-    let today = date(now);
-    let first = today.saturating_sub(i64::from(DAYS - 1).days());
-    let all = first.series(1.day()).take_while(|date| *date <= today);
-    all.map(|date| found.remove(&date).unwrap_or_else(|| Day::empty(date)))
-        .collect()
+    days
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Choice, Heading, Link, heading, moment, overview::test_link};
+use super::{Choice, Heading, Link, heading, moment, test_link};
 use crate::{
     dashboard::{
         moments::Moment,

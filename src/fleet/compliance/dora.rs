@@ -5,7 +5,7 @@ use kymaros_crds::{LevelResult, RestoreTest, domain::Source};
 
 use super::{
     Requirement,
-    evidence::{Evidence, is_conclusive, name},
+    evidence::{Evidence, is_conclusive},
 };
 
 /// "At least yearly", Article 11(6)(a).
@@ -17,7 +17,7 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
         .runs
         .iter()
         .filter(|run| run.is_over() && run.ended.is_some());
-    let segregated = ended.map(|run| (name(run), run.leftovers == Some(0)));
+    let segregated = ended.map(|run| (&run.name, run.leftovers == Some(0)));
     vec![
         Requirement::of(
             "Article 11(6)",

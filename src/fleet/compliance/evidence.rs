@@ -1,22 +1,20 @@
 //! What requirements are held against.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use kymaros_crds::{RestoreTest, RunResult};
 
 use crate::fleet::{
     cluster::{FleetTest, TestKey},
     coverage::Coverage,
-    runs::{Index, Run},
+    runs::{Index, Run, RunName},
 };
 
 /// The tests that count, and their runs in the period.
 pub(super) struct Evidence<'a> {
     pub index: &'a Index,
     pub tests: &'a [FleetTest],
-    /// Of these tests, oldest first.
-    pub runs: Vec<Arc<Run>>,
+    /// Of these tests one after the other, the newest run of each first.
+    pub runs: Vec<&'a Run>,
     pub coverage: &'a Coverage,
     pub since: Option<Timestamp>,
     pub now: Timestamp,
@@ -31,15 +29,12 @@ impl<'a> Evidence<'a> {
     ) -> Self {
         let of_test = |test: &FleetTest| {
             let runs = index.of_test(&test.key()).rev();
-            let recent = runs.take_while(move |run| since.is_none_or(|since| run.created >= since));
-            recent.cloned().collect::<Vec<_>>()
+            runs.take_while(move |run| since.is_none_or(|since| run.created >= since))
         };
-        let mut runs: Vec<Arc<Run>> = tests.iter().flat_map(of_test).collect();
-        runs.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
         Self {
             index,
             tests,
-            runs,
+            runs: tests.iter().flat_map(of_test).map(AsRef::as_ref).collect(),
             coverage,
             since,
             now,
@@ -47,19 +42,21 @@ impl<'a> Evidence<'a> {
     }
 
     /// Each test, with whether it meets something.
-    pub(super) fn tests(&self, meets: impl Fn(&RestoreTest, &TestKey) -> bool) -> Vec<(String, bool)> {
-        let judged = self.tests.iter().map(|test| {
+    pub(super) fn tests(
+        &self,
+        meets: impl Fn(&RestoreTest, &TestKey) -> bool,
+    ) -> impl Iterator<Item = (TestKey, bool)> {
+        self.tests.iter().map(move |test| {
             let name = test.key();
             let meets = meets(test, &name);
-            (name.to_string(), meets)
-        });
-        judged.collect()
+            (name, meets)
+        })
     }
 
     /// Each run that said something about its backup, with whether it meets something.
-    pub(super) fn conclusive(&self, meets: impl Fn(&Run) -> bool) -> Vec<(String, bool)> {
+    pub(super) fn conclusive(&self, meets: impl Fn(&Run) -> bool) -> impl Iterator<Item = (&RunName, bool)> {
         let runs = self.runs.iter().filter(|run| is_conclusive(run));
-        runs.map(|run| (name(run), meets(run))).collect()
+        runs.map(move |run| (&run.name, meets(run)))
     }
 
     /// Whether a test has a verdict about its backup in the period.
@@ -76,8 +73,4 @@ impl<'a> Evidence<'a> {
 pub(super) fn is_conclusive(run: &Run) -> bool {
     run.result()
         .is_some_and(|result| result != RunResult::Inconclusive)
-}
-
-pub(super) fn name(run: &Run) -> String {
-    run.name.to_string()
 }

@@ -16,7 +16,7 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
             .proven_at
             .as_ref()
             .is_some_and(|at| Some(at) >= since.as_ref());
-        (row.namespace.clone(), is_proven)
+        (&row.namespace, is_proven)
     });
     vec![
         Requirement::of(

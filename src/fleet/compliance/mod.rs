@@ -5,7 +5,7 @@ mod evidence;
 mod iso27001;
 mod soc2;
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt::Display, str::FromStr, time::Duration};
 
 use kymaros_crds::{RunResult, domain::duration};
 use kymaros_webhooks::validate::{Usage, used};
@@ -109,26 +109,32 @@ const MOST_OPEN: usize = 100;
 
 impl Requirement {
     /// Held against named things, each with whether it meets it; `what` they are, such as "tests ran in this period".
-    fn of(
+    fn of<N: Display>(
         id: &'static str,
         title: &'static str,
         what: &str,
-        all: impl IntoIterator<Item = (String, bool)>,
+        all: impl IntoIterator<Item = (N, bool)>,
     ) -> Self {
-        let (met, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, meets)| *meets);
-        let of = met.len() + open.len();
+        let (mut met, mut of, mut open) = (0, 0, Vec::new());
+        for (name, meets) in all {
+            of += 1;
+            met += usize::from(meets);
+            if !meets && open.len() < MOST_OPEN {
+                open.push(name.to_string());
+            }
+        }
         Self {
             id,
             title,
-            standing: match (of, open.len()) {
+            standing: match (of, of - met) {
                 (0, _) => Standing::NoData,
                 (_, 0) => Standing::Met,
                 _ => Standing::NotMet,
             },
-            met: met.len(),
+            met,
             of,
-            figure: format!("{} of {of} {what}", met.len()),
-            open: open.into_iter().map(|(name, _)| name).take(MOST_OPEN).collect(),
+            figure: format!("{met} of {of} {what}"),
+            open,
         }
     }
 }
@@ -208,7 +214,7 @@ pub(super) fn compliance(
         .collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let daily = by_day(evidence.runs.iter().map(AsRef::as_ref));
+    let daily = by_day(evidence.runs.iter().copied());
     let is_open = requirements
         .iter()
         .any(|asked| asked.standing == Standing::NotMet);

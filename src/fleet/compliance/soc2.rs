@@ -2,15 +2,13 @@
 
 use kymaros_crds::RunResult;
 
-use super::{
-    Requirement,
-    evidence::{Evidence, name},
-};
+use super::{Requirement, evidence::Evidence};
+use crate::fleet::Run;
 
 pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
     let ended = evidence.runs.iter().filter(|run| run.ended.is_some());
-    let decided = ended.map(|run| (name(run), run.result() != Some(RunResult::Inconclusive)));
-    let failed = |run: &&std::sync::Arc<crate::fleet::Run>| run.result() == Some(RunResult::Fail);
+    let decided = ended.map(|run| (&run.name, run.result() != Some(RunResult::Inconclusive)));
+    let failed = |run: &&&Run| run.result() == Some(RunResult::Fail);
     let mut had_failures: Vec<_> = evidence
         .runs
         .iter()
@@ -22,7 +20,7 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
     let followed = had_failures.into_iter().map(|test| {
         let latest = evidence.index.latest(&test);
         let is_open = latest.is_some_and(|run| run.result() == Some(RunResult::Fail));
-        (test.to_string(), !is_open)
+        (test, !is_open)
     });
     vec![
         Requirement::of(
