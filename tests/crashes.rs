@@ -1,5 +1,5 @@
-//! The operator dies after any of its writes, and the API server refuses some: the run ends as it would have. A file of
-//! its own, because the operator of the cluster must not act meanwhile.
+//! The operator dies after any of its writes, the API server refuses some, and somebody sets the clock: the run ends as it
+//! would have. A file of its own, because the operator of the cluster must not act meanwhile.
 //!
 //! Some writes are tried; `KYMAROS_CRASH_POINTS=all` tries every one:
 //! `KYMAROS_CRASH_POINTS=all cargo test --test crashes -- --ignored --test-threads=1`.
@@ -9,6 +9,7 @@ mod story;
 use std::{
     fs::File,
     net::TcpListener,
+    path::PathBuf,
     process::{Child, Command},
     time::Duration,
 };
@@ -19,13 +20,13 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
-use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunResult};
+use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult, domain::duration};
 use kymaros_testbed::{
     between::{Between, Treatment},
     scene::{Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::json;
-use story::{SMALL, answers, create_test, finished, gone, leftovers, spec};
+use story::{SMALL, answers, create_test, finished, gone, leftovers, phase, report_when, spec};
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -41,6 +42,8 @@ struct Stage {
     between: Between,
     folder: tempfile::TempDir,
     args: Vec<String>,
+    /// What preloaded libraries are told.
+    variables: Vec<(&'static str, PathBuf)>,
     _lease: AbortOnDropHandle<()>,
 }
 
@@ -59,6 +62,7 @@ impl Stage {
             between,
             folder,
             args,
+            variables: Vec::new(),
             _lease: lease,
         })
     }
@@ -75,8 +79,30 @@ impl Stage {
             .env("KUBECONFIG", self.folder.path().join("kubeconfig"))
             .env("POD_NAME", unique("kymaros"))
             .env("POD_NAMESPACE", NAMESPACE)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stderr(File::create(self.folder.path().join("log"))?);
         Ok(Operator(command.spawn()?))
+    }
+
+    /// Operators that start from now on have a clock that can be set; how much time passes is as it was.
+    fn fake_clock(&mut self) -> Result<()> {
+        let library = glob("/usr/lib", "faketime/libfaketimeMT.so.1")?;
+        let clock = self.folder.path().join("clock");
+        self.variables = vec![
+            ("LD_PRELOAD", library),
+            ("FAKETIME_TIMESTAMP_FILE", clock),
+            ("FAKETIME_NO_CACHE", "1".into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ];
+        self.set_clock(0)
+    }
+
+    fn set_clock(&self, seconds: i32) -> Result<()> {
+        let clock = self.folder.path().join("clock");
+        // A reader must not meet half of it.
+        let next = clock.with_extension("next");
+        std::fs::write(&next, format!("{seconds:+}s\n"))?;
+        Ok(std::fs::rename(next, clock)?)
     }
 
     /// Runs a test of this backup; what its report says, after the operator died as `treatment` says.
@@ -85,7 +111,7 @@ impl Stage {
         namespace: &str,
         backup: &str,
         treatment: impl FnMut(usize, &str) -> Treatment + Send + 'static,
-        dies_after: Option<usize>,
+        trouble: Trouble,
     ) -> Result<Said> {
         let client = &self.scene.client;
         let checked = json!({ "healthChecks": { "settle": "0s", "timeout": "30s", "checks": [{
@@ -96,25 +122,30 @@ impl Stage {
         self.between.rule(treatment);
         let mut operator = self.start()?;
         create_test(client, namespace, "crash", spec(&[namespace], backup, checked)).await?;
-        if let Some(point) = dies_after {
-            // Not every run writes as much: one that ends before was not disturbed.
-            tokio::select! {
-                reached = self.between.written(point) => reached?,
-                over = finished(client, namespace, "crash") => drop(over?),
+        match trouble {
+            Trouble::Nothing => {}
+            Trouble::Death(point) => {
+                // Not every run writes as much: one that ends before was not disturbed.
+                tokio::select! {
+                    reached = self.between.written(point) => reached?,
+                    over = finished(client, namespace, "crash") => drop(over?),
+                }
+                drop(operator);
+                self.between.rule(|_, _| Treatment::Pass);
+                operator = self.start()?;
             }
-            drop(operator);
-            self.between.rule(|_, _| Treatment::Pass);
-            operator = self.start()?;
+            Trouble::Clock(by) => {
+                let restores = |report: &RestoreReport| phase(report) >= Some(RunPhase::Restoring);
+                report_when(client, namespace, "crash", "a restore", restores).await?;
+                self.set_clock(by)?;
+            }
         }
         let report = finished(client, namespace, "crash").await?;
         let left = leftovers(client, &report).await?;
-        assert_eq!(left, Vec::<String>::new(), "dead after {dies_after:?}");
+        assert_eq!(left, Vec::<String>::new(), "{trouble:?}");
         let reports = Api::<RestoreReport>::namespaced(client.clone(), namespace);
         let count = reports.list(&ListParams::default()).await?.items.len();
-        assert_eq!(
-            count, 1,
-            "dead after {dies_after:?}: a run was lost or started twice"
-        );
+        assert_eq!(count, 1, "{trouble:?}: a run was lost or started twice");
         let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
         tests.delete("crash", &DeleteParams::default()).await?;
         gone(tests, "crash").await?;
@@ -126,6 +157,7 @@ impl Stage {
             result: status.result,
             cause: status.cause,
             reason: status.reason,
+            rto: status.rto.map(|rto| rto.measured),
             findings: status
                 .findings
                 .into_iter()
@@ -136,15 +168,34 @@ impl Stage {
     }
 }
 
+/// What becomes of the operator while a run goes on.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Nothing,
+    /// It dies after so many writes.
+    Death(usize),
+    /// Its clock is set by so many seconds while Velero restores.
+    Clock(i32),
+}
+
 /// What must not depend on crashes. How many tries a restore took may: the operator in the cluster, which answers the
 /// webhooks, starts anew when it loses the Lease.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Said {
     score: Option<i32>,
     result: Option<RunResult>,
     cause: Option<Cause>,
     reason: Option<String>,
+    rto: Option<String>,
     findings: Vec<String>,
+}
+
+/// But for the recovery time, which is never the same twice.
+impl PartialEq for Said {
+    fn eq(&self, other: &Self) -> bool {
+        let verdict = |said: &Self| (said.score, said.result, said.cause, said.reason.clone());
+        verdict(self) == verdict(other) && self.findings == other.findings
+    }
 }
 
 /// A process; it is killed, and not asked to stop, when it is dropped.
@@ -156,6 +207,17 @@ impl Drop for Operator {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A file below one of a folder's folders: Debian names one after the machine.
+fn glob(folder: &str, file: &str) -> Result<PathBuf> {
+    let folders = std::fs::read_dir(folder)?.flatten();
+    let mut found = folders
+        .map(|entry| entry.path().join(file))
+        .filter(|path| path.exists());
+    found
+        .next()
+        .with_context(|| format!("{file} is nowhere below {folder}"))
 }
 
 fn free_address() -> Result<String> {
@@ -226,7 +288,7 @@ async fn matrix(without: &[&str]) -> Result<()> {
     let mut stage = Stage::set().await?;
     let (namespace, name) = small(&mut stage, without).await?;
     let undisturbed = stage
-        .play(&namespace, &name, |_, _| Treatment::Pass, None)
+        .play(&namespace, &name, |_, _| Treatment::Pass, Trouble::Nothing)
         .await?;
     let writes = stage.between.writes();
     println!(
@@ -250,7 +312,9 @@ async fn matrix(without: &[&str]) -> Result<()> {
                 Treatment::Pass
             }
         };
-        let said = stage.play(&namespace, &name, swallow, Some(point)).await?;
+        let said = stage
+            .play(&namespace, &name, swallow, Trouble::Death(point))
+            .await?;
         assert_eq!(
             said,
             undisturbed,
@@ -277,6 +341,30 @@ async fn a_bad_backup_fails_wherever_the_operator_dies() -> Result<()> {
 
 #[tokio::test]
 #[ignore = "takes minutes, and the cluster's operator must not act meanwhile; run it before a release"]
+async fn setting_the_operators_clock_while_velero_restores_changes_nothing() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut stage = Stage::set().await?;
+    let (namespace, name) = small(&mut stage, &[]).await?;
+    stage.fake_clock()?;
+    for seconds in [0, 600, -600] {
+        stage.set_clock(0)?;
+        let said = stage
+            .play(&namespace, &name, |_, _| Treatment::Pass, Trouble::Clock(seconds))
+            .await?;
+        println!("set by {seconds} s: {said:?}");
+        assert_eq!(
+            (said.score, said.result),
+            (Some(100), Some(RunResult::Pass)),
+            "{said:?}"
+        );
+        let rto = duration::parse(&said.rto.context("no recovery time")?)?;
+        assert!(rto < Duration::from_mins(2), "set by {seconds} s: {rto:?}");
+    }
+    delete_backup(&stage.scene.client, &name).await
+}
+
+#[tokio::test]
+#[ignore = "takes minutes, and the cluster's operator must not act meanwhile; run it before a release"]
 async fn answers_that_say_try_again_change_nothing() -> Result<()> {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut stage = Stage::set().await?;
@@ -290,7 +378,7 @@ async fn answers_that_say_try_again_change_nothing() -> Result<()> {
                 Treatment::Pass
             }
         };
-        let said = stage.play(&namespace, &name, refuse, None).await?;
+        let said = stage.play(&namespace, &name, refuse, Trouble::Nothing).await?;
         assert_eq!(
             (said.score, said.result),
             (Some(100), Some(RunResult::Pass)),
@@ -310,7 +398,7 @@ async fn answers_that_say_try_again_change_nothing() -> Result<()> {
                 }
                 Treatment::Pass
             },
-            None,
+            Trouble::Nothing,
         );
         let cutting = async {
             while asked.recv().await.is_some() {

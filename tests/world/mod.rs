@@ -98,7 +98,7 @@ impl World {
     }
 
     async fn ended(&self, block: &Block) -> Result<Ended> {
-        let output = self.shell(block).output().await?;
+        let output = self.shell(&format!("{}\n{AFTER}", block.text)).output().await?;
         let said = [output.stdout, output.stderr].concat();
         Ok(Ended {
             status: output.status,
@@ -106,10 +106,12 @@ impl World {
         })
     }
 
-    /// Starts a block that goes on, and waits for its first words. It ends when it is dropped.
+    /// Starts a block of one command that goes on, and waits for its first words. It ends when it is dropped.
     async fn stay(&self, block: &Block) -> Result<Child> {
+        // In place of the shell, which would leave it behind.
+        let command = format!("exec {}", block.text);
         let mut child = self
-            .shell(block)
+            .shell(&command)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -128,9 +130,9 @@ impl World {
         Ok(child)
     }
 
-    fn shell(&self, block: &Block) -> Command {
+    fn shell(&self, commands: &str) -> Command {
         let mut command = Command::new("bash");
-        let script = format!("{BEFORE}\n{}\n{AFTER}", block.text);
+        let script = format!("{BEFORE}\n{commands}");
         command
             .args(["-euo", "pipefail", "-c", &script])
             .env("KEPT", self.kept())

@@ -46,7 +46,7 @@ impl Collector for Runs {
             return Ok(());
         }
         let tests = self.tests.state();
-        let summary = summary(&self.reports.state(), &tests);
+        let summary = summary(&self.reports.state(), &tests, Timestamp::now());
         self.seen.keep_only(&names(&tests));
         let encoder = &mut encoder;
         phases(encoder, &summary.phases)?;
@@ -55,6 +55,14 @@ impl Collector for Runs {
         gauge(encoder, "leaked_objects", help, leaked, |leaked| {
             Some(([], *leaked))
         })?;
+        let help = "Messages about runs that nobody got: waiting for another try, or lost, those of the last two days";
+        gauge(
+            encoder,
+            "undelivered_notifications",
+            help,
+            &summary.undelivered,
+            |(state, count)| Some(([("state", *state)], *count)),
+        )?;
         latest(encoder, &summary.latest)?;
         results(encoder, &summary.latest)?;
         let help = "When a test is due after its latest run, as a Unix time; missing while a run of it goes on, and for suspended tests";

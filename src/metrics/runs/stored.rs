@@ -5,12 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, domain::Schedule};
+use kymaros_crds::{
+    NotificationState, NotificationStatus, RestoreReport, RestoreReportStatus, RestoreTest, RunPhase,
+    RunResult, domain::Schedule,
+};
 use kymaros_webhooks::validate::TestName;
 
-use crate::history::{Ended, sources};
+use crate::{
+    history::{Ended, sources},
+    notify::record::is_open,
+};
 
 /// Phases of a run that goes on.
 const GOING_ON: [RunPhase; 7] = [
@@ -23,6 +29,9 @@ const GOING_ON: [RunPhase; 7] = [
     RunPhase::CleaningUp,
 ];
 
+/// How long a message that nobody got is told of: it is tried for a day, and somebody should look within another.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(48);
+
 /// What all of them say together.
 #[derive(Debug, PartialEq)]
 pub(super) struct Summary {
@@ -30,6 +39,8 @@ pub(super) struct Summary {
     pub phases: Vec<(RunPhase, u64)>,
     /// Objects that were left behind.
     pub leaked: u64,
+    /// Messages that were tried and are tried again, and those that were given up not long ago.
+    pub undelivered: [(&'static str, u64); 2],
     /// The latest run of each test.
     pub latest: Vec<Latest>,
     /// When each test is due after its latest run, as a Unix time; not while a run of it goes on.
@@ -58,9 +69,10 @@ pub(super) fn names(tests: &[Arc<RestoreTest>]) -> HashSet<TestName> {
 }
 
 /// One pass over all reports.
-pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]) -> Summary {
+pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>], now: Timestamp) -> Summary {
     let mut phases = GOING_ON.map(|phase| (phase, 0)).to_vec();
     let mut leaked = 0;
+    let (mut waiting, mut lost) = (0, 0);
     let mut latest: HashMap<TestName, (Ended, &RestoreReport)> = HashMap::new();
     let wanted = tests.iter().flat_map(|test| sources(&test.spec));
     let mut proofs: BTreeMap<String, Option<Timestamp>> = wanted.map(|name| (name, None)).collect();
@@ -73,12 +85,16 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
         if let Some((_, count)) = phases.iter_mut().find(|(going_on, _)| *going_on == phase) {
             *count += 1;
         }
+        waiting += count(status, |message| is_open(message) && message.attempts > 0);
         let Some(ended) = Ended::of(report) else {
             if phase != RunPhase::Queued {
                 busy.insert(TestName::from(report.as_ref()));
             }
             continue;
         };
+        if now.duration_since(ended.at) < REMEMBERED {
+            lost += count(status, |message| message.state == Some(NotificationState::Failed));
+        }
         if ended.result == RunResult::Pass {
             for source in report.spec.test.iter().flat_map(sources) {
                 if let Some(passed) = proofs.get_mut(&source) {
@@ -107,10 +123,19 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
     Summary {
         phases,
         leaked,
+        undelivered: [("waiting", waiting), ("lost", lost)],
         due,
         latest: latest.collect(),
         proofs: proofs.into_iter().collect(),
     }
+}
+
+fn count(status: &RestoreReportStatus, is_so: impl Fn(&NotificationStatus) -> bool) -> u64 {
+    status
+        .notifications
+        .iter()
+        .map(|message| u64::from(is_so(message)))
+        .sum()
 }
 
 /// When a test is due for the first time after its latest run ended, or after it was made.

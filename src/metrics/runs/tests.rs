@@ -108,6 +108,31 @@ fn the_latest_run_of_each_test_is_told() {
 }
 
 #[test]
+fn messages_that_nobody_got_are_told_until_they_are_old() {
+    let mut told = Told::new();
+    let run = |name: &str, hours_ago: i64, messages: Value| {
+        let ended = Timestamp::now() - jiff::SignedDuration::from_hours(hours_ago);
+        let status = json!({ "phase": "Completed", "result": "fail", "score": 20,
+            "startedAt": ended.to_string(), "completedAt": ended.to_string(), "notifications": messages });
+        Event::Apply(report(name, "shop", &status))
+    };
+    let message = |state: &str, attempts: i32| {
+        json!({ "id": state, "subject": "Verdict", "receiver": "slack",
+        "state": state, "attempts": attempts })
+    };
+    let of_today = json!([
+        message("Pending", 3),
+        message("Pending", 0),
+        message("Delivered", 1),
+        message("Failed", 9)
+    ]);
+    told.report(&run("a", 1, of_today));
+    told.report(&run("b", 49, json!([message("Failed", 9)])));
+    told.says(r#"kymaros_undelivered_notifications{state="waiting"} 1"#);
+    told.says(r#"kymaros_undelivered_notifications{state="lost"} 1"#);
+}
+
+#[test]
 fn a_test_is_due_after_its_latest_run_unless_it_runs_or_is_suspended() {
     let due = |status: &[Value], suspend: bool| {
         let mut told = Told::new();

@@ -1,4 +1,4 @@
-//! Debian packages that the cluster's programs come from or call, and the browser that tests look at pages with.
+//! Debian packages that the cluster's programs come from or call, and what else tests take from there.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::progress::Progress;
 
 /// What is needed, and nothing that starts a service by itself on a machine without systemd.
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 17] = [
     "containerd",
     "runc",
     "containernetworking-plugins",
@@ -26,6 +26,8 @@ const PACKAGES: [&str; 16] = [
     "chromium",
     // A browser without a font draws nothing.
     "fonts-inter",
+    // For operators whose clock somebody sets.
+    "faketime",
 ];
 
 /// Installs the packages that are missing.
