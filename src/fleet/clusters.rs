@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    cluster::ClusterName,
+    cluster::{ClusterName, FleetTest},
     features::Feature,
     moments::{ago, duration_text, moment},
     remotes::{Reached, RefusedSecret, Remote, Roster},
+    runs::Index,
     view::{Shown, View},
 };
 
@@ -78,6 +79,21 @@ pub(super) fn clusters(
     Shown {
         what: all.collect(),
         hidden: closed.into_iter().chain(roster.trouble.clone()).collect(),
+    }
+}
+
+/// Whoever sees one namespace learns how much of that there is, and nothing of Secrets.
+pub(super) fn narrow(rows: &mut Vec<ClusterRow>, tests: &[FleetTest], index: &Index, view: &View) {
+    rows.retain(|row| row.state != ClusterState::Refused);
+    for row in rows {
+        let is_of = |cluster: Option<&ClusterName>| {
+            cluster.map_or(ClusterName::HERE, ClusterName::as_str) == row.name
+        };
+        let (tests, runs) = (tests.iter(), index.all());
+        let of_tests = tests.filter(|test| is_of(test.cluster.as_ref())).count();
+        let in_scope = runs.filter(|run| view.scope.holds(&run.name.namespace));
+        let of_reports = in_scope.filter(|run| is_of(run.name.cluster.as_ref())).count();
+        (row.tests, row.reports) = (of_tests, of_reports);
     }
 }
 
@@ -168,8 +184,8 @@ mod tests {
 
     use super::*;
     use crate::fleet::{
-        ClusterScope, Contact,
-        sample::{at, packed, report, store, test, view},
+        ClusterScope, Contact, Scope,
+        sample::{at, fleet_tests, log, packed, report, store, test, view},
     };
 
     fn remote(name: &str, contact: Contact) -> Remote {
@@ -224,6 +240,35 @@ mod tests {
         );
         let us = ClusterScope::Other("us".parse().unwrap());
         assert!(away(&roster, &view(Tier::Enterprise, 5).of_clusters(us)).is_empty());
+    }
+
+    #[test]
+    fn whoever_sees_one_namespace_learns_of_that_alone() {
+        let mut fresh = Contact::new();
+        fresh.heard(at(5));
+        let refused = RefusedSecret {
+            secret: "cluster-ap".into(),
+            cluster: None,
+            why: "has no kubeconfig".into(),
+        };
+        let roster = Roster {
+            remotes: [remote("eu", fresh)].into(),
+            refused: [refused].into(),
+            ..Roster::default()
+        };
+        let tests = fleet_tests([test("team", "blog")]);
+        let runs = log([
+            report("team", "blog", 1, "pass", Some(95)),
+            report("ops", "shop", 1, "pass", Some(95)),
+        ]);
+        let seen = View::new(Tier::Enterprise, Scope::Namespace("team".into()), at(5));
+        let mut rows = clusters((7, 9), &roster, &seen).what;
+        runs.read(|index| narrow(&mut rows, &tests, index, &seen));
+        let counts: Vec<_> = rows
+            .iter()
+            .map(|row| (&*row.name, row.tests, row.reports))
+            .collect();
+        assert_eq!(counts, [("local", 1, 1), ("eu", 0, 0)]);
     }
 
     #[test]

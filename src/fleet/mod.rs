@@ -383,7 +383,13 @@ impl Fleet {
     #[must_use]
     pub fn clusters(&self, view: &View) -> Shown<Vec<ClusterRow>> {
         let here = (self.tests.len(), self.reports.len());
-        clusters::clusters(here, &self.others(), view)
+        let mut seen = clusters::clusters(here, &self.others(), view);
+        if view.scope != Scope::All {
+            let tests = self.tests_in(view);
+            self.runs
+                .read(|index| clusters::narrow(&mut seen.what, &tests, index, view));
+        }
+        seen
     }
 
     /// Of each cluster in view that is away: since when what is shown of it may be old.
