@@ -117,6 +117,19 @@ mod tests {
         );
     }
 
+    /// Admission lets no other Restore be made, and keeps what these restore in sandboxes.
+    #[test]
+    fn restores_have_names_that_are_contained() {
+        for (attempt, index) in [(1, 0), (2, 0), (1, 99)] {
+            let run = RunIdentity {
+                attempt,
+                ..identity("t")
+            };
+            let name = run.restore(index);
+            assert!(kymaros_webhooks::contain::is_ours_by_name(&name), "{name}");
+        }
+    }
+
     #[test]
     fn the_name_asked_for_is_taken() {
         let source = SourceNamespace {

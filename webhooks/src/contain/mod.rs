@@ -125,11 +125,16 @@ fn volume(request: &Request, facts: &dyn Facts) -> Answer {
     }
 }
 
-/// `kymaros-<8 hexadecimal digits>-<index>`.
-fn is_ours_by_name(restore: &str) -> bool {
+/// `kymaros-<8 hexadecimal digits>-<index>`, short enough that Velero's label is the name itself.
+#[must_use]
+pub fn is_ours_by_name(restore: &str) -> bool {
     let rest = restore.strip_prefix(RESTORE_PREFIX).unwrap_or_default();
+    let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
     rest.split_once('-').is_some_and(|(hash, index)| {
-        hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && index.parse::<u16>().is_ok()
+        hash.len() == 8
+            && hash.bytes().all(is_hex)
+            && (1..=5).contains(&index.len())
+            && index.bytes().all(|b| b.is_ascii_digit())
     })
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Ruling;
 use crate::{
+    contain::is_ours_by_name,
     facts::{Facts, RestoreOwner, RunState},
     request::{Request, label},
 };
@@ -23,6 +24,7 @@ struct Reach {
     existing_resource_policy: Option<String>,
     preserve_node_ports: Option<bool>,
     hooks: Value,
+    resource_modifier: Option<Value>,
 }
 
 /// A Restore is created whole, with every target a sandbox of its run, and deleted; never changed.
@@ -41,6 +43,10 @@ fn creation(request: &Request, facts: &dyn Facts) -> Ruling {
     let Some(uid) = label(object, names::RUN_UID_LABEL) else {
         return Ruling::Refused("a Restore is made only with the labels of its run".to_owned());
     };
+    let name = object.and_then(|o| o.metadata.name.as_deref());
+    if !name.is_some_and(is_ours_by_name) {
+        return Ruling::Refused("only a Restore named as those of runs is contained".to_owned());
+    }
     let spec = object.map(|o| o.data["spec"].clone()).unwrap_or_default();
     let reach: Reach = match serde_json::from_value(spec) {
         Ok(reach) => reach,
@@ -88,6 +94,8 @@ fn too_wide(reach: &Reach) -> Option<&'static str> {
         Some("it must not ask for the node ports of production")
     } else if hooks.is_some_and(|h| !h.is_empty()) {
         Some("it must carry no hooks")
+    } else if reach.resource_modifier.is_some() {
+        Some("it must change nothing on the way (resourceModifier)")
     } else {
         None
     }

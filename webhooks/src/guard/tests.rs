@@ -230,12 +230,43 @@ fn a_restore_reaches_sandboxes_of_its_run_and_nothing_else() {
     refused(with("existingResourcePolicy", json!("update")), "never update");
     refused(with("preserveNodePorts", json!(true)), "node ports");
     refused(with("hooks", json!({ "resources": [{ "name": "x" }] })), "hooks");
+    refused(
+        with("resourceModifier", json!({ "kind": "ConfigMap", "name": "x" })),
+        "resourceModifier",
+    );
     refused(with("includedNamespaces", json!("shop")), "cannot be read");
     refused(
         restore(&narrow()).object(json!({ "spec": narrow() })),
         "labels of its run",
     );
     refused(restore(&narrow()).within("elsewhere"), "not a sandbox");
+}
+
+/// What it restores carries its name, and by that alone is kept in sandboxes.
+#[test]
+fn a_restore_has_a_name_that_is_contained() {
+    let named = |metadata: Value| {
+        let mut object = json!({ "metadata": metadata, "spec": narrow() });
+        object["metadata"]["labels"] = marks("live");
+        restore(&narrow()).object(object)
+    };
+    passes(named(json!({ "name": "kymaros-0a1b2c3d-12" })));
+    for name in [
+        "x",
+        "kymaros-x",
+        "kymaros-0a1b2c3d",
+        "kymaros-0a1b2c3d-",
+        "kymaros-0a1b2c3d-x",
+        "kymaros-0a1b2c3d-1-1",
+        // Of a name beyond 63 characters the label is its start and a hash.
+        "kymaros-0a1b2c3d-0000000000000000000000000000000000000000000000000000000000001",
+    ] {
+        refused(named(json!({ "name": name })), "is contained");
+    }
+    refused(
+        named(json!({ "generateName": "kymaros-0a1b2c3d-0" })),
+        "is contained",
+    );
 }
 
 #[test]
