@@ -302,6 +302,17 @@ mod tests {
     }
 
     #[test]
+    fn admission_lets_each_be_asked_for() {
+        let all = [
+            Artifact::BackupResourceList,
+            Artifact::BackupVolumeInfos,
+            Artifact::RestoreResourceList,
+            Artifact::RestoreResults,
+        ];
+        assert_eq!(all.map(Artifact::kind), kymaros_webhooks::guard::ARTIFACTS);
+    }
+
+    #[test]
     fn refuses_what_is_not_gzip_or_not_json() {
         let parse = |bytes: &[u8]| parse::<Vec<String>>("x", bytes).unwrap_err().to_string();
         assert!(parse(b"plain").contains("not readable"));

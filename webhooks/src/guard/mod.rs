@@ -16,6 +16,8 @@ use crate::{
     request::{Request, described, name, namespace, username},
 };
 
+pub use restores::ARTIFACTS;
+
 /// What a rule says about a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ruling {

@@ -14,6 +14,14 @@ use crate::{
     request::{Request, label},
 };
 
+/// What a run asks Velero for. None of it holds data of objects, as the contents of a backup do.
+pub const ARTIFACTS: [&str; 4] = [
+    "BackupResourceList",
+    "BackupVolumeInfos",
+    "RestoreResourceList",
+    "RestoreResults",
+];
+
 /// The fields of a Restore that decide what it may reach.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -110,6 +118,16 @@ pub(super) fn download(request: &Request, facts: &dyn Facts) -> Ruling {
                     "a DownloadRequest is made only with the labels of its run".to_owned(),
                 );
             };
+            let target = request.object.as_ref().map(|o| &o.data["spec"]["target"]["kind"]);
+            if !target
+                .and_then(Value::as_str)
+                .is_some_and(|kind| ARTIFACTS.contains(&kind))
+            {
+                return Ruling::Refused(format!(
+                    "a run asks for {} only, and never for data",
+                    ARTIFACTS.join(", ")
+                ));
+            }
             if facts.run(uid).is_some() {
                 Ruling::Fine
             } else {

@@ -294,15 +294,20 @@ fn restores_of_others_are_neither_changed_nor_deleted() {
 
 #[test]
 fn download_requests_belong_to_a_run() {
-    let made = |labels: Value| {
-        let object = json!({ "metadata": { "name": "d", "labels": labels } });
+    let made = |labels: Value, spec: Value| {
+        let object = json!({ "metadata": { "name": "d", "labels": labels }, "spec": spec });
         ask("CREATE", "downloadrequests.velero.io")
             .within("velero")
             .object(object)
     };
-    passes(made(marks("live")));
-    refused(made(json!({})), "labels of its run");
-    refused(made(marks("unheard-of")), "no report");
+    let of = |kind: &str| json!({ "target": { "kind": kind, "name": "nightly" } });
+    for kind in super::ARTIFACTS {
+        passes(made(marks("live"), of(kind)));
+    }
+    refused(made(json!({}), of("RestoreResults")), "labels of its run");
+    refused(made(marks("unheard-of"), of("RestoreResults")), "no report");
+    refused(made(marks("live"), of("BackupContents")), "never for data");
+    refused(made(marks("live"), json!({})), "never for data");
 }
 
 #[test]
