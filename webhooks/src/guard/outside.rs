@@ -33,18 +33,21 @@ pub(super) fn rule(request: &Request, operator: &Operator) -> Option<Ruling> {
         (names::GROUP, "restoretests", "") if operator.writes_tests => Ruling::fine_if(
             match request.operation {
                 Operation::Create | Operation::Delete => true,
-                Operation::Update => keeps_marks(request),
+                Operation::Update => keeps_marks(request) && keeps_holds(request),
                 Operation::Connect => false,
             },
             "of a test, callers of the API change the spec and its trigger, and nothing else",
         ),
         (names::GROUP, "restoretests", "") => Ruling::fine_if(
-            request.operation == Operation::Update && keeps_spec(request) && keeps_marks(request),
+            request.operation == Operation::Update
+                && keeps_spec(request)
+                && keeps_marks(request)
+                && keeps_holds(request),
             "of a test only its finalizer, its trigger and its status are the operator's",
         ),
         (names::GROUP, "restorereports", "") => Ruling::fine_if(
-            request.operation != Operation::Update || keeps_spec(request),
-            "what a run was asked to do is never changed",
+            request.operation != Operation::Update || (keeps_spec(request) && keeps_holds(request)),
+            "what a run was asked to do, and whose it is, is never changed",
         ),
         (names::GROUP, "restoretests" | "restorereports", "status") => Ruling::fine_if(
             request.operation == Operation::Update,
@@ -69,4 +72,15 @@ fn keeps_marks(request: &Request) -> bool {
         (metadata.labels.unwrap_or_default(), annotations)
     };
     marks(&request.object) == marks(&request.old_object)
+}
+
+/// What decides when the object goes stays: an owner that does not exist would have it deleted at once.
+fn keeps_holds(request: &Request) -> bool {
+    let holds = |object: &Option<DynamicObject>| {
+        let metadata = object.as_ref().map(|o| o.metadata.clone()).unwrap_or_default();
+        let mut finalizers = metadata.finalizers.unwrap_or_default();
+        finalizers.retain(|f| f != names::FINALIZER);
+        (metadata.owner_references.unwrap_or_default(), finalizers)
+    };
+    holds(&request.object) == holds(&request.old_object)
 }

@@ -153,10 +153,13 @@ pub(super) fn data_mover(request: &Request, facts: &dyn Facts) -> Ruling {
         if let Some(spec) = spec.as_object_mut() {
             spec.remove("cancel");
         }
+        let metadata = &object.metadata;
         (
             spec,
-            object.metadata.labels.clone(),
-            object.metadata.finalizers.clone(),
+            metadata.labels.clone(),
+            metadata.annotations.clone(),
+            metadata.owner_references.clone(),
+            metadata.finalizers.clone(),
         )
     };
     if new.data["spec"]["cancel"] != true || without_cancel(new) != without_cancel(old) {

@@ -112,12 +112,18 @@ fn its_own_lease_and_secret_and_no_others() {
 
 #[test]
 fn of_its_own_kinds_the_spec_stays_the_users() {
-    let test = |cron: &str, finalizer: &str| json!({ "metadata": { "name": "t", "finalizers": [finalizer] }, "spec": { "schedule": { "cron": cron } } });
+    let test = |cron: &str, finalizer: &str| json!({ "metadata": { "name": "t", "finalizers": ["a", finalizer] }, "spec": { "schedule": { "cron": cron } } });
     let update = || ask("UPDATE", "restoretests.restore.kymaros.io").within("ops");
-    passes(
+    let ours = kymaros_crds::names::FINALIZER;
+    let mut released = test("0 3 * * *", ours);
+    released["metadata"]["finalizers"] = json!(["a"]);
+    passes(update().old(test("0 3 * * *", ours)).object(released.clone()));
+    passes(update().old(released).object(test("0 3 * * *", ours)));
+    refused(
         update()
-            .old(test("0 3 * * *", "a"))
-            .object(test("0 3 * * *", "b")),
+            .old(test("0 3 * * *", "b"))
+            .object(test("0 3 * * *", "c")),
+        "finalizer",
     );
     refused(
         update()
@@ -144,6 +150,43 @@ fn of_its_own_kinds_the_spec_stays_the_users() {
         ask("UPDATE", "healthcheckpolicies.restore.kymaros.io").within("ops"),
         "not a sandbox",
     );
+}
+
+/// Whatever has an owner that does not exist is deleted at once.
+#[test]
+fn nothing_gets_another_owner() {
+    let plain = json!({ "metadata": { "name": "x", "labels": { "velero.io/restore-name": "kymaros-0a1b2c3d-0" } },
+        "spec": { "persistentVolumeReclaimPolicy": "Retain", "claimRef": { "namespace": LIVE } } });
+    let mut owned = plain.clone();
+    owned["metadata"]["ownerReferences"] =
+        json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "u" }]);
+    for (resource, namespace) in [
+        ("restoretests.restore.kymaros.io", "ops"),
+        ("restorereports.restore.kymaros.io", "ops"),
+        ("podvolumerestores.velero.io", "velero"),
+        ("datadownloads.velero.io", "velero"),
+        ("persistentvolumes", ""),
+    ] {
+        let change = |object: &Value| {
+            let mut new = object.clone();
+            if namespace == "velero" {
+                new["spec"]["cancel"] = json!(true);
+            } else if namespace.is_empty() {
+                new["spec"]["persistentVolumeReclaimPolicy"] = json!("Delete");
+            }
+            ask("UPDATE", resource)
+                .within(namespace)
+                .old(plain.clone())
+                .object(new)
+        };
+        passes(change(&plain));
+        refused(change(&owned), "");
+    }
+    let mut world = World::new();
+    world.operator.writes_tests = true;
+    let adopted = ask("UPDATE", "restoretests.restore.kymaros.io").within("ops");
+    let request = adopted.old(plain).object(owned).request();
+    assert!(!guard(&request, &world).is_allowed());
 }
 
 #[test]

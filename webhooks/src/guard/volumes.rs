@@ -43,6 +43,7 @@ fn only_releases(new: &DynamicObject, old: &DynamicObject) -> bool {
             spec,
             metadata.labels.clone(),
             metadata.annotations.clone(),
+            metadata.owner_references.clone(),
             metadata.finalizers.clone(),
         )
     };
