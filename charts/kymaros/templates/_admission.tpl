@@ -35,6 +35,15 @@ namespaceObject != null && has(namespaceObject.metadata.labels)
 && namespaceObject.metadata.labels['kymaros.io/managed-by'] == 'kymaros'
 {{- end }}
 
+{{/* In a policy: of the object one field of its spec changes, and nothing else. */}}
+{{- define "kymaros.cel.changesOnly" -}}
+['labels', 'annotations', 'ownerReferences', 'finalizers'].all(key,
+  (key in object.metadata) == (key in oldObject.metadata)
+  && (!(key in object.metadata) || object.metadata[key] == oldObject.metadata[key]))
+&& object.spec.all(key, key == '{{ . }}' || (key in oldObject.spec && object.spec[key] == oldObject.spec[key]))
+&& oldObject.spec.all(key, key == '{{ . }}' || key in object.spec)
+{{- end }}
+
 {{/* How the API server reaches a webhook. Without caBundle: the operator, or cert-manager, writes that field and owns
 it, so that nobody who applies these manifests again takes it away. */}}
 {{- define "kymaros.webhookClient" -}}
