@@ -3,11 +3,13 @@
 //! Rights are given on purpose, so that what refuses is the guard and not the lack of rights. Every attempt is a dry
 //! run: the API server asks admission as always, and stores nothing even if a fence had a hole.
 
-use anyhow::{Context, Result};
-use futures::{StreamExt, stream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
-    authorization::v1::SubjectAccessReview,
+    authorization::v1::{SelfSubjectAccessReview, SubjectAccessReview},
     core::v1::ServiceAccount,
     rbac::v1::ClusterRoleBinding,
 };
@@ -15,7 +17,8 @@ use kube::{
     Api, Client, Config, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
-    discovery::{ApiResource, Discovery, Scope, verbs},
+    core::Request,
+    discovery::{ApiCapabilities, ApiResource, Discovery, Scope, verbs},
 };
 use kymaros_crds::names;
 use kymaros_testbed::scene::{Scene, unique};
@@ -23,6 +26,10 @@ use serde_json::json;
 
 const NAMESPACE: &str = "kymaros-system";
 const ACCOUNT: &str = "kymaros";
+/// How long the API server may take until it knows of a right.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Subresources that are no objects; see [`tunnels`].
+const TUNNELS: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
 
 /// What became of one attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,11 +45,69 @@ enum Outcome {
 fn outcome<T>(result: Result<T, kube::Error>) -> Outcome {
     match result {
         Ok(_) => Outcome::Landed,
-        Err(kube::Error::Api(status)) if status.is_forbidden() && status.message.contains("kymaros") => {
+        Err(kube::Error::Api(status)) if status.is_forbidden() && is_by_a_fence(&status.message) => {
             Outcome::Refused
         }
         Err(_) => Outcome::NotPossible,
     }
+}
+
+/// A refusal by RBAC has the operator's name in it, too.
+fn is_by_a_fence(refusal: &str) -> bool {
+    refusal.contains(".kymaros.io\" denied the request")
+        || refusal.contains("ValidatingAdmissionPolicy 'kymaros")
+}
+
+#[test]
+fn only_a_fence_is_taken_for_a_fence() {
+    assert!(is_by_a_fence(
+        "admission webhook \"guard.kymaros.io\" denied the request: CREATE of pods"
+    ));
+    assert!(is_by_a_fence(
+        "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'kymaros-guard' with binding 'kymaros-guard' denied request"
+    ));
+    assert!(!is_by_a_fence(
+        "pods is forbidden: User \"system:serviceaccount:kymaros-system:kymaros\" cannot create resource \"pods\""
+    ));
+    assert!(!is_by_a_fence(
+        "admission webhook \"guard.example.com\" denied the request: kymaros"
+    ));
+}
+
+/// One attempt, and what became of it.
+struct Tried {
+    what: String,
+    outcome: Outcome,
+    /// The operator is meant to be able to do it anywhere.
+    is_its_business: bool,
+}
+
+impl Tried {
+    fn lands_outside(&self) -> bool {
+        self.outcome == Outcome::Landed && !self.is_its_business
+    }
+}
+
+/// Kinds that the operator is meant to write anywhere; each is fenced by what it may say. Reviews are never stored.
+fn is_its_business(group: &str, resource: &str, subresource: &str) -> bool {
+    matches!(
+        (group, resource, subresource),
+        ("" | "events.k8s.io", "events", "")
+            | (names::GROUP, "restorereports", "" | "status")
+            | (names::GROUP, "restoretests", "status")
+            | ("authorization.k8s.io" | "authentication.k8s.io", _, "")
+    )
+}
+
+#[test]
+fn reviews_are_its_business_and_roles_are_not() {
+    assert!(is_its_business(
+        "authorization.k8s.io",
+        "selfsubjectaccessreviews",
+        ""
+    ));
+    assert!(!is_its_business("rbac.authorization.k8s.io", "roles", ""));
+    assert!(!is_its_business("apps", "events", ""));
 }
 
 fn is_going(object: &DynamicObject) -> bool {
@@ -79,7 +144,8 @@ struct EveryRight {
 }
 
 impl EveryRight {
-    async fn give(client: &Client) -> Result<Self> {
+    /// Gives it and waits until the API server knows of it: what RBAC refuses says nothing about a fence.
+    async fn give(client: &Client, operator: &Client) -> Result<Self> {
         let name = unique("kymaros-test-every-right");
         let api = Api::<ClusterRoleBinding>::all(client.clone());
         let binding = serde_json::from_value(json!({
@@ -88,7 +154,31 @@ impl EveryRight {
             "subjects": [{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE }],
         }))?;
         api.create(&PostParams::default(), &binding).await?;
-        Ok(Self { api, name })
+        let given = Self { api, name };
+        if let Err(error) = Self::is_known(operator).await {
+            given.take_back().await?;
+            return Err(error);
+        }
+        Ok(given)
+    }
+
+    async fn is_known(operator: &Client) -> Result<()> {
+        let review: SelfSubjectAccessReview = serde_json::from_value(json!({
+            "spec": { "resourceAttributes": { "verb": "*", "group": "*", "resource": "*" } },
+        }))?;
+        let reviews = Api::<SelfSubjectAccessReview>::all(operator.clone());
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let answered = reviews.create(&PostParams::default(), &review).await?;
+            if answered.status.is_some_and(|status| status.allowed) {
+                return Ok(());
+            }
+            ensure!(
+                tokio::time::Instant::now() < deadline,
+                "the operator's account did not get every right"
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     async fn take_back(self) -> Result<()> {
@@ -100,6 +190,8 @@ impl EveryRight {
 /// One kind in one place.
 struct Attempt {
     resource: ApiResource,
+    /// What is below its objects, with what can be done to it.
+    subresources: Vec<(ApiResource, ApiCapabilities)>,
     namespace: Option<String>,
 }
 
@@ -123,16 +215,61 @@ impl Attempt {
         is_labelled || (is_named && self.namespace.as_deref() == Some(NAMESPACE))
     }
 
-    fn describe(&self, verb: &str) -> String {
+    /// What became of doing this to an object, or to what is below it.
+    fn tried(&self, verb: &str, subresource: &str, outcome: Outcome) -> Tried {
+        let (group, plural) = (&self.resource.group, &self.resource.plural);
+        let below = if subresource.is_empty() { "" } else { "/" };
         let place = self.namespace.as_deref().unwrap_or("the cluster");
-        format!(
-            "{verb} {}.{} in {place}",
-            self.resource.plural, self.resource.group
-        )
+        Tried {
+            what: format!("{verb} {plural}.{group}{below}{subresource} in {place}"),
+            outcome,
+            is_its_business: is_its_business(group, plural, subresource),
+        }
+    }
+
+    /// Every write to what is below an object.
+    async fn try_below(&self, operator: &Client, name: &str) -> Result<Vec<Tried>, kube::Error> {
+        let request = Request::new(self.api(operator).resource_url());
+        let create = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let patch = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        let change = Patch::Merge(json!({ "metadata": { "annotations": { "kymaros.test/tried": "true" } } }));
+        let mut tried = Vec::new();
+        for (kind, can) in &self.subresources {
+            let below = kind.plural.as_str();
+            if TUNNELS.contains(&below) {
+                continue;
+            }
+            if can.supports_operation(verbs::PATCH) {
+                let asked = request
+                    .patch_subresource(below, name, &patch, &change)
+                    .map_err(kube::Error::BuildRequest)?;
+                let result = operator.request_text(asked).await;
+                tried.push(self.tried(&format!("patch \"{name}\""), below, outcome(result)));
+            }
+            if can.supports_operation(verbs::CREATE) {
+                // Without a kind it is taken for the one that belongs here.
+                let object = json!({
+                    "metadata": { "name": name, "namespace": self.namespace },
+                    "target": { "kind": "Node", "name": name },
+                });
+                let asked = request
+                    .create_subresource(below, name, &create, object.to_string().into_bytes())
+                    .map_err(kube::Error::BuildRequest)?;
+                let result = operator.request_text(asked).await;
+                tried.push(self.tried(&format!("create \"{name}\""), below, outcome(result)));
+            }
+        }
+        Ok(tried)
     }
 
     /// Every write of this kind here, each with what became of it.
-    async fn try_all(&self, admin: &Client, operator: &Client) -> Vec<(String, Outcome)> {
+    async fn try_all(&self, admin: &Client, operator: &Client) -> Result<Vec<Tried>, kube::Error> {
         let api = self.api(operator);
         // The API server deletes nothing twice, and does not ask about what is going already.
         let existing = self.api(admin).list(&ListParams::default()).await;
@@ -144,17 +281,15 @@ impl Attempt {
             ..PostParams::default()
         };
         let result = api.create(&create, &self.new_object(existing.as_ref())).await;
-        tried.push((self.describe("create"), outcome(result)));
+        tried.push(self.tried("create", "", outcome(result)));
         let apply = PatchParams {
             dry_run: true,
             ..PatchParams::apply("kymaros-test").force()
         };
         let fresh = self.new_object(None);
         let name = fresh.metadata.name.clone().unwrap_or_default();
-        tried.push((
-            self.describe("apply"),
-            outcome(api.patch(&name, &apply, &Patch::Apply(&fresh)).await),
-        ));
+        let result = api.patch(&name, &apply, &Patch::Apply(&fresh)).await;
+        tried.push(self.tried("apply", "", outcome(result)));
         if let Some(name) = existing.and_then(|o| o.metadata.name) {
             let patch = PatchParams {
                 dry_run: true,
@@ -162,45 +297,40 @@ impl Attempt {
             };
             let change =
                 Patch::Merge(json!({ "metadata": { "annotations": { "kymaros.test/tried": "true" } } }));
-            tried.push((
-                self.describe(&format!("patch \"{name}\"")),
-                outcome(api.patch(&name, &patch, &change).await),
-            ));
+            let result = api.patch(&name, &patch, &change).await;
+            tried.push(self.tried(&format!("patch \"{name}\""), "", outcome(result)));
+            tried.extend(self.try_below(operator, &name).await?);
             let delete = DeleteParams {
                 dry_run: true,
                 ..DeleteParams::default()
             };
-            tried.push((
-                self.describe(&format!("delete \"{name}\"")),
-                outcome(api.delete(&name, &delete).await),
-            ));
+            let result = api.delete(&name, &delete).await;
+            tried.push(self.tried(&format!("delete \"{name}\""), "", outcome(result)));
             let this = ListParams::default().fields(&format!("metadata.name={name}"));
             let all = api.delete_collection(&delete, &this).await;
             // Of a collection it lists what there is and asks about each; maybe there was nothing left to ask about.
             let listed = all.as_ref().ok().and_then(|all| all.as_ref().left());
             let nobody_was_asked = listed.is_some_and(|list| list.items.iter().all(is_going));
-            tried.push((
-                self.describe(&format!("delete all (\"{name}\")")),
-                if nobody_was_asked {
-                    Outcome::NotPossible
-                } else {
-                    outcome(all)
-                },
-            ));
+            let outcome = if nobody_was_asked {
+                Outcome::NotPossible
+            } else {
+                outcome(all)
+            };
+            tried.push(self.tried(&format!("delete all (\"{name}\")"), "", outcome));
         }
-        tried
+        Ok(tried)
     }
 
     /// What another test removes in this very moment may go through unasked: a hole in a fence is there a second time.
-    async fn try_twice(&self, admin: &Client, operator: &Client) -> Vec<(String, Outcome)> {
-        let tried = self.try_all(admin, operator).await;
+    async fn try_twice(&self, admin: &Client, operator: &Client) -> Result<Vec<Tried>, kube::Error> {
+        let tried = self.try_all(admin, operator).await?;
         let landed: Vec<&str> = tried
             .iter()
-            .filter(|t| lands_outside(t))
-            .map(|(w, _)| w.as_str())
+            .filter(|t| t.lands_outside())
+            .map(|t| t.what.as_str())
             .collect();
         if landed.is_empty() {
-            return tried;
+            return Ok(tried);
         }
         println!("landed, and tried again: {}", landed.join(", "));
         self.try_all(admin, operator).await
@@ -261,23 +391,6 @@ async fn the_fences_themselves_are_beyond_its_rights(client: &Client) -> Result<
     Ok(())
 }
 
-/// Writes that the operator is meant to be able to do anywhere; each is fenced by what it may say.
-fn is_its_business(what: &str) -> bool {
-    let of_its_kinds = [
-        "restorereports.restore.kymaros.io",
-        "events.",
-        "events.events.k8s.io",
-    ];
-    of_its_kinds.iter().any(|kind| what.contains(&format!(" {kind} ")))
-        // Asked and never stored.
-        || what.contains(".authorization.k8s.io ")
-        || what.contains(".authentication.k8s.io ")
-}
-
-fn lands_outside((what, outcome): &(String, Outcome)) -> bool {
-    *outcome == Outcome::Landed && !is_its_business(what)
-}
-
 #[tokio::test]
 async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result<()> {
     let mut scene = Scene::new().await?;
@@ -286,7 +399,6 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
     kymaros_testbed::scene::wait_ready(&scene.client, &production, "app=small", 1).await?;
     let operator = as_operator(&scene).await?;
     the_fences_themselves_are_beyond_its_rights(&scene.client).await?;
-    let rights = EveryRight::give(&scene.client).await?;
 
     let discovery = Discovery::new(scene.client.clone()).run_aggregated().await?;
     let attempts: Vec<Attempt> = discovery
@@ -304,22 +416,24 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
             };
             places.into_iter().map(move |namespace| Attempt {
                 resource: resource.clone(),
+                subresources: can.subresources.clone(),
                 namespace,
             })
         })
         .collect();
     let (admin, client) = (&scene.client, &operator);
-    let tried: Vec<(String, Outcome)> = stream::iter(&attempts)
+    let rights = EveryRight::give(admin, client).await?;
+    let tried: Result<Vec<Vec<Tried>>, kube::Error> = stream::iter(&attempts)
         .map(|attempt| attempt.try_twice(admin, client))
         .buffer_unordered(8)
-        .flat_map(stream::iter)
-        .collect()
+        .try_collect()
         .await;
-    let tunnels = tunnels(&operator, &scene, &production).await?;
+    let tunnels = tunnels(&operator, &scene, &production).await;
     rights.take_back().await?;
 
-    let all: Vec<&(String, Outcome)> = tried.iter().chain(&tunnels).collect();
-    let count = |wanted: Outcome| all.iter().filter(|(_, outcome)| *outcome == wanted).count();
+    let (tried, tunnels) = (tried?, tunnels?);
+    let all: Vec<&Tried> = tried.iter().flatten().chain(&tunnels).collect();
+    let count = |wanted: Outcome| all.iter().filter(|tried| tried.outcome == wanted).count();
     println!(
         "{} writes tried on {} kinds and places: {} refused by a fence, {} not possible anyway, {} landed",
         all.len(),
@@ -330,8 +444,8 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
     );
     let landed: Vec<&str> = all
         .iter()
-        .filter(|tried| lands_outside(tried))
-        .map(|(what, _)| what.as_str())
+        .filter(|tried| tried.lands_outside())
+        .map(|tried| tried.what.as_str())
         .collect();
     assert_eq!(landed, Vec::<&str>::new(), "these writes would have landed");
     assert!(
@@ -342,7 +456,7 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
 }
 
 /// Ways into running pods and nodes, which are not objects.
-async fn tunnels(operator: &Client, scene: &Scene, production: &str) -> Result<Vec<(String, Outcome)>> {
+async fn tunnels(operator: &Client, scene: &Scene, production: &str) -> Result<Vec<Tried>> {
     use k8s_openapi::api::core::v1::{Node, Pod};
     let pods = Api::<Pod>::namespaced(scene.client.clone(), production);
     let pod = pods
@@ -372,13 +486,17 @@ async fn tunnels(operator: &Client, scene: &Scene, production: &str) -> Result<V
     ];
     let mut tried = Vec::new();
     for path in paths {
-        for method in ["POST", "PUT"] {
+        for method in ["GET", "POST", "PUT"] {
             let request = http::Request::builder()
                 .method(method)
                 .uri(&path)
                 .body(Vec::new())?;
             let result = operator.request_text(request).await;
-            tried.push((format!("{method} {path}"), outcome(result)));
+            tried.push(Tried {
+                what: format!("{method} {path}"),
+                outcome: outcome(result),
+                is_its_business: false,
+            });
         }
     }
     Ok(tried)
