@@ -143,8 +143,8 @@ async fn of_kind(
             Err(kube::Error::Api(status)) if source == Source::Foreign && status.is_forbidden() => {
                 return Ok(Found::Refused(foreign::name(&kind)));
             }
-            // Its kind was removed since.
-            Err(kube::Error::Api(status)) if source == Source::Foreign && status.is_not_found() => {
+            // Its kind was removed since, which an API server says without a reason.
+            Err(kube::Error::Api(status)) if source == Source::Foreign && status.code == 404 => {
                 return Ok(Found::Made(namespace, made));
             }
             Err(error) => return Err(error),

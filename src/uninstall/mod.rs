@@ -145,9 +145,43 @@ where
 
 #[cfg(test)]
 mod tests {
+    use axum::{Json, http::StatusCode, response::IntoResponse};
     use k8s_openapi::api::apps::v1::DeploymentStatus;
+    use serde_json::json;
 
     use super::*;
+
+    /// A cluster without the kinds of Kymaros and of Velero. Of a kind that it does not know an API server says so in
+    /// plain text, and of an object with a reason.
+    fn without_the_kinds() -> Client {
+        let answer = async |uri: axum::http::Uri| {
+            let path = uri.path();
+            if path == "/api/v1/namespaces" {
+                return Json(json!({ "metadata": {}, "items": [] })).into_response();
+            }
+            if path.contains("/restore.kymaros.io/") || path.contains("/velero.io/") {
+                return (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+            }
+            let no_object = json!({ "status": "Failure", "code": 404, "reason": "NotFound" });
+            (StatusCode::NOT_FOUND, Json(no_object)).into_response()
+        };
+        Client::new(axum::Router::new().fallback(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn kinds_that_are_gone_already_need_no_release() {
+        let text = str::to_owned;
+        let installation = Installation {
+            namespace: text("kymaros-system"),
+            deployment: text("kymaros"),
+            velero_namespace: text("velero"),
+            sandbox_role: text("kymaros-sandbox"),
+            webhook_configuration: text("kymaros"),
+            lease: text("kymaros-leader"),
+            certificate_secret: text("kymaros-webhook-certificate"),
+        };
+        uninstall(&without_the_kinds(), &installation).await.unwrap();
+    }
 
     fn deployment(seen: i64, replicas: Option<i32>) -> Deployment {
         let status = DeploymentStatus {

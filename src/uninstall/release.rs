@@ -20,8 +20,8 @@ pub(super) async fn release<K: Resource<DynamicType = ()>>(client: &Client) -> R
     for _ in 0..TRIES {
         let held = match all.list_metadata(&ListParams::default()).await {
             Ok(objects) => objects.items.into_iter().filter(is_held),
-            // The kind is not installed.
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            // The kind is not installed, which an API server says without a reason.
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         let mut left = 0;

@@ -135,8 +135,8 @@ where
 {
     let all = match api.list(of_runs).await {
         Ok(all) => all,
-        // Velero is gone.
-        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+        // Velero is gone, and of its kinds an API server gives no reason.
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     for object in all {

@@ -131,7 +131,8 @@ async fn list(
     let of_restore = ListParams::default().labels(&format!("velero.io/restore-name={restore}"));
     let found = match api.list(&of_restore).await {
         Ok(found) => found.items,
-        Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+        // An API server gives no reason why it does not know a kind.
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
         Err(error) => return Err(error),
     };
     Ok((api, found))
