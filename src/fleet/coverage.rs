@@ -155,6 +155,11 @@ pub(super) fn coverage(
     if !view.clusters.holds(None) {
         newest.clear();
     }
+    // Who else has backups is nothing for somebody who looks at one namespace, and whether tests of others prove them
+    // is not known there.
+    if view.scope != Scope::All {
+        newest.retain(|name, _| of_namespace.contains_key(&(*name, None)));
+    }
     let all: BTreeSet<Source<'_>> = of_namespace
         .keys()
         .copied()
@@ -225,7 +230,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fleet::sample::{fleet_tests, log, read, report, shared, test, view};
+    use crate::fleet::sample::{at, fleet_tests, log, read, report, shared, test, view};
 
     #[test]
     fn the_unproven_come_first() {
@@ -257,6 +262,30 @@ mod tests {
             (Some("119h55m"), Some("nightly"))
         );
         assert_eq!(seen.namespaces[0].backup, None);
+    }
+
+    #[test]
+    fn whoever_looks_at_one_namespace_sees_what_its_tests_restore() {
+        let backup: Backup = read(json!({
+            "metadata": { "name": "nightly", "namespace": "velero" }, "spec": {},
+            "status": { "phase": "Completed", "startTimestamp": "2026-01-05T01:00:00Z" },
+        }));
+        let namespaces = ["shop", "blog"].map(str::to_owned);
+        let log = log([report("ops", "shop", 1, "pass", Some(95))]);
+        let tests = fleet_tests([test("ops", "shop")]);
+        let seen = |scope| {
+            let view = View::new(Tier::Community, scope, at(6));
+            log.read(|index| coverage(index, &tests, &shared([backup.clone()]), &namespaces, &view))
+        };
+        let narrow = seen(Scope::Namespace("ops".into()));
+        let names: Vec<&str> = narrow
+            .namespaces
+            .iter()
+            .map(|row| row.namespace.as_str())
+            .collect();
+        assert_eq!((names, narrow.with_backup, narrow.proven), (vec!["shop"], 1, 1));
+        assert_eq!(narrow.namespaces[0].backup.as_deref(), Some("nightly"));
+        assert_eq!(seen(Scope::All).with_backup, 2);
     }
 
     #[test]
