@@ -20,7 +20,8 @@ use super::{
     files, headers, live,
     missing::{no_page, no_report, no_test},
     pages::{
-        ClustersPage, CompliancePage, Overview, ReportPage, SchedulesPage, SettingsPage, TestPage, TestsPage,
+        ClustersPage, CompliancePage, Overview, ReportPage, SchedulesPage, Sees, SettingsPage, TestPage,
+        TestsPage,
     },
     shell::Place,
     sign_in, trigger,
@@ -86,7 +87,7 @@ async fn overview(ask: Ask) -> Answer {
 }
 
 async fn tests(ask: Ask) -> Answer {
-    let mut visit = ask.enter_lists(&[TESTS]).await?;
+    let mut visit = ask.enter_lists(&[TESTS, REPORTS]).await?;
     let shell = visit.shell(Place::Tests, &ask.uri);
     if visit.near.is_none() {
         // Whoever sees all narrows the table, and is offered the others.
@@ -97,7 +98,8 @@ async fn tests(ask: Ask) -> Answer {
 
 async fn test(Path((namespace, name)): Name, ask: Ask) -> Answer {
     let of = (namespace.as_str(), name.as_str());
-    let visit = ask.enter(&[one("get", TESTS, of)]).await?;
+    let reports = all("list", REPORTS, Some(&namespace));
+    let visit = ask.enter(&[one("get", TESTS, of), reports]).await?;
     let shell = visit.shell(Place::Tests, &ask.uri);
     match TestPage::new(ask.fleet(), &visit.view, of, &ask.query(), shell) {
         Some(page) => Ok(visit.answer(&page)),
@@ -148,10 +150,13 @@ async fn schedules(ask: Ask) -> Answer {
 
 async fn settings(ask: Ask) -> Answer {
     let visit = ask.enter_lists(&[TESTS]).await?;
-    let sees_velero = ask.may_see(&visit, &[ask.list_velero("backups")]).await;
+    let sees = Sees {
+        velero: ask.may_see(&visit, &[ask.list_velero("backups")]).await,
+        all: visit.near.is_none(),
+    };
     let (api, settings) = (&ask.dashboard.api, &ask.dashboard.settings);
     let shell = visit.shell(Place::Settings, &ask.uri);
-    Ok(visit.answer(&SettingsPage::new(api, &visit.view, settings, sees_velero, shell)))
+    Ok(visit.answer(&SettingsPage::new(api, &visit.view, settings, sees, shell)))
 }
 
 async fn stream(ask: Ask) -> Response {

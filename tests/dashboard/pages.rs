@@ -11,8 +11,8 @@ use kymaros_crds::domain::Tier;
 
 use crate::{
     serve::{
-        MEMBER, NOBODY, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open, status_of,
-        within,
+        CLERK, MEMBER, NOBODY, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open,
+        status_of, within,
     },
     world::{OPS, TEAM, World},
 };
@@ -455,6 +455,43 @@ async fn whoever_has_the_rights_of_one_namespace_sees_that_one() {
         all.contains(&format!(r#"<option value="{OPS}""#)),
         "who sees all is offered the others"
     );
+}
+
+#[tokio::test]
+async fn pages_of_tests_need_the_rights_to_the_reports_in_them() {
+    let world = World::new(Tier::Team);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    for (token, status) in [(CLERK, StatusCode::FORBIDDEN), (VIEWER, StatusCode::OK)] {
+        let cookie = format!("kymaros-token={token}");
+        for path in [
+            "/tests".to_owned(),
+            format!("/tests?namespace={TEAM}"),
+            format!("/tests/{TEAM}/payments-db"),
+        ] {
+            let page = get(&app, &path, &[("cookie", &cookie)]).await;
+            assert_eq!(page.status, status, "{token} {path}");
+        }
+    }
+    let own = format!("kymaros-token={MEMBER}");
+    let own = get(&app, &format!("/tests/{TEAM}/payments-db"), &[("cookie", &own)]).await;
+    assert_eq!(own.status, StatusCode::OK, "reports of its namespace are enough");
+}
+
+#[tokio::test]
+async fn what_the_operator_is_told_is_shown_to_those_who_see_all() {
+    let world = World::new(Tier::Team);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    for (token, sees) in [(VIEWER, true), (MEMBER, false)] {
+        let cookie = format!("kymaros-token={token}");
+        let path = format!("/settings?namespace={TEAM}");
+        let page = get(&app, &path, &[("cookie", &cookie)]).await;
+        assert_eq!(page.status, StatusCode::OK, "{token}");
+        for part in ["concurrent-runs", r#"id="sandboxes""#, "of live runs"] {
+            assert_eq!(page.text.contains(part), sees, "{token} {part}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub use files::Files;
 pub use overview::Overview;
 pub use report::ReportPage;
 pub use schedules::SchedulesPage;
-pub use settings::{Setting, SettingsPage};
+pub use settings::{Sees, Setting, SettingsPage};
 pub use sign_in::SignInPage;
 pub use test::TestPage;
 pub use tests::TestsPage;

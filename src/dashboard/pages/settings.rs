@@ -40,6 +40,7 @@ pub struct SettingsPage {
     provider: Vec<Fact>,
     license: Vec<Fact>,
     features: Vec<Fact>,
+    /// Empty, as `groups` is, for whoever sees one namespace only.
     sandboxes: Vec<Fact>,
     about: Vec<Fact>,
     channels: Vec<ChannelRow>,
@@ -58,13 +59,22 @@ struct Group {
     settings: Vec<Setting>,
 }
 
+/// What of it somebody may see.
+#[derive(Clone, Copy, Debug)]
+pub struct Sees {
+    /// Velero's backups.
+    pub velero: bool,
+    /// What concerns all namespaces: settings of the operator, and how many sandboxes there are.
+    pub all: bool,
+}
+
 impl SettingsPage {
     /// The page as somebody sees it.
     #[must_use]
-    pub fn new(api: &Api, view: &View, settings: &[Setting], sees_velero: bool, shell: Shell) -> Self {
+    pub fn new(api: &Api, view: &View, settings: &[Setting], sees: Sees, shell: Shell) -> Self {
         let (fleet, about) = (&api.fleet, &api.about);
         Self {
-            provider: if sees_velero {
+            provider: if sees.velero {
                 provider(fleet, view)
             } else {
                 vec![Fact::new(
@@ -74,7 +84,7 @@ impl SettingsPage {
             },
             license: license(fleet, view),
             features: features(&view.features),
-            sandboxes: sandboxes(fleet),
+            sandboxes: if sees.all { sandboxes(fleet) } else { Vec::new() },
             about: vec![
                 Fact::new("Kymaros", env!("CARGO_PKG_VERSION")),
                 Fact::new("Kubernetes", about.kubernetes_version.clone()),
@@ -92,7 +102,7 @@ impl SettingsPage {
                 Fact::new("API", "/api/v1, described at /api/v1/openapi.json"),
             ],
             channels: channels(fleet, view),
-            groups: groups(settings),
+            groups: if sees.all { groups(settings) } else { Vec::new() },
             shell,
         }
     }
