@@ -356,6 +356,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sandbox_that_is_kept_has_not_left_anything_behind() {
+        let mut kept = report("ops", "shop", 9, "pass", Some(95));
+        kept.status.as_mut().unwrap().leftovers = None;
+        let log = log([report("ops", "shop", 8, "pass", Some(95)), kept]);
+        let tests = fleet_tests([test("ops", "shop")]);
+        let (now, coverage) = (view(Tier::Team, 10), Coverage::default());
+        let dora = log.read(|index| compliance(index, &tests, &coverage, Framework::Dora, 30, &now));
+        assert_eq!(figures(&dora)[2], ("Article 12(3)", 1, 1));
+    }
+
+    #[test]
     fn without_runs_there_is_no_data() {
         let now = view(Tier::Team, 10);
         let none =
