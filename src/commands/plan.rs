@@ -98,7 +98,8 @@ fn text(test: &str, plans: &[SourcePlan]) -> Result<String, std::fmt::Error> {
             let kinds = plan.not_compared.join(", ");
             writeln!(
                 out,
-                "  not looked  {kinds}: add --compare-resources to hold them against the backup"
+                "  not looked  {kinds}: to hold them against the backup, add --compare-resources for those of other \
+                 products, and be allowed to list them"
             )?;
         }
     }

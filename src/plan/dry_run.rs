@@ -40,7 +40,8 @@ pub struct SourcePlan {
     pub volumes: Vec<VolumePlan>,
     /// What the source has and the backup does not.
     pub missing: Vec<String>,
-    /// Kinds of other products that the source was not looked through for, `widgets.example.com`.
+    /// Kinds that the source was not looked through for, `widgets.example.com`: of other products, and what whoever asks
+    /// may not list.
     pub not_compared: Vec<String>,
 }
 
@@ -60,6 +61,14 @@ pub enum NoPlan {
     /// There is no backup to restore.
     #[error(transparent)]
     NoBackup(#[from] NoBackup),
+    /// A run would be refused: it has nothing to restore there.
+    #[error("backup {backup} holds nothing of namespace {namespace}")]
+    NotInBackup {
+        /// The backup.
+        backup: String,
+        /// The namespace.
+        namespace: String,
+    },
     /// What the backup holds cannot be read.
     #[error(
         "what the backup holds cannot be read; is the storage location's address reachable from here? {0}"
@@ -88,9 +97,22 @@ pub async fn dry_run(
     for source in &test.sources {
         let chosen = choose::choose(&backups, source, Timestamp::now())?;
         let contents = contents(client, velero, &chosen, asked_by).await?;
+        holds_all(&chosen.name, &contents, source)?;
         plans.push(of_source(client, source, chosen, &contents, wanted).await?);
     }
     Ok(plans)
+}
+
+/// Whether the backup holds each namespace, as a run asks before it restores anything.
+fn holds_all(backup: &str, contents: &BackupContents, source: &Source) -> Result<(), NoPlan> {
+    let mut names = source.namespaces.iter().map(|n| n.name.as_str());
+    match names.find(|name| !contents.holds_namespace(name)) {
+        Some(missing) => Err(NoPlan::NotInBackup {
+            backup: backup.to_owned(),
+            namespace: missing.to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 async fn of_source(
@@ -104,7 +126,13 @@ async fn of_source(
     let owned: Vec<String> = names.iter().map(ToString::to_string).collect();
     let (mut missed, mut not_compared) = (Vec::new(), Vec::new());
     if let (CompletenessBasis::Source, Some(began)) = (source.completeness, chosen.started) {
-        let now = list::list(client.clone(), owned.clone(), wanted.clone()).await?;
+        let now = list::list(
+            client.clone(),
+            owned.clone(),
+            wanted.clone(),
+            list::Refusal::IsTold,
+        )
+        .await?;
         not_compared.extend(now.unlisted);
         for (namespace, objects) in &now.objects {
             let held = contents.objects.get(namespace).cloned().unwrap_or_default();
@@ -152,4 +180,35 @@ async fn contents(
         asked_by.to_owned(),
     );
     downloader.contents(&backup.name).await
+}
+
+#[cfg(test)]
+mod tests {
+    use kymaros_crds::RestoreTestSpec;
+    use kymaros_webhooks::default::Defaults;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_backup_without_a_namespace_of_the_test_makes_no_plan() {
+        let list = serde_json::from_value(json!({ "v1/ConfigMap": ["shop/a"] })).unwrap();
+        let contents = BackupContents::new(&list, vec![]);
+        let held = |namespaces: &[&str]| {
+            let names: Vec<_> = namespaces.iter().map(|name| json!({ "name": name })).collect();
+            let spec: RestoreTestSpec = serde_json::from_value(json!({
+                "backupSource": { "provider": "velero", "namespaces": names },
+                "schedule": { "cron": "0 3 * * *" },
+            }))
+            .unwrap();
+            let test = Test::try_from(&Defaults::default().filled(&spec)).unwrap();
+            holds_all("nightly", &contents, &test.sources[0])
+        };
+        assert!(held(&["shop"]).is_ok());
+        let error = held(&["shop", "blog"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "backup nightly holds nothing of namespace blog"
+        );
+    }
 }

@@ -105,7 +105,12 @@ async fn one(
             Fetches::start(memory, |m| &m.contents, *source, work);
         }
         Effect::FetchSource { source, namespaces } => {
-            let work = list::list(client.clone(), namespaces.clone(), context.wanted.clone());
+            let work = list::list(
+                client.clone(),
+                namespaces.clone(),
+                context.wanted.clone(),
+                list::Refusal::Fails,
+            );
             Fetches::start(memory, |m| &m.sources, *source, work);
         }
         Effect::CreateRestore(plan) => create_restore(context, identity, plan).await?,

@@ -74,9 +74,12 @@ fn sort(kinds: impl Iterator<Item = (ApiResource, ApiCapabilities)>, wanted: &[F
     served
 }
 
-/// As in [`ForeignKind`].
+/// As in [`ForeignKind`]; of a kind without a group the plural.
 pub(super) fn name(resource: &ApiResource) -> String {
-    format!("{}.{}", resource.plural, resource.group)
+    match resource.group.as_str() {
+        "" => resource.plural.clone(),
+        group => format!("{}.{group}", resource.plural),
+    }
 }
 
 /// Velero's own kinds and ours are about backups, and not in them.

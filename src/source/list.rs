@@ -26,6 +26,15 @@ const AGAIN: usize = 4;
 /// Volume claims, as Velero's lists name them.
 const CLAIM: &str = "v1/PersistentVolumeClaim";
 
+/// What becomes of a list of the cluster's own kinds that is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing is listed: the operator has these rights, or is installed wrongly.
+    Fails,
+    /// The kind is told, and the others are listed: people may have fewer rights.
+    IsTold,
+}
+
 /// Lists what somebody made in these namespaces. One that does not exist holds nothing. An API server that cannot
 /// answer at the moment is asked again.
 ///
@@ -35,8 +44,9 @@ pub async fn list(
     client: Client,
     namespaces: Vec<String>,
     wanted: Wanted,
+    refusal: Refusal,
 ) -> Result<SourceObjects, kube::Error> {
-    let ask = || once(&client, &namespaces, &wanted);
+    let ask = || once(&client, &namespaces, &wanted, refusal);
     let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_max_times(AGAIN);
@@ -51,7 +61,12 @@ fn may_pass(error: &kube::Error) -> bool {
     }
 }
 
-async fn once(client: &Client, namespaces: &[String], wanted: &Wanted) -> Result<SourceObjects, kube::Error> {
+async fn once(
+    client: &Client,
+    namespaces: &[String],
+    wanted: &Wanted,
+    refusal: Refusal,
+) -> Result<SourceObjects, kube::Error> {
     let foreign = foreign::served(client, &wanted.foreign).await?;
     let mut lists = Vec::new();
     for namespace in namespaces {
@@ -60,7 +75,7 @@ async fn once(client: &Client, namespaces: &[String], wanted: &Wanted) -> Result
         lists.extend(all.map(|(kind, source)| (namespace.clone(), kind, source)));
     }
     let found: Vec<Found> = stream::iter(lists)
-        .map(|(namespace, kind, source)| of_kind(client.clone(), namespace, kind, source))
+        .map(|(namespace, kind, source)| of_kind(client.clone(), namespace, kind, (source, refusal)))
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
@@ -76,7 +91,11 @@ async fn once(client: &Client, namespaces: &[String], wanted: &Wanted) -> Result
             Found::Refused(kind) => drop(objects.unlisted.insert(kind)),
         }
     }
-    let bound = bound(client).await?;
+    let bound = match bound(client).await {
+        // Whoever may not list volumes learns what a backup lacks all the same.
+        Err(error) if is_told(&error, Source::Cluster, refusal) => BTreeMap::new(),
+        bound => bound?,
+    };
     for (namespace, of_namespace) in &mut objects.objects {
         of_namespace.sort_by(|a, b| a.id.cmp(&b.id));
         for claim in of_namespace.iter_mut().filter(|o| o.id.kind == CLAIM) {
@@ -128,11 +147,17 @@ enum Found {
     Refused(String),
 }
 
+/// Whether an error only means that the kind is told.
+fn is_told(error: &kube::Error, source: Source, refusal: Refusal) -> bool {
+    let may_be = source == Source::Foreign || refusal == Refusal::IsTold;
+    may_be && matches!(error, kube::Error::Api(status) if status.is_forbidden())
+}
+
 async fn of_kind(
     client: Client,
     namespace: String,
     kind: ApiResource,
-    source: Source,
+    (source, refusal): (Source, Refusal),
 ) -> Result<Found, kube::Error> {
     let api = Api::<DynamicObject>::namespaced_with(client, &namespace, &kind);
     let mut params = ListParams::default().limit(PAGE);
@@ -140,7 +165,7 @@ async fn of_kind(
     loop {
         let page = match api.list_metadata(&params).await {
             Ok(page) => page,
-            Err(kube::Error::Api(status)) if source == Source::Foreign && status.is_forbidden() => {
+            Err(error) if is_told(&error, source, refusal) => {
                 return Ok(Found::Refused(foreign::name(&kind)));
             }
             // Its kind was removed since, which an API server says without a reason.
@@ -274,12 +299,53 @@ mod tests {
         Client::new(axum::Router::new().fallback(answer), "default")
     }
 
+    fn refused(code: u16) -> kube::Error {
+        let reason = if code == 403 { "Forbidden" } else { "InternalError" };
+        let status = json!({ "status": "Failure", "code": code, "reason": reason });
+        kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()))
+    }
+
+    #[test]
+    fn a_refused_list_is_told_to_people_and_stops_the_operator() {
+        let told = |code, source, refusal| is_told(&refused(code), source, refusal);
+        assert!(told(403, Source::Cluster, Refusal::IsTold));
+        assert!(!told(403, Source::Cluster, Refusal::Fails));
+        assert!(told(403, Source::Foreign, Refusal::Fails));
+        assert!(!told(500, Source::Cluster, Refusal::IsTold), "that is no refusal");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_may_not_list_a_kind_learns_which_and_the_rest() {
+        let wanted = Wanted {
+            kinds: KINDS[..2].to_vec(),
+            foreign: vec![],
+        };
+        let ask = async |refusal| {
+            list(
+                cluster(&[403, 200]),
+                vec!["shop".to_owned()],
+                wanted.clone(),
+                refusal,
+            )
+            .await
+        };
+        let objects = ask(Refusal::IsTold).await.unwrap();
+        assert_eq!(objects.objects["shop"].len(), 1);
+        let own = KINDS[..2].iter().map(|kind| foreign::name(&kind.resource()));
+        assert_eq!(
+            own.filter(|name| objects.unlisted.contains(name)).count(),
+            1,
+            "{objects:?}"
+        );
+        assert!(ask(Refusal::Fails).await.is_err());
+    }
+
     async fn listed(codes: &[u16]) -> Result<SourceObjects, kube::Error> {
         let wanted = Wanted {
             kinds: vec![],
             foreign: vec!["widgets.example.com".parse().unwrap()],
         };
-        list(cluster(codes), vec!["shop".to_owned()], wanted).await
+        list(cluster(codes), vec!["shop".to_owned()], wanted, Refusal::Fails).await
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,6 +39,6 @@ pub struct SourceObject {
 pub struct SourceObjects {
     /// By namespace.
     pub objects: BTreeMap<String, Vec<SourceObject>>,
-    /// Kinds of other products that were not looked through, `widgets.example.com`.
+    /// Kinds that were not looked through, `widgets.example.com`: of other products, and what may not be listed.
     pub unlisted: BTreeSet<String>,
 }
