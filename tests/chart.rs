@@ -684,6 +684,28 @@ fn the_operator_may_change_tests_only_where_callers_have_no_account() -> Result<
     Ok(())
 }
 
+/// Tests that the operator writes for callers without an account are judged as those of others are.
+#[test]
+fn the_operators_own_tests_are_judged_where_it_writes_any() -> Result<()> {
+    for (settings, judged) in [
+        ("replicas=2", false),
+        ("auth.mode=none", true),
+        ("auth.mode=token,auth.token=x", true),
+        ("auth.mode=none,api.enabled=false", false),
+    ] {
+        let objects = rendered(&["--set", settings])?;
+        for name in ["validate.kymaros.io", "default.kymaros.io"] {
+            let all = webhooks(&objects)?;
+            let webhook = all.iter().find(|webhook| webhook["name"] == name);
+            let conditions = webhook.context(name)?["matchConditions"].as_array();
+            let mut names = conditions.context("no conditions")?.iter().map(|c| &c["name"]);
+            let skipped = names.any(|condition| condition == "not-by-the-operator");
+            assert_eq!(skipped, !judged, "{name} with {settings}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_token_stands_in_its_secret_and_nowhere_else() -> Result<()> {
     let text = template(&["--set", "auth.mode=token,auth.token=very-secret"])?;
