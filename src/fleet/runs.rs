@@ -517,6 +517,38 @@ mod tests {
         assert_eq!(log.read(|index| index.all().count()), 0);
     }
 
+    #[test]
+    fn what_is_said_of_a_namespace_follows_its_reports() {
+        let log = RunLog::default();
+        let said = || {
+            log.read(|index| {
+                let runs = index.of_source(None, "shop");
+                runs.map(|run| (run.name.name.to_string(), run.score()))
+                    .collect::<Vec<_>>()
+            })
+        };
+        let first = report("ops", "shop", 1, "fail", Some(40));
+        log.look(&Event::Apply(first.clone()));
+        log.look(&Event::Apply(report("ops", "shop", 2, "pass", Some(95))));
+        let second = || ("shop-2".to_owned(), Some(95));
+        assert_eq!(said(), [("shop-1".to_owned(), Some(40)), second()]);
+        log.look(&Event::Apply(report("ops", "shop", 1, "pass", Some(90))));
+        assert_eq!(
+            said(),
+            [("shop-1".to_owned(), Some(90)), second()],
+            "another verdict"
+        );
+        log.look(&Event::Apply(report("ops", "shop", 1, "inconclusive", None)));
+        assert_eq!(said(), [second()], "a verdict that says nothing any more");
+        log.look(&Event::Delete(report("ops", "shop", 2, "pass", Some(95))));
+        log.look(&Event::Delete(first));
+        assert!(said().is_empty());
+        assert!(
+            log.read(|index| index.of_source[&None].is_empty()),
+            "nothing is kept of it"
+        );
+    }
+
     #[tokio::test]
     async fn whoever_listens_is_told() {
         let log = RunLog::default();
