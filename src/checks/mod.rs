@@ -10,15 +10,21 @@ mod pod_status;
 mod resource_exists;
 mod tcp;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use kube::Client;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
 use kymaros_crds::domain::{Check, CheckAction};
 
 /// Longest part of a command's output or an error that goes into a message, characters.
 const MAX_MESSAGE: usize = 200;
+/// A look that takes no longer had nothing to wait for; an API server that takes longer for one object is not well.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A sandbox that checks look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub struct Outcome {
     pub name: String,
     /// When it first passed; `None`: it failed.
     pub passed_at: Option<Timestamp>,
+    /// How long its only try took when it passed with the first; `None`: it had to wait.
+    pub at_once: Option<Duration>,
     /// How long it took.
     pub duration: Duration,
     /// What was seen.
@@ -71,27 +79,40 @@ impl From<kube::Error> for Failure {
     }
 }
 
+/// A check that passed in one sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Passed {
+    message: String,
+    at: Timestamp,
+    at_once: Option<Duration>,
+}
+
 /// Makes one check in every sandbox where its target is; all of them must pass, and there must be one. `now` is the time
 /// of the run.
 pub async fn run(client: Client, check: Check, targets: Vec<Target>, now: impl Fn() -> Timestamp) -> Outcome {
     let begun = Instant::now();
     let wanted = |t: &&Target| check.namespace.as_ref().is_none_or(|n| n.as_str() == t.source);
     let looked_at: Vec<&Target> = targets.iter().filter(wanted).collect();
+    let found = AtomicBool::new(false);
     let tries = looked_at
         .iter()
-        .map(|t| until_decided(&client, &check.action, &t.sandbox, looked_at.len()));
+        .map(|t| until_decided(&client, &check.action, &t.sandbox, &found, &now));
     let results = join_all(tries).await;
     let (passed, message, could_not_look) = combine(&looked_at, results);
     Outcome {
         name: check.name,
-        passed_at: passed.then(now),
+        passed_at: passed.map(|(at, _)| at),
+        at_once: passed.and_then(|(_, at_once)| at_once),
         duration: begun.elapsed(),
         message,
         could_not_look,
     }
 }
 
-fn combine(targets: &[&Target], results: Vec<Result<String, Failure>>) -> (bool, String, bool) {
+/// When a check passed everywhere, and how long that took if nothing had to be waited for.
+type PassedAt = (Timestamp, Option<Duration>);
+
+fn combine(targets: &[&Target], results: Vec<Result<Passed, Failure>>) -> (Option<PassedAt>, String, bool) {
     let several = targets.len() > 1;
     let label = |target: &Target, message: &str| {
         if several {
@@ -101,9 +122,19 @@ fn combine(targets: &[&Target], results: Vec<Result<String, Failure>>) -> (bool,
         }
     };
     let (mut passed, mut failed, mut missing, mut api) = (Vec::new(), Vec::new(), Vec::new(), false);
+    let mut last: Option<PassedAt> = None;
     for (target, result) in targets.iter().zip(results) {
         match result {
-            Ok(message) => passed.push(label(target, &message)),
+            Ok(one) => {
+                passed.push(label(target, &one.message));
+                last = Some(match last {
+                    None => (one.at, one.at_once),
+                    Some((at, at_once)) => {
+                        let slower = at_once.zip(one.at_once).map(|(a, b)| a.max(b));
+                        (at.max(one.at), slower)
+                    }
+                });
+            }
             Err(Failure::Missing(message)) => missing.push(label(target, &message)),
             Err(failure) => {
                 api |= matches!(failure, Failure::Api(_));
@@ -112,17 +143,17 @@ fn combine(targets: &[&Target], results: Vec<Result<String, Failure>>) -> (bool,
         }
     }
     if !failed.is_empty() {
-        return (false, failed.join("; "), api);
+        return (None, failed.join("; "), api);
     }
-    if passed.is_empty() {
+    if last.is_none() {
         let message = if missing.is_empty() {
             "no sandbox to look at".to_owned()
         } else {
             missing.join("; ")
         };
-        return (false, message, false);
+        return (None, message, false);
     }
-    (true, passed.join("; "), false)
+    (last, passed.join("; "), false)
 }
 
 /// Tries until it passes, cannot pass any more, or its time is up: each try has the check's timeout, and there is
@@ -131,19 +162,43 @@ async fn until_decided(
     client: &Client,
     action: &CheckAction,
     sandbox: &str,
-    sandboxes: usize,
-) -> Result<String, Failure> {
+    found: &AtomicBool,
+    now: &impl Fn() -> Timestamp,
+) -> Result<Passed, Failure> {
     let (timeout, budget) = times(action);
     let deadline = tokio::time::Instant::now() + budget;
     let mut pause = Duration::from_millis(100);
     let mut last = Failure::NotYet(format!("no answer within {} s", timeout.as_secs_f64()));
+    let mut is_first = true;
     loop {
+        let begun = Instant::now();
         let until = deadline.min(tokio::time::Instant::now() + timeout);
         match tokio::time::timeout_at(until, attempt(client, action, sandbox)).await {
-            Ok(Err(failure)) if is_tried_again(&failure, action, sandboxes) => last = failure,
-            Ok(decided) => return decided,
+            Ok(Ok(message)) => {
+                found.store(true, Ordering::Relaxed);
+                let took = begun.elapsed();
+                let waited = !is_first || (waits_by_itself(action) && took > AT_ONCE);
+                return Ok(Passed {
+                    message,
+                    at: now(),
+                    at_once: (!waited).then_some(took),
+                });
+            }
+            Ok(Err(failure)) => {
+                let is_there = !matches!(failure, Failure::Missing(_) | Failure::Api(_));
+                found.fetch_or(is_there, Ordering::Relaxed);
+                if !is_tried_again(&failure, action, found) {
+                    return Err(failure);
+                }
+                last = failure;
+            }
+            // The application is to blame only where the way to it is open.
+            Err(_elapsed) if !answers(client, sandbox).await => {
+                last = Failure::Api("the API server, which all checks go through, did not answer".to_owned());
+            }
             Err(_elapsed) => {}
         }
+        is_first = false;
         if tokio::time::Instant::now() + pause >= deadline {
             return Err(last);
         }
@@ -152,13 +207,30 @@ async fn until_decided(
     }
 }
 
-/// Objects that a controller makes may come later than the restore. With several sandboxes, one that has none of them is
-/// not where they are looked for: waiting there would hold up the rest.
-fn is_tried_again(failure: &Failure, action: &CheckAction, sandboxes: usize) -> bool {
+/// Objects that a controller makes may come later than the restore. Once some of them are found in one sandbox, another
+/// that has none is not where they are looked for.
+fn is_tried_again(failure: &Failure, action: &CheckAction, found: &AtomicBool) -> bool {
     match failure {
         Failure::NotYet(_) | Failure::Api(_) => true,
-        Failure::Missing(_) => matches!(action, CheckAction::ResourceExists { .. }) && sandboxes == 1,
+        Failure::Missing(_) => {
+            matches!(action, CheckAction::ResourceExists { .. }) && !found.load(Ordering::Relaxed)
+        }
         Failure::Final(_) => false,
+    }
+}
+
+/// Whether a single try waits, so that passing with the first one says nothing about when.
+fn waits_by_itself(action: &CheckAction) -> bool {
+    matches!(action, CheckAction::PodStatus { .. })
+}
+
+/// Whether the API server says something about a sandbox in time.
+async fn answers(client: &Client, sandbox: &str) -> bool {
+    let namespaces = Api::<Namespace>::all(client.clone());
+    match tokio::time::timeout(AT_ONCE, namespaces.get_metadata(sandbox)).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(kube::Error::Api(status))) => status.code < 500,
+        Ok(Err(_)) | Err(_) => false,
     }
 }
 
@@ -243,42 +315,105 @@ mod tests {
         }
     }
 
+    fn passed(message: &str, second: i64, at_once: Option<u64>) -> Result<Passed, Failure> {
+        Ok(Passed {
+            message: message.into(),
+            at: Timestamp::from_second(second).unwrap(),
+            at_once: at_once.map(Duration::from_millis),
+        })
+    }
+
     #[test]
     fn every_sandbox_that_has_the_target_must_pass_and_one_must_have_it() {
         let (a, b) = (target("a"), target("b"));
         let both = [&a, &b];
         let missing = || Err(Failure::Missing("no service".into()));
-        assert!(combine(&both, vec![Ok("ok".into()), missing()]).0);
-        assert!(
-            !combine(&both, vec![missing(), missing()]).0,
-            "nowhere is a failure"
-        );
-        assert!(!combine(&both, vec![Ok("ok".into()), Err(Failure::NotYet("503".into()))]).0);
-        assert!(
-            !combine(&[], vec![]).0,
-            "a check that looked at nothing has not passed"
-        );
+        assert!(combine(&both, vec![passed("ok", 1, None), missing()]).0.is_some());
+        let nowhere = combine(&both, vec![missing(), missing()]).0;
+        assert!(nowhere.is_none(), "nowhere is a failure");
+        let one_fails = vec![passed("ok", 1, None), Err(Failure::NotYet("503".into()))];
+        assert!(combine(&both, one_fails).0.is_none());
+        let nothing = combine(&[], vec![]).0;
+        assert!(nothing.is_none(), "a check that looked at nothing has not passed");
     }
 
     #[test]
-    fn objects_may_come_later_where_they_can_only_be_in_one_place() {
+    fn it_passes_when_the_last_sandbox_does_however_long_another_is_looked_for() {
+        let (a, b) = (target("a"), target("b"));
+        let at = |results| combine(&[&a, &b], results).0.unwrap();
+        let (later, at_once) = at(vec![passed("ok", 3, Some(20)), passed("ok", 7, Some(40))]);
+        assert_eq!(later.as_second(), 7);
+        assert_eq!(at_once, Some(Duration::from_millis(40)));
+        let waited = at(vec![passed("ok", 3, Some(20)), passed("ok", 7, None)]);
+        assert_eq!(waited.1, None);
+        let elsewhere = vec![passed("ok", 3, Some(20)), Err(Failure::Missing("no pod".into()))];
+        assert_eq!(at(elsewhere).0.as_second(), 3);
+    }
+
+    #[test]
+    fn objects_may_come_later_unless_they_are_found_elsewhere() {
         let exists = CheckAction::ResourceExists {
             resources: vec![],
             timeout: Duration::from_secs(1),
         };
+        let (nowhere, somewhere) = (AtomicBool::new(false), AtomicBool::new(true));
         let (missing, last) = (Failure::Missing("no Secret".into()), Failure::Final("bad".into()));
-        assert!(is_tried_again(&missing, &exists, 1));
-        assert!(!is_tried_again(&missing, &exists, 2));
-        assert!(is_tried_again(&Failure::NotYet("one of two".into()), &exists, 2));
-        assert!(!is_tried_again(&last, &exists, 1), "a kind that nobody knows");
+        assert!(is_tried_again(&missing, &exists, &nowhere));
+        assert!(!is_tried_again(&missing, &exists, &somewhere));
+        assert!(is_tried_again(
+            &Failure::NotYet("one of two".into()),
+            &exists,
+            &somewhere
+        ));
+        assert!(
+            !is_tried_again(&last, &exists, &nowhere),
+            "a kind that nobody knows"
+        );
         let tcp = CheckAction::TcpSocket {
             service: "web".into(),
             port: 80,
             timeout: Duration::from_secs(1),
         };
         assert!(
-            !is_tried_again(&missing, &tcp, 1),
+            !is_tried_again(&missing, &tcp, &nowhere),
             "a Service comes with the restore"
+        );
+    }
+
+    /// A check of a Service that nobody answers for, where the API server answers for a namespace, or does not.
+    async fn hangs(api_answers: bool) -> Outcome {
+        let service = tower::service_fn(move |request: ::http::Request<kube::client::Body>| async move {
+            if !api_answers || request.uri().path() != "/api/v1/namespaces/sb-a" {
+                std::future::pending::<()>().await;
+            }
+            let namespace = r#"{"metadata":{"name":"sb-a"}}"#.as_bytes().to_vec();
+            Ok::<_, std::convert::Infallible>(::http::Response::new(kube::client::Body::from(namespace)))
+        });
+        let check = Check {
+            name: "web".into(),
+            namespace: None,
+            required: false,
+            action: CheckAction::TcpSocket {
+                service: "web".into(),
+                port: 80,
+                timeout: Duration::from_secs(10),
+            },
+        };
+        let client = Client::new(service, "default");
+        run(client, check, vec![target("a")], Timestamp::now).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_stands_still_says_nothing_about_the_application() {
+        let outcome = hangs(false).await;
+        assert!(
+            outcome.passed_at.is_none() && outcome.could_not_look,
+            "{outcome:?}"
+        );
+        let outcome = hangs(true).await;
+        assert!(
+            outcome.passed_at.is_none() && !outcome.could_not_look,
+            "{outcome:?}"
         );
     }
 
@@ -287,7 +422,7 @@ mod tests {
         let (a, b) = (target("a"), target("b"));
         let (_, message, _) = combine(
             &[&a, &b],
-            vec![Ok("fine".into()), Err(Failure::Final("bad".into()))],
+            vec![passed("fine", 1, None), Err(Failure::Final("bad".into()))],
         );
         assert_eq!(message, "b: bad");
     }

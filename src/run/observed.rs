@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use kymaros_crds::{
-    PreviousRun, RestoreReportStatus,
+    Cause, PreviousRun, RestoreReportStatus,
     domain::{Check, Test},
 };
 
@@ -24,7 +24,7 @@ use crate::{
         restore::RestorePhase,
         results::{BackupContents, ItemAction, RestoreResults, RestoredObjects},
     },
-    workloads::{Workload, moments::Moments, references::Reference},
+    workloads::{Trouble, Workload, WorkloadState, moments::Moments, references::Reference},
 };
 
 /// Everything a decision about one run depends on, besides the time.
@@ -178,6 +178,30 @@ impl Came {
     #[must_use]
     pub fn last_ready(&self) -> Option<Timestamp> {
         self.workloads.iter().filter_map(Workload::ready_since).max()
+    }
+
+    /// The same as a verdict takes it when it may not wait any longer: what crashed more than once a pod, and has not been up
+    /// for longer than before its last crash, is between two crashes and not ready. With a `settle` of zero nothing
+    /// is waited for.
+    #[must_use]
+    pub fn judged_at(&self, now: Timestamp, settle: Duration) -> Self {
+        let mut judged = self.clone();
+        let crashes = |w: &&mut Workload| {
+            w.is_ready() && w.restarts > w.wanted.max(1) && w.outlives.is_some_and(|outlives| outlives > now)
+        };
+        for workload in judged
+            .workloads
+            .iter_mut()
+            .filter(crashes)
+            .filter(|_| !settle.is_zero())
+        {
+            let message = format!(
+                "it crashed {} times, and was not up for longer than before its last crash when the time was up",
+                workload.restarts
+            );
+            workload.state = WorkloadState::Pending(Trouble::new(Cause::Application, message));
+        }
+        judged
     }
 
     /// When everything will have stayed ready for `settle`, and outlived its own last crash; with a `settle` of zero

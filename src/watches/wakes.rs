@@ -96,10 +96,14 @@ impl Wakes {
         }
     }
 
-    /// Runs that have not reached Velero are looked at again.
+    /// Runs that have not reached Velero with all of their backups are looked at again.
     pub fn queue_changed(&self, reports: &Store<RestoreReport>) {
-        let before_velero =
-            |r: &RestoreReport| matches!(observe::phase(r), RunPhase::Queued | RunPhase::Preparing);
+        let before_velero = |r: &RestoreReport| {
+            matches!(
+                observe::phase(r),
+                RunPhase::Queued | RunPhase::Preparing | RunPhase::Restoring
+            )
+        };
         for report in reports.state_filter(before_velero) {
             self.wake_run(&report);
         }

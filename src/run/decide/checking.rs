@@ -10,7 +10,7 @@ use super::{Decision, Effect, starting, timeline};
 use crate::{
     checks::Outcome,
     run::{
-        observed::{Came, Observed, Settings},
+        observed::{Came, Observed, Settings, after},
         plan,
     },
 };
@@ -51,6 +51,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             let outcome = Outcome {
                 name: check.name,
                 passed_at: None,
+                at_once: None,
                 duration,
                 message,
                 could_not_look: false,
@@ -66,22 +67,26 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
 }
 
-/// A check that passes at once is one that would have passed earlier, had anybody looked: while no operator was there,
+/// A check that passes with its first try would have passed earlier, had anybody looked: while no operator was there,
 /// between the moment everything was ready and this process, nobody did. That time is ours, and no part of the
 /// recovery. Where checks had begun before, they had not passed yet, and nothing is taken off.
 fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcome) -> Outcome {
-    const AT_ONCE: Duration = Duration::from_secs(1);
     let mut counted = outcome.clone();
     let began = timeline::entered(&decision.status, RunPhase::Checking);
     let ready = observed.workloads.as_ref().and_then(Came::last_ready);
-    let (Some(passed), Some(began), Some(ready), Some(since)) =
-        (outcome.passed_at, began, ready, observed.watched_since)
-    else {
+    let (Some(passed), Some(took), Some(began), Some(ready), Some(since)) = (
+        outcome.passed_at,
+        outcome.at_once,
+        began,
+        ready,
+        observed.watched_since,
+    ) else {
         return counted;
     };
     let nobody_looked = ready < since && since <= began;
-    if nobody_looked && outcome.duration < AT_ONCE && ready < passed {
-        counted.passed_at = Some(ready);
+    let earliest = after(ready, took);
+    if nobody_looked && earliest < passed {
+        counted.passed_at = Some(earliest);
         counted.message += " (at once; counted from when everything was ready, as no operator looked then)";
     }
     counted

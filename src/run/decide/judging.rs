@@ -52,7 +52,13 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         return;
     }
     timeline::steps(&mut decision.status, observed);
-    let verdict = verdict::judge(&Evidence::of(observed, &decision.status, settings));
+    let came = observed.workloads.as_ref();
+    let came = came.map(|came| came.judged_at(now, settings.test.health.settle));
+    let evidence = Evidence {
+        came: came.as_ref(),
+        ..Evidence::of(observed, &decision.status, settings)
+    };
+    let verdict = verdict::judge(&evidence);
     verdict.write_to(&mut decision.status);
     for finding in verdict.findings {
         decision.find(finding);

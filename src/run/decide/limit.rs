@@ -20,9 +20,13 @@ pub(super) enum Limit {
 impl Limit {
     fn times(settings: &Settings, decision: &Decision) -> Option<[(Self, Timestamp); 2]> {
         let started = decision.status.started_at.as_ref()?.0;
+        let left = settings
+            .test
+            .timeout
+            .saturating_sub(start_over::spent(&decision.status));
         Some([
             (Self::SandboxExpired, after(started, settings.test.sandbox.ttl)),
-            (Self::TimedOut, after(started, settings.test.timeout)),
+            (Self::TimedOut, after(started, left)),
         ])
     }
 

@@ -25,8 +25,7 @@ pub(super) const READY: &str = "Ready";
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     if let QueuePlace::Waiting { .. } = observed.place {
         // A foreign Restore appeared before ours was made: step aside.
-        decision.enter(RunPhase::Queued, now);
-        return super::queued::decide(observed, decision, now);
+        return super::queued::call_back(observed, decision, now);
     }
     if !resolve_backups(observed, decision, now) {
         return;

@@ -7,11 +7,18 @@ use kymaros_crds::{QueueStatus, RunPhase};
 use super::Decision;
 use crate::run::{observed::Observed, queue::QueuePlace};
 
+/// Back to the queue before anything was restored. Waiting is no part of a run's time: its limits count anew when it is
+/// its turn again, and its sandboxes are as empty as they were.
+pub(super) fn call_back(observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    decision.status.started_at = None;
+    decision.enter(RunPhase::Queued, now);
+    decide(observed, decision, now);
+}
+
 pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestamp) {
     match &observed.place {
         QueuePlace::Turn => {
             decision.status.queue = None;
-            // A run that was called back keeps its first start: the TTL of its sandboxes counts from there.
             decision.status.started_at.get_or_insert(Time(now));
             decision.enter(RunPhase::Preparing, now);
         }

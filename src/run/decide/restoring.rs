@@ -12,6 +12,7 @@ use crate::{
     run::{
         observed::{Fetched, Observed, RestoreSeen, Settings, after},
         plan,
+        queue::QueuePlace,
     },
     velero::restore::RestorePhase,
     verdict,
@@ -36,6 +37,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             None => {
                 if vanished(observed).is_some() {
                     return deleted(decision, &name, now);
+                }
+                if let QueuePlace::Waiting { .. } = observed.place {
+                    return step_aside(observed, decision, now);
                 }
                 // A restart forgets what the backup holds, and some of it must not come back.
                 if starting::forgot_contents(observed, decision, index) {
@@ -76,6 +80,15 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     decision.enter(RunPhase::Starting, now);
     starting::decide(observed, settings, decision, now);
+}
+
+/// Something goes first, or the fences are away. A run of which nothing was restored goes back to the queue; another
+/// one waits where it is, as long as its limits let it.
+fn step_aside(observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    let has_begun = observed.restores.iter().any(Option::is_some) || !decision.status.restores.is_empty();
+    if !has_begun {
+        super::queued::call_back(observed, decision, now);
+    }
 }
 
 /// A Restore that was there and is not any more. Velero itself deletes the Restores of a Backup that is deleted.

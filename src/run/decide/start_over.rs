@@ -1,6 +1,8 @@
 //! Starting over: a restore that something outside of it disturbed says nothing, so it is made again from the
 //! beginning, in new sandboxes.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kymaros_crds::{Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, Severity, TimelineEntry};
@@ -14,6 +16,9 @@ use crate::{
 
 /// Tries in all. After the last one the verdict is made of what is there, and is inconclusive.
 pub(super) const MAX_ATTEMPTS: i32 = 3;
+
+/// How the entries of tries begin in the timeline.
+const TRY: &str = "try ";
 
 /// What disturbed the restores of this try, when another one may help. `status` is the one being written: a run that
 /// was just ended is not begun again.
@@ -65,6 +70,13 @@ pub(super) fn begin(decision: &mut Decision, why: &str, now: Timestamp) {
     decision.enter(RunPhase::CleaningUp, now);
 }
 
+/// How long the tries before this one took: each has its sandboxes, but there is one timeout for all.
+pub(super) fn spent(status: &RestoreReportStatus) -> Duration {
+    let tries = status.timeline.iter().filter(|e| e.name.starts_with(TRY));
+    let seconds: f64 = tries.filter_map(|e| e.seconds).sum();
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
 /// Whether cleanup only makes room for the next try: nothing else cleans up before there is a result.
 pub(super) fn is_pending(decision: &Decision) -> bool {
     decision.status.result.is_none()
@@ -75,16 +87,17 @@ pub(super) fn is_pending(decision: &Decision) -> bool {
 pub(super) fn again(decision: &mut Decision, now: Timestamp) {
     let status = &mut decision.status;
     let this = attempt(status.attempt);
-    let disturbed = format!("try {this}");
+    let disturbed = format!("{TRY}{this}");
     status.attempt = Some(this + 1);
     status.started_at = None;
     status.plan.clear();
     let (mut tries, phases): (Vec<_>, Vec<_>) = std::mem::take(&mut status.timeline)
         .into_iter()
-        .partition(|e| e.name.starts_with("try "));
+        .partition(|e| e.name.starts_with(TRY));
+    let left_queue = phases.iter().find(|e| !timeline::is_of(e, RunPhase::Queued));
     tries.push(TimelineEntry {
         name: disturbed,
-        started_at: phases.into_iter().find_map(|e| e.started_at),
+        started_at: left_queue.and_then(|e| e.started_at.clone()),
         finished_at: Some(MicroTime(now)),
         ..TimelineEntry::default()
     });

@@ -115,9 +115,12 @@ pub(super) fn forgot_contents(observed: &Observed, decision: &mut Decision, inde
     forgotten
 }
 
-/// Start-up and checks have `healthChecks.timeout` from the end of the last Restore.
+/// Start-up and checks have `healthChecks.timeout` from the end of the last Restore. An operator that was away meanwhile
+/// looked at nothing: the time counts from when this process began to look, as far as the limits of the run let it.
 pub(super) fn deadline(observed: &Observed, settings: &Settings, now: Timestamp) -> Timestamp {
-    after(restored_at(observed).unwrap_or(now), settings.test.health.timeout)
+    let restored = restored_at(observed).unwrap_or(now);
+    let looks_since = observed.watched_since.unwrap_or(now);
+    after(restored.max(looks_since), settings.test.health.timeout)
 }
 
 fn restored_at(observed: &Observed) -> Option<Timestamp> {

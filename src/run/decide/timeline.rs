@@ -89,6 +89,11 @@ pub(super) fn steps(status: &mut RestoreReportStatus, observed: &Observed) {
     }
 }
 
+/// Whether an entry is that of a phase.
+pub(super) fn is_of(entry: &TimelineEntry, phase: RunPhase) -> bool {
+    entry.name == name(phase)
+}
+
 /// When a phase was entered.
 pub(super) fn entered(status: &RestoreReportStatus, phase: RunPhase) -> Option<Timestamp> {
     let entry = status.timeline.iter().rev().find(|e| e.name == name(phase))?;

@@ -5,6 +5,7 @@ mod world;
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use kymaros_crds::{Cause, Finding, RunPhase, RunResult, Severity};
 
 use self::world::{Script, World, spec};
@@ -193,6 +194,44 @@ fn time_in_which_no_operator_looked_is_no_part_of_the_recovery() {
         checks_had_begun >= Duration::from_mins(1),
         "they may have failed until then: {checks_had_begun:?}"
     );
+}
+
+#[test]
+fn an_operator_that_was_away_blames_nobody_for_what_it_did_not_look_at() {
+    for phase in [RunPhase::Starting, RunPhase::Checking] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, phase);
+        while !world.restore.as_ref().is_some_and(|r| r.phase.is_terminal()) {
+            world.advance();
+        }
+        world.crash();
+        // Longer than healthChecks.timeout.
+        world.pass(6 * 60);
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(
+            (world.status.score, world.status.result),
+            (Some(100), Some(RunResult::Pass)),
+            "{phase:?}: {:?}",
+            world.status.findings
+        );
+    }
+}
+
+#[test]
+fn what_is_between_two_crashes_when_the_time_is_up_is_not_ready() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Checking);
+    let now = world.now;
+    let judged = |restarts: i32, left: i64, settle: u64| {
+        let mut came = world.came_up();
+        came.workloads[0].restarts = restarts;
+        came.workloads[0].outlives = Some(now + SignedDuration::from_secs(left));
+        came.judged_at(now, Duration::from_secs(settle)).all_ready()
+    };
+    assert!(!judged(4, 20, 10));
+    assert!(judged(4, -20, 10), "it stayed");
+    assert!(judged(1, 20, 10), "one that waited for another crashes once");
+    assert!(judged(4, 20, 0), "nothing is waited for");
 }
 
 #[test]
@@ -427,14 +466,38 @@ fn without_artifacts_the_counts_judge_and_a_finding_says_so() {
 
 #[test]
 fn a_foreign_restore_calls_a_run_back_that_has_not_reached_velero() {
+    for phase in [RunPhase::Preparing, RunPhase::Restoring] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, phase);
+        assert!(world.restore.is_none());
+        world.foreign = true;
+        world.reconcile(None);
+        assert_eq!(world.phase(), RunPhase::Queued, "{phase:?}");
+        assert!(world.status.queue.as_ref().unwrap().reason.contains("foreign"));
+        // A real recovery may take longer than a test and its sandboxes may live: waiting is not counted.
+        world.pass(60 * 60);
+        world.reconcile(None);
+        world.foreign = false;
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(
+            world.status.result,
+            Some(RunResult::Pass),
+            "{phase:?}: {:?}",
+            world.status.findings
+        );
+    }
+}
+
+#[test]
+fn a_run_of_which_something_is_restored_stays_where_it_is_while_another_goes_first() {
     let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Restoring);
     world.reconcile(None);
-    assert_eq!(world.phase(), RunPhase::Preparing);
+    assert!(world.restore.is_some());
     world.foreign = true;
+    world.advance();
     world.reconcile(None);
-    assert_eq!(world.phase(), RunPhase::Queued);
-    assert!(world.status.queue.as_ref().unwrap().reason.contains("foreign"));
-    world.foreign = false;
+    assert_ne!(world.phase(), RunPhase::Queued);
     until(&mut world, RunPhase::Completed);
     assert_eq!(world.status.result, Some(RunResult::Pass));
 }

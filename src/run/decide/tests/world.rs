@@ -363,7 +363,7 @@ impl World {
             location: Some("default".into()),
         };
         let place = match (self.foreign, self.phase()) {
-            (true, RunPhase::Queued | RunPhase::Preparing) => QueuePlace::Waiting {
+            (true, RunPhase::Queued | RunPhase::Preparing | RunPhase::Restoring) => QueuePlace::Waiting {
                 position: 1,
                 reason: "a foreign restore".into(),
             },
@@ -500,6 +500,7 @@ impl World {
         let outcome = Outcome {
             name: "web".into(),
             passed_at: self.script.check_passes.then(|| self.run_time()),
+            at_once: self.script.check_passes.then_some(Duration::from_millis(5)),
             duration: Duration::from_millis(5),
             message: "seen".into(),
             could_not_look: false,
