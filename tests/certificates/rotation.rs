@@ -51,12 +51,13 @@ async fn alone(stage: &Stage, authority: &str) -> Result<()> {
         .await
 }
 
-/// Two replicas, whose authority changes again and again for so long, by `rotate`; how often it did.
+/// Two replicas, whose authority changes again and again for so long, by `rotate`; how often it did, and how many questions
+/// were asked in a second.
 async fn rotations(
     lifetimes: Lifetimes,
     how_long: Duration,
     rotate: impl AsyncFn(&Stage, String) -> Result<String>,
-) -> Result<usize> {
+) -> Result<(usize, f64)> {
     let stage = Stage::new().await?;
     let settings = stage.settings(lifetimes)?;
     let one = Replica::start(&stage, settings.clone())?;
@@ -81,8 +82,9 @@ async fn rotations(
         load.asked >= 10 * rotations,
         "too few questions to meet them: {load:?}"
     );
+    let rate = load.asked as f64 / began.elapsed().as_secs_f64();
     tokio::try_join!(one.ready(), two.ready())?;
-    Ok(rotations)
+    Ok((rotations, rate))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,8 +109,13 @@ async fn no_question_fails_in_a_minute_of_rotations() -> Result<()> {
         alone(stage, &authority).await?;
         Ok(authority)
     };
-    let rotations = rotations(lifetimes(45, 15)?, Duration::from_mins(1), rotate).await?;
+    let (rotations, rate) = rotations(lifetimes(45, 15)?, Duration::from_mins(1), rotate).await?;
     assert!(rotations >= 2);
+    println!("{rate:.0} questions a second");
+    assert!(
+        rate >= 0.9 * f64::from(RATE),
+        "the machine is too busy: {rate:.0} a second"
+    );
     Ok(())
 }
 

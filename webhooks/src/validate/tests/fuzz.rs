@@ -251,7 +251,7 @@ fn both_good_and_bad_tests_are_made() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn the_verdict_is_that_of_the_parser(manifest in manifest()) {

@@ -74,6 +74,18 @@ fn a_sandbox_takes_nobodys_place() {
         .namespaces
         .insert("shop-check".into(), NamespaceState::SandboxOf(named("shop")));
     taken(&with_sandbox("shop-check"), &cluster);
+    // Labels hold only the start of a long name.
+    let long = "x".repeat(80);
+    let mut of_long = with_sandbox("shop-check");
+    of_long["metadata"]["name"] = long.as_str().into();
+    let cut = kymaros_crds::names::label_value(&long);
+    cluster
+        .namespaces
+        .insert("shop-check".into(), NamespaceState::SandboxOf(named(&cut)));
+    taken(&of_long, &cluster);
+    cluster
+        .namespaces
+        .insert("shop-check".into(), NamespaceState::SandboxOf(named("shop")));
     for (usage, said) in [
         (Usage::Sandbox, "is a sandboxName of the test"),
         (Usage::Source, "is production"),
