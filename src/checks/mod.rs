@@ -315,12 +315,12 @@ mod tests {
         }
     }
 
-    fn passed(message: &str, second: i64, at_once: Option<u64>) -> Result<Passed, Failure> {
-        Ok(Passed {
+    fn passed(message: &str, second: i64, at_once: Option<u64>) -> Passed {
+        Passed {
             message: message.into(),
             at: Timestamp::from_second(second).unwrap(),
             at_once: at_once.map(Duration::from_millis),
-        })
+        }
     }
 
     #[test]
@@ -328,10 +328,14 @@ mod tests {
         let (a, b) = (target("a"), target("b"));
         let both = [&a, &b];
         let missing = || Err(Failure::Missing("no service".into()));
-        assert!(combine(&both, vec![passed("ok", 1, None), missing()]).0.is_some());
+        assert!(
+            combine(&both, vec![Ok(passed("ok", 1, None)), missing()])
+                .0
+                .is_some()
+        );
         let nowhere = combine(&both, vec![missing(), missing()]).0;
         assert!(nowhere.is_none(), "nowhere is a failure");
-        let one_fails = vec![passed("ok", 1, None), Err(Failure::NotYet("503".into()))];
+        let one_fails = vec![Ok(passed("ok", 1, None)), Err(Failure::NotYet("503".into()))];
         assert!(combine(&both, one_fails).0.is_none());
         let nothing = combine(&[], vec![]).0;
         assert!(nothing.is_none(), "a check that looked at nothing has not passed");
@@ -341,12 +345,15 @@ mod tests {
     fn it_passes_when_the_last_sandbox_does_however_long_another_is_looked_for() {
         let (a, b) = (target("a"), target("b"));
         let at = |results| combine(&[&a, &b], results).0.unwrap();
-        let (later, at_once) = at(vec![passed("ok", 3, Some(20)), passed("ok", 7, Some(40))]);
+        let (later, at_once) = at(vec![Ok(passed("ok", 3, Some(20))), Ok(passed("ok", 7, Some(40)))]);
         assert_eq!(later.as_second(), 7);
         assert_eq!(at_once, Some(Duration::from_millis(40)));
-        let waited = at(vec![passed("ok", 3, Some(20)), passed("ok", 7, None)]);
+        let waited = at(vec![Ok(passed("ok", 3, Some(20))), Ok(passed("ok", 7, None))]);
         assert_eq!(waited.1, None);
-        let elsewhere = vec![passed("ok", 3, Some(20)), Err(Failure::Missing("no pod".into()))];
+        let elsewhere = vec![
+            Ok(passed("ok", 3, Some(20))),
+            Err(Failure::Missing("no pod".into())),
+        ];
         assert_eq!(at(elsewhere).0.as_second(), 3);
     }
 
@@ -422,7 +429,7 @@ mod tests {
         let (a, b) = (target("a"), target("b"));
         let (_, message, _) = combine(
             &[&a, &b],
-            vec![passed("fine", 1, None), Err(Failure::Final("bad".into()))],
+            vec![Ok(passed("fine", 1, None)), Err(Failure::Final("bad".into()))],
         );
         assert_eq!(message, "b: bad");
     }

@@ -82,7 +82,7 @@ async fn rotations(
         load.asked >= 10 * rotations,
         "too few questions to meet them: {load:?}"
     );
-    let rate = load.asked as f64 / began.elapsed().as_secs_f64();
+    let rate = f64::from(u32::try_from(load.asked)?) / began.elapsed().as_secs_f64();
     tokio::try_join!(one.ready(), two.ready())?;
     Ok((rotations, rate))
 }
