@@ -203,7 +203,8 @@ serviceAccount:
 rbac:
   # -- Without it you bind the roles yourself.
   create: true
-  # -- Checks of type exec. Without this right they cannot pass.
+  # -- Checks of type exec. Without this right they cannot pass. Before Kubernetes 1.35 the right to read in a sandbox, which
+  # stays, is enough for them.
   allowExec: true
 
 # Who is told of verdicts. Tests name their receivers themselves; see docs/notifications.md.
