@@ -156,18 +156,22 @@ impl Browser {
         .await;
     }
 
-    /// Waits until an address of the page has begun to answer.
+    /// Waits until a path of the page has begun to answer, whatever it was asked with.
     pub async fn answered(&mut self, path: &str) {
         let is_answer = |event: &Value| {
-            event["method"] == "Network.responseReceived"
-                && event["params"]["response"]["url"]
-                    .as_str()
-                    .is_some_and(|url| url.ends_with(path))
+            let url = event["params"]["response"]["url"].as_str().unwrap_or_default();
+            let asked = url.split('?').next().unwrap_or_default();
+            event["method"] == "Network.responseReceived" && asked.ends_with(path)
         };
-        while !self.events.iter().any(is_answer) {
-            let event = self.next().await;
-            self.events.push(event);
-        }
+        let wait = async {
+            while !self.events.iter().any(is_answer) {
+                let event = self.next().await;
+                self.events.push(event);
+            }
+        };
+        timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("{path} does not answer"));
     }
 
     /// What an expression is in the page.
