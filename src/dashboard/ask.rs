@@ -86,20 +86,27 @@ impl Ask {
         };
         let (api, scope) = (&self.dashboard.api, Scope::Namespace(namespace.to_owned()));
         let token = shown(api, &self.headers);
-        let sees_all = admit(api, token.as_deref(), false, &lists(None)).await;
-        let needed = match sees_all {
-            Entry::Denied => lists(Some(namespace)),
-            _ => lists(None),
-        };
-        self.enter_as(false, scope, &needed).await
+        match admit(api, token.as_deref(), false, &lists(None)).await {
+            Entry::Denied => self.enter_as(false, scope, &lists(Some(namespace))).await,
+            known => self.let_in(known, token, scope, &lists(None)),
+        }
     }
 
     async fn enter_as(&self, writes: bool, scope: Scope, acts: &[Act]) -> Result<Visit, Refused> {
         let api = &self.dashboard.api;
         let token = shown(api, &self.headers);
         let entry = admit(api, token.as_deref(), writes, acts).await;
-        let mut visit = Visit::new(api, self.headers.clone(), token, scope, self.clusters())
-            .map_err(IntoResponse::into_response)?;
+        self.let_in(entry, token, scope, acts)
+    }
+
+    fn let_in(
+        &self,
+        entry: Entry,
+        token: Option<String>,
+        scope: Scope,
+        acts: &[Act],
+    ) -> Result<Visit, Refused> {
+        let mut visit = self.visit(token, scope, self.clusters())?;
         match entry {
             Entry::Admitted(caller) => {
                 visit.caller = caller;
@@ -114,18 +121,18 @@ impl Ask {
 
     /// A page for which nobody is let in: the door itself.
     pub(super) fn stranger(&self) -> Result<Visit, Refused> {
-        self.visit(None)
+        self.visit(None, Scope::All, ClusterScope::All)
     }
 
     /// The same for somebody with a token, whatever it is worth.
     pub(super) fn bearer(&self) -> Result<Visit, Refused> {
-        self.visit(shown(&self.dashboard.api, &self.headers))
+        let token = shown(&self.dashboard.api, &self.headers);
+        self.visit(token, Scope::All, ClusterScope::All)
     }
 
-    fn visit(&self, token: Option<String>) -> Result<Visit, Refused> {
+    fn visit(&self, token: Option<String>, scope: Scope, clusters: ClusterScope) -> Result<Visit, Refused> {
         let (api, headers) = (&self.dashboard.api, self.headers.clone());
-        Visit::new(api, headers, token, Scope::All, ClusterScope::All)
-            .map_err(|status| status.into_response().into())
+        Visit::new(api, headers, token, scope, clusters).map_err(|status| status.into_response().into())
     }
 
     /// What is shown beside the rest of a page to those who may see it too.

@@ -14,12 +14,8 @@ pub(super) async fn file(Path(name): Path<String>, ask: Ask) -> Answer {
     let (api, query, token) = (&ask.dashboard.api, ask.uri.query(), visit.token.as_deref());
     match exported(api, &name, query, token).await {
         Some(Ok(file)) => Ok(file),
-        Some(Err(problem)) => Err(visit
-            .error(refused(problem.status(), problem.message()), &ask.uri)
-            .into()),
-        None => Err(visit
-            .error(refused(StatusCode::NOT_FOUND, "There is no such file."), &ask.uri)
-            .into()),
+        Some(Err(problem)) => Err(visit.error(refused(problem.status(), problem.message()), &ask.uri)),
+        None => Err(visit.error(refused(StatusCode::NOT_FOUND, "There is no such file."), &ask.uri)),
     }
 }
 

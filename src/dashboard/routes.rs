@@ -103,9 +103,7 @@ async fn test(Path((namespace, name)): Name, ask: Ask) -> Answer {
     let shell = visit.shell(Place::Tests, &ask.uri);
     match TestPage::new(ask.fleet(), &visit.view, of, &ask.query(), shell) {
         Some(page) => Ok(visit.answer(&page)),
-        None => Err(visit
-            .error(no_test(of, visit.view.clusters.other()), &ask.uri)
-            .into()),
+        None => Err(visit.error(no_test(of, visit.view.clusters.other()), &ask.uri)),
     }
 }
 
@@ -119,9 +117,7 @@ async fn report(Path((namespace, name)): Name, ask: Ask) -> Answer {
     let shell = visit.shell(Place::Tests, &ask.uri);
     match ask.fleet().report(&home, &name, &visit.view) {
         Some(shown) => Ok(visit.answer(&ReportPage::new(shown, &visit.others, &visit.view, shell))),
-        None => Err(visit
-            .error(no_report(ask.fleet(), of, &visit.view), &ask.uri)
-            .into()),
+        None => Err(visit.error(no_report(ask.fleet(), of, &visit.view), &ask.uri)),
     }
 }
 

@@ -38,11 +38,11 @@ pub(super) async fn start_run(
     let visit = ask.enter_to_change(&change(of)).await?;
     visit.take(&Pairs::parse(&body))?;
     if let Some(cluster) = visit.view.clusters.other() {
-        return Err(visit.error(elsewhere(cluster, of), &ask.uri).into());
+        return Err(visit.error(elsewhere(cluster, of), &ask.uri));
     }
     let fleet = ask.fleet();
     if fleet.test(&namespace, &name).is_none() {
-        return Err(visit.error(no_test(of, None), &ask.uri).into());
+        return Err(visit.error(no_test(of, None), &ask.uri));
     }
     match start(&visit.caller.client, fleet, &namespace, &name).await {
         Ok(()) => Ok(see(&addresses::test(None, &namespace, &name))),
@@ -57,10 +57,10 @@ fn change(of: (&str, &str)) -> [Act; 2] {
 
 fn answer(fleet: &Fleet, visit: &Visit, of: (&str, &str), uri: &Uri, refused: Option<Problem>) -> Answer {
     if let Some(cluster) = visit.view.clusters.other() {
-        return Err(visit.error(elsewhere(cluster, of), uri).into());
+        return Err(visit.error(elsewhere(cluster, of), uri));
     }
     let Some(test) = fleet.test(of.0, of.1) else {
-        return Err(visit.error(no_test(of, None), uri).into());
+        return Err(visit.error(no_test(of, None), uri));
     };
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let why = refused.map(|problem| match problem {

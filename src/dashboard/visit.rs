@@ -180,11 +180,10 @@ impl Visit {
     }
 
     /// What went wrong, for somebody who came in.
-    pub fn error(&self, wrong: Wrong, uri: &Uri) -> Response {
-        self.answer_with(
-            wrong.status,
-            &ErrorPage::new(wrong, self.shell(Place::Elsewhere, uri)),
-        )
+    pub fn error(&self, wrong: Wrong, uri: &Uri) -> Refused {
+        let status = wrong.status;
+        let page = ErrorPage::new(wrong, self.shell(Place::Elsewhere, uri));
+        self.answer_with(status, &page).into()
     }
 
     /// The same for somebody who did not.

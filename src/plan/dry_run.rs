@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::{NotInBackup, holds_all};
 use crate::{
     source::{Wanted, list, missing::missing},
     velero::{
@@ -62,13 +63,8 @@ pub enum NoPlan {
     #[error(transparent)]
     NoBackup(#[from] NoBackup),
     /// A run would be refused: it has nothing to restore there.
-    #[error("backup {backup} holds nothing of namespace {namespace}")]
-    NotInBackup {
-        /// The backup.
-        backup: String,
-        /// The namespace.
-        namespace: String,
-    },
+    #[error(transparent)]
+    NotInBackup(#[from] NotInBackup),
     /// What the backup holds cannot be read.
     #[error(
         "what the backup holds cannot be read; is the storage location's address reachable from here? {0}"
@@ -101,18 +97,6 @@ pub async fn dry_run(
         plans.push(of_source(client, source, chosen, &contents, wanted).await?);
     }
     Ok(plans)
-}
-
-/// Whether the backup holds each namespace, as a run asks before it restores anything.
-fn holds_all(backup: &str, contents: &BackupContents, source: &Source) -> Result<(), NoPlan> {
-    let mut names = source.namespaces.iter().map(|n| n.name.as_str());
-    match names.find(|name| !contents.holds_namespace(name)) {
-        Some(missing) => Err(NoPlan::NotInBackup {
-            backup: backup.to_owned(),
-            namespace: missing.to_owned(),
-        }),
-        None => Ok(()),
-    }
 }
 
 async fn of_source(
@@ -180,35 +164,4 @@ async fn contents(
         asked_by.to_owned(),
     );
     downloader.contents(&backup.name).await
-}
-
-#[cfg(test)]
-mod tests {
-    use kymaros_crds::RestoreTestSpec;
-    use kymaros_webhooks::default::Defaults;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_backup_without_a_namespace_of_the_test_makes_no_plan() {
-        let list = serde_json::from_value(json!({ "v1/ConfigMap": ["shop/a"] })).unwrap();
-        let contents = BackupContents::new(&list, vec![]);
-        let held = |namespaces: &[&str]| {
-            let names: Vec<_> = namespaces.iter().map(|name| json!({ "name": name })).collect();
-            let spec: RestoreTestSpec = serde_json::from_value(json!({
-                "backupSource": { "provider": "velero", "namespaces": names },
-                "schedule": { "cron": "0 3 * * *" },
-            }))
-            .unwrap();
-            let test = Test::try_from(&Defaults::default().filled(&spec)).unwrap();
-            holds_all("nightly", &contents, &test.sources[0])
-        };
-        assert!(held(&["shop"]).is_ok());
-        let error = held(&["shop", "blog"]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "backup nightly holds nothing of namespace blog"
-        );
-    }
 }

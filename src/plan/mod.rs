@@ -4,10 +4,12 @@
 mod audit;
 mod dry_run;
 mod fate;
+mod held;
 
 pub use audit::escapes;
 pub use dry_run::{NoPlan, SourcePlan, VolumePlan, dry_run};
 pub use fate::{Fate, excluded_resources, fate};
+pub use held::{NotInBackup, holds_all};
 
 use std::collections::BTreeMap;
 

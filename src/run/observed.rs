@@ -186,15 +186,13 @@ impl Came {
     #[must_use]
     pub fn judged_at(&self, now: Timestamp, settle: Duration) -> Self {
         let mut judged = self.clone();
+        if settle.is_zero() {
+            return judged;
+        }
         let crashes = |w: &&mut Workload| {
             w.is_ready() && w.restarts > w.wanted.max(1) && w.outlives.is_some_and(|outlives| outlives > now)
         };
-        for workload in judged
-            .workloads
-            .iter_mut()
-            .filter(crashes)
-            .filter(|_| !settle.is_zero())
-        {
+        for workload in judged.workloads.iter_mut().filter(crashes) {
             let message = format!(
                 "it crashed {} times, and was not up for longer than before its last crash when the time was up",
                 workload.restarts

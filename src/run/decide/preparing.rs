@@ -9,7 +9,7 @@ use kymaros_crds::{
 
 use super::{Decision, Effect, run_error};
 use crate::{
-    plan::refused_volume,
+    plan::{holds_all, refused_volume},
     reason::RunReason,
     run::{
         observed::{Fetched, Observed, Settings},
@@ -152,14 +152,10 @@ fn add_to_plan(settings: &Settings, index: usize, contents: &BackupContents, dec
 fn refusal(settings: &Settings, index: usize, backup: &str, contents: &BackupContents) -> Option<Finding> {
     let source = settings.test.sources.get(index)?;
     let namespaces = &source.namespaces;
-    if let Some(missing) = namespaces
-        .iter()
-        .find(|n| !contents.holds_namespace(n.name.as_str()))
-    {
-        let message = format!("backup {backup} holds nothing of namespace {}", missing.name);
-        let object = Some(format!("Namespace/{}", missing.name));
+    if let Err(missing) = holds_all(backup, contents, source) {
+        let object = Some(format!("Namespace/{}", missing.namespace));
         let reason = RunReason::NamespaceNotInBackup;
-        return Some(run_error(reason, Cause::Backup, object, message));
+        return Some(run_error(reason, Cause::Backup, object, missing.to_string()));
     }
     let shared = refused_volume(contents, &names(namespaces))?;
     let message = format!(
