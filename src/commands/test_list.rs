@@ -78,7 +78,9 @@ fn row(test: &RestoreTest) -> Row {
         name: test.name_any(),
         phase: status.phase.map(|phase| format!("{phase:?}")),
         result: status.last_result,
-        score: status.last_score,
+        score: status
+            .last_score
+            .filter(|_| status.last_result != Some(RunResult::Inconclusive)),
         last_run_at: status.last_run_at.map(|time| time.0),
         next_run_at: status.next_run_at.map(|time| time.0),
         schedule: format!("{}{zone}", test.spec.schedule.cron),
@@ -166,6 +168,12 @@ mod tests {
                 &json!({ "phase": "Completed", "lastResult": "pass", "lastScore": 100,
                 "lastRunAt": "2026-01-01T00:00:00Z", "nextRunAt": "2026-01-02T03:00:00Z" }),
             ),
+            row_of(
+                "blind",
+                false,
+                &json!({ "phase": "Completed", "lastResult": "inconclusive", "lastScore": 51,
+                "lastRunAt": "2026-01-01T00:00:00Z", "nextRunAt": "2026-01-02T03:00:00Z" }),
+            ),
             row_of("new", true, &json!(null)),
             row_of(
                 "odd",
@@ -183,6 +191,7 @@ mod tests {
         let expected = [
             "NAMESPACE NAME PHASE RESULT SCORE LAST RUN NEXT RUN SCHEDULE",
             "ops shop Completed PASS 100 6h ago in 21h 0 3 * * * Europe/Berlin",
+            "ops blind Completed INCONCLUSIVE – 6h ago in 21h 0 3 * * * Europe/Berlin",
             "ops new – – – – suspended 0 3 * * * Europe/Berlin",
             "ops odd – – – – – 0 3 * * * Europe/Berlin",
             "✘ ops/odd cannot be run: spec.schedule.cron: no",

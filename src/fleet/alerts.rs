@@ -107,7 +107,7 @@ mod tests {
             report("ops", "shop", 1, "pass", Some(100)),
             report("ops", "shop", 2, "pass", Some(90)),
             report("ops", "shop", 3, "partial", Some(79)),
-            report("ops", "shop", 4, "inconclusive", None),
+            report("ops", "shop", 4, "inconclusive", Some(51)),
             report("ops", "shop", 5, "fail", Some(30)),
             report("ops", "blog", 5, "fail", Some(0)),
             report("dev", "blog", 5, "", None),

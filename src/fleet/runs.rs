@@ -538,7 +538,7 @@ mod tests {
             [("shop-1".to_owned(), Some(90)), second()],
             "another verdict"
         );
-        log.look(&Event::Apply(report("ops", "shop", 1, "inconclusive", None)));
+        log.look(&Event::Apply(report("ops", "shop", 1, "inconclusive", Some(51))));
         assert_eq!(said(), [second()], "a verdict that says nothing any more");
         log.look(&Event::Delete(report("ops", "shop", 2, "pass", Some(95))));
         log.look(&Event::Delete(first));

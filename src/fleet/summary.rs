@@ -93,7 +93,7 @@ mod tests {
             report("ops", "shop", 1, "fail", Some(10)),
             report("ops", "shop", 9, "pass", Some(100)),
             report("ops", "blog", 9, "partial", Some(80)),
-            report("dev", "shop", 10, "inconclusive", None),
+            report("dev", "shop", 10, "inconclusive", Some(51)),
             report("dev", "blog", 10, "", None),
         ]);
         let tests = fleet_tests([test("ops", "shop"), test("ops", "blog"), test("dev", "shop")]);

@@ -75,6 +75,15 @@ pub struct TestRow {
     pub cluster: Option<ClusterName>,
 }
 
+impl TestRow {
+    /// The score of its latest verdict, when that says something about the backup.
+    #[must_use]
+    pub fn score(&self) -> Option<i32> {
+        let says_nothing = ["", word(RunResult::Inconclusive)].contains(&self.last_result.as_str());
+        (!says_nothing).then_some(self.last_score)
+    }
+}
+
 /// A test with its history.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -311,6 +320,24 @@ mod tests {
         assert!(
             fresh.get("running").is_none() && fresh["phase"] == "Completed",
             "{fresh}"
+        );
+    }
+
+    #[test]
+    fn a_verdict_that_says_nothing_of_the_backup_has_no_score() {
+        let score = |result: &str| {
+            let mut test = crate::fleet::sample::test("ops", "shop");
+            let status = serde_json::json!({ "lastResult": result, "lastScore": 51 });
+            test.status = Some(crate::fleet::sample::read(status));
+            let test = FleetTest::here(Arc::new(test));
+            log([]).read(|index| row(index, &test)).score()
+        };
+        assert_eq!((score("fail"), score("inconclusive")), (Some(51), None));
+        assert_eq!(
+            log([])
+                .read(|index| row(index, &fleet_test("ops", "new")))
+                .score(),
+            None
         );
     }
 

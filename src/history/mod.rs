@@ -15,7 +15,7 @@ pub struct Ended {
     pub at: Timestamp,
     /// Its verdict.
     pub result: RunResult,
-    /// Its score; none when it was inconclusive.
+    /// Its score; none when it was inconclusive: its points say what could be looked at, and nothing of the backup.
     pub score: Option<i32>,
     /// Who is to blame.
     pub cause: Option<Cause>,
@@ -37,10 +37,11 @@ impl Ended {
             .rto
             .as_ref()
             .and_then(|rto| duration::parse(&rto.measured).ok());
+        let result = status.result?;
         Some(Self {
             at,
-            result: status.result?,
-            score: status.score,
+            result,
+            score: status.score.filter(|_| result != RunResult::Inconclusive),
             cause: status.cause,
             took,
             rto,

@@ -36,7 +36,7 @@ pub fn sample() -> anyhow::Result<String> {
     tests_writer.apply_watcher_event(&Event::Apply(shop));
     let seen = RunsSeen::default();
     seen.look(&Event::InitDone);
-    let blind = json!({ "result": "inconclusive", "cause": "sandbox", "startedAt": "2026-01-01T01:00:00Z",
+    let blind = json!({ "result": "inconclusive", "score": 51, "cause": "sandbox", "startedAt": "2026-01-01T01:00:00Z",
         "completedAt": "2026-01-01T01:01:00Z" });
     let fine = json!({ "result": "pass", "score": 100, "startedAt": "2026-01-01T02:00:00Z",
         "completedAt": "2026-01-01T02:01:00Z", "rto": { "measured": "1m", "withinSLA": true },

@@ -30,12 +30,8 @@ fn tests_of(ask: &Ask) -> Answer {
         "sourceNamespaces",
     ];
     let rows = ask.api.fleet.rows(&ask.view).into_iter().map(|row| {
+        let score = row.score().map(|score| score.to_string()).unwrap_or_default();
         let cluster = row.cluster;
-        let score = if row.last_run_at.is_empty() {
-            String::new()
-        } else {
-            row.last_score.to_string()
-        };
         let cells = vec![
             row.namespace,
             row.name,

@@ -175,7 +175,7 @@ fn fleet(license: watch::Receiver<License>) -> Fleet {
         days(report("ops", "shop", 1, "pass", Some(95)), 30),
         days(report("ops", "shop", 2, "fail", Some(40)), 1),
         days(report("dev", "shop", 3, "pass", Some(90)), 2),
-        days(report("ops", "shop", 4, "inconclusive", None), 3),
+        days(report("ops", "shop", 4, "inconclusive", Some(51)), 3),
         days(report("ops", "blog", 5, "", None), 0),
     ];
     let mut invalid = test("ops", "blog");

@@ -174,12 +174,6 @@ fn standing(row: &TestRow) -> Standing {
     }
 }
 
-/// A score as a number, when there is one that says something about the backup.
-fn score(row: &TestRow) -> Option<i32> {
-    let says_something = result(&row.last_result).is_some_and(|result| result != RunResult::Inconclusive);
-    says_something.then_some(row.last_score)
-}
-
 fn or_dash(text: Option<impl ToString>) -> String {
     text.map_or_else(|| "–".to_owned(), |text| text.to_string())
 }

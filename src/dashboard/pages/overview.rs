@@ -8,7 +8,7 @@ use super::{
     Figure, Link,
     clusters::{ClusterMark, links},
     covered::{Covered, address, days, tabs},
-    moment, plural, result, score, standing,
+    moment, plural, result, standing,
 };
 use crate::{
     dashboard::{
@@ -178,7 +178,7 @@ fn attention(fleet: &Fleet, row: &TestRow, cluster: Option<ClusterMark>, now: Ti
             (Standing::Unproven, None) => "It has not run yet.".to_owned(),
             (_, None) => String::new(),
         },
-        score: score(row).map(|score| score.to_string()).unwrap_or_default(),
+        score: row.score().map(|score| score.to_string()).unwrap_or_default(),
         proven: moment(&row.proven_at, now),
         judged: moment(&row.last_run_at, now),
         report: report.map(|name| addresses::report(of, &row.namespace, name)),
@@ -252,7 +252,7 @@ fn figures(
         .iter()
         .filter(|row| result(&row.last_result) == Some(RunResult::Pass))
         .count();
-    let scores: Vec<i32> = rows.iter().filter_map(score).collect();
+    let scores: Vec<i32> = rows.iter().filter_map(TestRow::score).collect();
     let total: i64 = scores.iter().copied().map(i64::from).sum();
     let mean = i64::try_from(scores.len())
         .ok()

@@ -10,7 +10,7 @@ use kymaros_crds::{
 use super::{
     Fact, Figure, Heading,
     clusters::{CLUSTER, ClusterMark},
-    heading, moment, or_dash, score, spanned, standing, why_it_ran,
+    heading, moment, or_dash, spanned, standing, why_it_ran,
 };
 use crate::{
     dashboard::{
@@ -204,7 +204,7 @@ fn figures(detail: &TestDetail, now: Timestamp) -> Vec<Figure> {
     vec![
         Figure::new(
             "Score",
-            or_dash(score(row)),
+            or_dash(row.score()),
             "of 100",
             format!("judged {}", utc(&row.last_run_at)),
         ),

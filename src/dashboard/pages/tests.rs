@@ -10,7 +10,7 @@ use kymaros_webhooks::validate::TestName;
 use super::{
     Choice, Files, Heading,
     clusters::{CLUSTER, ClusterMark, choices as cluster_choices},
-    heading, moment, or_dash, score, spanned, standing,
+    heading, moment, or_dash, spanned, standing,
 };
 use crate::{
     dashboard::{
@@ -199,7 +199,7 @@ fn arranged(mut rows: Vec<TestRow>, state: &TableState<By>) -> Vec<TestRow> {
                 (&a.name, &a.namespace, &a.cluster).cmp(&(&b.name, &b.namespace, &b.cluster))
             });
         }
-        By::Score => rows.sort_by_key(|row| score(row).unwrap_or(-1)),
+        By::Score => rows.sort_by_key(|row| row.score().unwrap_or(-1)),
         By::Recovery => rows.sort_by_cached_key(recovery),
         By::Proof => rows.sort_by(|a, b| a.proven_at.cmp(&b.proven_at)),
         // Tests without a next run come last.
@@ -228,7 +228,7 @@ fn of_row(fleet: &Fleet, others: &Roster, row: TestRow, now: Timestamp) -> Row {
         standing: shown_standing(fleet, &row),
         cluster: ClusterMark::of(others, cluster, now),
         href: addresses::test(cluster, &row.namespace, &row.name),
-        score: or_dash(score(&row)),
+        score: or_dash(row.score()),
         rto: or_dash(spanned(&row.last_rto)),
         proven: moment(&row.proven_at, now),
         next: moment(&row.next_run_at, now),

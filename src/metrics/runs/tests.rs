@@ -133,6 +133,18 @@ fn messages_that_nobody_got_are_told_until_they_are_old() {
 }
 
 #[test]
+fn a_run_that_proved_nothing_has_a_result_and_no_score() {
+    let mut told = Told::new();
+    told.test(&Event::Apply(test("shop", "shop")));
+    let mut blind = passed(10, 51);
+    blind["result"] = json!("inconclusive");
+    told.report(&Event::Apply(report("a", "shop", &passed(1, 95))));
+    told.report(&Event::Apply(report("b", "shop", &blind)));
+    told.says(r#"kymaros_last_run_result{test="shop",test_namespace="ops",result="inconclusive"} 1"#);
+    assert!(!told.text().contains("kymaros_score{"), "{}", told.text());
+}
+
+#[test]
 fn a_test_is_due_after_its_latest_run_unless_it_runs_or_is_suspended() {
     let due = |status: &[Value], suspend: bool| {
         let mut told = Told::new();
@@ -186,7 +198,7 @@ fn a_run_is_counted_once_and_only_if_it_ended_here() {
     for _ in 0..2 {
         told.report(&Event::Apply(report("new", "shop", &passed(2, 100))));
     }
-    let inconclusive = json!({ "phase": "Completed", "result": "inconclusive", "cause": "sandbox",
+    let inconclusive = json!({ "phase": "Completed", "result": "inconclusive", "score": 51, "cause": "sandbox",
         "startedAt": "2026-01-01T01:00:00Z", "completedAt": "2026-01-01T01:01:30Z" });
     // The watch is cut, and the run ends meanwhile.
     told.report(&Event::Init);
