@@ -38,7 +38,9 @@ pub use report_details::{
     BackupInfo, CheckResult, CheckStatus, CollectedEvent, CompletenessCounts, ContainerLog, ContainerLogType,
     LevelResult, LevelStatus, PodLog, Rto, ValidationLevels,
 };
-pub use restore_report::{PreviousRun, RestoreReport, RestoreReportSpec, RestoreReportStatus, Trigger};
+pub use restore_report::{
+    MissedTimes, PreviousRun, RestoreReport, RestoreReportSpec, RestoreReportStatus, Trigger,
+};
 pub use restore_test::{
     HealthChecksSpec, LogCollectionSpec, RestoreTest, RestoreTestSpec, ScheduleSpec, SlaSpec,
 };

@@ -47,6 +47,10 @@ pub struct RestoreReportSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_for: Option<Time>,
 
+    /// Planned times before this run that passed without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<MissedTimes>,
+
     /// The test's spec when the run was made. Later edits of the test do not touch this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::frozen")]
@@ -60,6 +64,21 @@ pub struct RestoreReportSpec {
     /// The run before this one that said something about its backup; a regression is measured against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousRun>,
+}
+
+/// Planned times that passed without a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MissedTimes {
+    /// How many; of more than 1000 nobody counts the rest.
+    pub times: i32,
+    /// The first of them.
+    pub first: Time,
+}
+
+impl MissedTimes {
+    /// Times that are counted.
+    pub const MOST: usize = 1000;
 }
 
 /// What a run is compared with.

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kymaros_crds::{CheckResult, NotificationSubject, RestoreReport, RestoreReportStatus, RunResult};
+use kymaros_crds::{
+    CheckResult, MissedTimes, NotificationSubject, RestoreReport, RestoreReportStatus, RunResult,
+};
 use serde::Serialize;
 
 use super::decide::{Notice, Reason};
@@ -34,7 +36,7 @@ pub struct Message {
 pub enum Outcome {
     /// A verdict and its score.
     Verdict(RunResult, i32),
-    /// A run did not begin in time.
+    /// A run did not begin in time, or was not made at all.
     Missed,
     /// Somebody wants to see whether messages arrive.
     Test,
@@ -53,22 +55,42 @@ pub(super) fn of_verdict(report: &RestoreReport, result: RunResult, reasons: &[R
     message(report, Outcome::Verdict(result, score), &lines)
 }
 
-/// The message of a run that did not begin in time.
-pub(super) fn of_missed(report: &RestoreReport, planned: Timestamp, begun: Option<Timestamp>) -> Message {
-    let waits = report.status.as_ref().and_then(|status| status.queue.as_ref());
-    let line = match (begun, waits) {
-        (Some(begun), _) => {
-            format!("Missed schedule: planned for {planned}, begun {}", whole(begun))
+/// The message of times that got no run, and of a run that did not begin in time: when it was due, and when it began.
+pub(super) fn of_missed(
+    report: &RestoreReport,
+    before: Option<&MissedTimes>,
+    late: Option<(Timestamp, Option<Timestamp>)>,
+) -> Message {
+    let before = before.map(|missed| {
+        let first = missed.first.0;
+        match usize::try_from(missed.times).unwrap_or_default() {
+            0 | 1 => format!("Missed schedule: nothing ran for {first}"),
+            MissedTimes::MOST.. => {
+                format!(
+                    "Missed schedule: nothing ran for {} planned times or more, the first {first}",
+                    MissedTimes::MOST
+                )
+            }
+            times => format!("Missed schedule: nothing ran for {times} planned times, the first {first}"),
         }
-        (None, Some(queue)) => {
-            format!(
-                "Missed schedule: planned for {planned}, and has not begun: {}",
-                queue.reason
-            )
+    });
+    let late = late.map(|(planned, begun)| {
+        let waits = report.status.as_ref().and_then(|status| status.queue.as_ref());
+        match (begun, waits) {
+            (Some(begun), _) => {
+                format!("Missed schedule: planned for {planned}, begun {}", whole(begun))
+            }
+            (None, Some(queue)) => {
+                format!(
+                    "Missed schedule: planned for {planned}, and has not begun: {}",
+                    queue.reason
+                )
+            }
+            (None, None) => format!("Missed schedule: planned for {planned}, and has not begun"),
         }
-        (None, None) => format!("Missed schedule: planned for {planned}, and has not begun"),
-    };
-    message(report, Outcome::Missed, &[line])
+    });
+    let lines: Vec<String> = before.into_iter().chain(late).collect();
+    message(report, Outcome::Missed, &lines)
 }
 
 /// A message that says nothing but that it arrived.

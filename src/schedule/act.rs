@@ -6,7 +6,8 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use kymaros_crds::{
-    HealthCheckPolicy, PreviousRun, RestoreReport, RestoreReportSpec, RestoreTest, RestoreTestSpec, names,
+    HealthCheckPolicy, MissedTimes, PreviousRun, RestoreReport, RestoreReportSpec, RestoreTest,
+    RestoreTestSpec, names,
 };
 
 use super::decide::Start;
@@ -72,6 +73,10 @@ fn report(test: &RestoreTest, frozen: Frozen<'_>, start: Start) -> RestoreReport
             test_ref: test.name_any(),
             trigger: Some(start.trigger),
             scheduled_for: Some(Time(start.planned)),
+            missed: start.missed.map(|missed| MissedTimes {
+                times: missed.times,
+                first: Time(missed.first),
+            }),
             test: Some(frozen.spec.clone()),
             policy: frozen.policy.map(|p| p.spec.clone()),
             previous: frozen.previous,
@@ -151,10 +156,11 @@ pub async fn delete_report(client: &Client, namespace: &str, name: &str) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::decide::Missed;
     use kymaros_crds::Trigger;
 
     #[test]
-    fn a_report_is_named_after_its_planned_time_and_carries_the_labels_of_its_test() {
+    fn a_report_is_named_after_its_planned_time_and_carries_the_labels_of_its_test_and_what_was_missed() {
         let mut test: RestoreTest = serde_json::from_value(serde_json::json!({
             "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
             "metadata": { "name": "shop", "namespace": "ops", "uid": "u",
@@ -166,6 +172,10 @@ mod tests {
         let start = Start {
             trigger: Trigger::Schedule,
             planned: "2026-01-02T03:04:05Z".parse().unwrap(),
+            missed: Some(Missed {
+                times: 2,
+                first: "2025-12-31T03:04:05Z".parse().unwrap(),
+            }),
         };
         let frozen = |test: &RestoreTest, start| {
             let frozen = Frozen {
@@ -179,6 +189,11 @@ mod tests {
         assert_eq!(made.name_any(), "shop-20260102-030405");
         assert_eq!(made.labels()["kymaros.io/compliance"], "dora");
         assert_eq!(made.finalizers(), [names::FINALIZER]);
+        let missed = serde_json::to_value(&made.spec.missed).unwrap();
+        assert_eq!(
+            missed,
+            serde_json::json!({ "times": 2, "first": "2025-12-31T03:04:05Z" })
+        );
         test.metadata.name = Some("x".repeat(253));
         let long = frozen(&test, start).name_any();
         assert!(long.len() <= 253 && long.ends_with("-20260102-030405"), "{long}");

@@ -102,6 +102,7 @@ pub async fn reconcile(
                 .and_then(|s| s.last_run_at.as_ref())
                 .map(|t| t.0),
             policy_exists: parsed.health.policy.is_none() || policy.is_some(),
+            followed: is_followed(&test),
         },
         now,
     );
@@ -238,6 +239,17 @@ fn reports_of(context: &ScheduleContext, test: &RestoreTest) -> Vec<Arc<RestoreR
         .state_filter(|r| r.owner_references().iter().any(|o| o.uid == uid))
 }
 
+/// Whether the schedule was followed as it is now. What a test that was just changed or resumed would have been due for before
+/// was never planned.
+fn is_followed(test: &RestoreTest) -> bool {
+    let conditions = test.status.iter().flat_map(|status| &status.conditions);
+    conditions.into_iter().any(|condition| {
+        condition.type_ == "Scheduled"
+            && condition.status == "True"
+            && condition.observed_generation == test.metadata.generation
+    })
+}
+
 fn policy(context: &ScheduleContext, test: &RestoreTest, name: &str) -> Option<Arc<HealthCheckPolicy>> {
     context
         .policies
@@ -337,5 +349,27 @@ mod tests {
         let tomorrow = until(Duration::from_hours(24));
         assert_eq!(super::wait(Some(tomorrow), now), Action::requeue(LONGEST_NAP));
         assert_eq!(super::wait(None, now), Action::await_change());
+    }
+
+    #[test]
+    fn a_schedule_is_followed_once_its_test_says_so() {
+        let is_followed = |status: serde_json::Value| {
+            let test = serde_json::json!({
+                "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+                "metadata": { "name": "shop", "generation": 2 },
+                "spec": { "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+                          "schedule": { "cron": "0 3 * * *" } },
+                "status": status,
+            });
+            super::is_followed(&serde_json::from_value(test).unwrap())
+        };
+        let scheduled = |status: &str, generation: i64| {
+            serde_json::json!({ "conditions": [{ "type": "Scheduled", "status": status, "reason": "x", "message": "",
+                "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z" }] })
+        };
+        assert!(is_followed(scheduled("True", 2)));
+        assert!(!is_followed(scheduled("True", 1)), "it was changed");
+        assert!(!is_followed(scheduled("False", 2)), "it was suspended");
+        assert!(!is_followed(serde_json::Value::Null), "it is new");
     }
 }

@@ -212,7 +212,8 @@ fn the_copy_that_a_run_keeps_is_the_same_spec() {
     assert_eq!(serde_json::to_value(&spec).unwrap(), manifest["spec"]);
     let report = json!({
         "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreReport", "metadata": { "name": "shop-1" },
-        "spec": { "testRef": "shop", "trigger": "API", "scheduledFor": "2026-01-01T03:00:00Z", "test": manifest["spec"] },
+        "spec": { "testRef": "shop", "trigger": "API", "scheduledFor": "2026-01-01T03:00:00Z", "test": manifest["spec"],
+                  "missed": { "times": 2, "first": "2025-12-30T03:00:00Z" } },
     });
     assert_eq!(refusals(&report), [] as [String; 0]);
     let report: RestoreReport = serde_json::from_value(report).unwrap();

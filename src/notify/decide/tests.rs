@@ -1,3 +1,4 @@
+use kymaros_crds::Trigger;
 use serde_json::{Value, json};
 
 use super::*;
@@ -167,6 +168,30 @@ fn times_that_passed_during_a_run_are_told() {
 }
 
 #[test]
+fn a_time_that_passes_during_a_run_is_told_whyever_that_was_made() {
+    let told = |trigger: Trigger, due: &str, spec: Value| {
+        let status = json!({ "startedAt": "2026-01-01T02:58:00Z" });
+        let mut report = report(&spec, &status);
+        report.metadata.creation_timestamp = serde_json::from_value(json!("2026-01-01T02:58:00Z")).unwrap();
+        report.spec.trigger = Some(trigger);
+        report.spec.scheduled_for = serde_json::from_value(json!(due)).unwrap();
+        let due = decide(&report, &Defaults::default(), now());
+        let texts = due.notices.into_iter().map(|notice| said(notice).1);
+        texts.collect::<Vec<_>>().join("\n")
+    };
+    let words = "the run planned for 2026-01-01T03:00:00Z was skipped, for this one went on";
+    for trigger in [Trigger::Annotation, Trigger::Api] {
+        let text = told(trigger, "2026-01-01T02:58:00Z", json!({}));
+        assert!(text.contains(words), "{trigger:?}: {text}");
+        let text = told(trigger, "2026-01-01T02:58:00Z", json!({ "suspend": true }));
+        assert!(!text.contains("Missed schedule"), "{trigger:?}: {text}");
+    }
+    // Its test was there before the operator.
+    let text = told(Trigger::Created, "2025-12-30T12:00:00Z", json!({}));
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
 fn a_run_that_began_late_or_not_at_all_is_told_of() {
     let missed = |status: Value, at: &str| {
         let due = decide(
@@ -196,13 +221,50 @@ fn a_run_that_began_late_or_not_at_all_is_told_of() {
     );
     assert_eq!(missed(json!({}), NOW), (vec![], None));
     let mut by_hand = report(&json!({}), &json!({ "startedAt": "2026-01-01T05:00:00Z" }));
-    by_hand.spec.trigger = Some(kymaros_crds::Trigger::Annotation);
+    by_hand.spec.trigger = Some(Trigger::Annotation);
     let due = decide(&by_hand, &Defaults::default(), now());
     assert!(
         due.notices
             .iter()
             .all(|n| n.subject == NotificationSubject::Verdict)
     );
+}
+
+#[test]
+fn times_that_got_no_run_are_told_once_with_the_run_that_was_late() {
+    let missed = |trigger: Trigger, times: i32, status: Value, at: &str| {
+        let mut report = report(&json!({ "schedule": { "cron": "0 3 * * sun" } }), &status);
+        report.metadata.creation_timestamp = serde_json::from_value(json!("2026-01-06T09:00:00Z")).unwrap();
+        report.spec.trigger = Some(trigger);
+        report.spec.scheduled_for = serde_json::from_value(json!("2026-01-04T03:00:00Z")).unwrap();
+        let first = json!({ "times": times, "first": "2025-12-21T03:00:00Z" });
+        report.spec.missed = serde_json::from_value(if times > 0 { first } else { Value::Null }).unwrap();
+        let due = decide(&report, &Defaults::default(), at.parse().unwrap());
+        let missed = due.notices.into_iter();
+        let missed = missed.filter(|notice| notice.subject == NotificationSubject::MissedSchedule);
+        missed.map(|notice| said(notice).1).collect::<Vec<_>>()
+    };
+    let ran = || json!({ "startedAt": "2026-01-06T09:00:05Z", "completedAt": "2026-01-06T09:10:00Z" });
+    let (soon, later) = ("2026-01-06T09:20:00Z", "2026-01-07T09:00:00Z");
+    let none = "Missed schedule: nothing ran for 2 planned times, the first 2025-12-21T03:00:00Z";
+    let late = "Missed schedule: planned for 2026-01-04T03:00:00Z, begun 2026-01-06T09:00:05Z";
+    assert_eq!(
+        missed(Trigger::Schedule, 2, ran(), soon),
+        [format!("{none}\n{late}")]
+    );
+    assert_eq!(missed(Trigger::Annotation, 2, ran(), soon), [none]);
+    assert_eq!(
+        missed(Trigger::Annotation, 1, ran(), soon),
+        ["Missed schedule: nothing ran for 2025-12-21T03:00:00Z"]
+    );
+    assert_eq!(
+        missed(Trigger::Annotation, 1000, ran(), soon),
+        ["Missed schedule: nothing ran for 1000 planned times or more, the first 2025-12-21T03:00:00Z"]
+    );
+    // It was due two days before anybody could tell.
+    assert_eq!(missed(Trigger::Schedule, 0, ran(), soon), [late]);
+    assert_eq!(missed(Trigger::Schedule, 2, ran(), later), [""; 0]);
+    assert_eq!(missed(Trigger::Annotation, 0, ran(), soon), [""; 0]);
 }
 
 fn own() -> Defaults {

@@ -1,0 +1,227 @@
+//! When a test runs: a pure function of the test, its runs and the time.
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use kymaros_crds::{
+    MissedTimes, RunPhase, Trigger,
+    domain::{Schedule, Test},
+    names,
+};
+
+/// How long the first run of a new test waits for a policy that `GitOps` has not applied yet.
+const POLICY_GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+/// Clocks of machines that are in step differ by less. What lies further ahead was written before the clock was set back.
+const IN_STEP: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+
+/// One run of a test, as the schedule sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The report's name.
+    pub name: String,
+    /// Where it stands.
+    pub phase: RunPhase,
+    /// When the report was made.
+    pub created: Timestamp,
+    /// When it was due.
+    pub planned: Timestamp,
+    /// When its verdict was given.
+    pub ended: Option<Timestamp>,
+    /// Sandboxes are kept for people to look at.
+    pub keeps_sandboxes: bool,
+    /// Somebody is still to be told of it.
+    pub untold: bool,
+}
+
+/// What is known about a test.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The parsed test.
+    pub test: &'a Test,
+    /// When the test was created.
+    pub created: Timestamp,
+    /// Value of the trigger annotation.
+    pub trigger: Option<&'a str>,
+    /// Its runs, in any order.
+    pub runs: &'a [Past],
+    /// When the last run ended, as the status remembers; outlives the reports.
+    pub last_run: Option<Timestamp>,
+    /// The policy it names exists (or it names none).
+    pub policy_exists: bool,
+    /// The schedule was followed as it is now; else nothing was planned before this moment.
+    pub followed: bool,
+}
+
+/// What follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Make a run.
+    pub start: Option<Start>,
+    /// The trigger annotation has been dealt with.
+    pub clear_trigger: bool,
+    /// The trigger was refused because this run goes on.
+    pub refused_by: Option<String>,
+    /// Reports beyond the history limit.
+    pub forget: Vec<String>,
+    /// The next planned time.
+    pub next: Option<Timestamp>,
+    /// When to look again even if nothing happens.
+    pub wake: Option<Timestamp>,
+}
+
+/// A run to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Why.
+    pub trigger: Trigger,
+    /// When it was due.
+    pub planned: Timestamp,
+    /// Planned times before it that passed without a run.
+    pub missed: Option<Missed>,
+}
+
+/// Planned times that passed without a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// How many, as far as they are counted.
+    pub times: i32,
+    /// The first of them.
+    pub first: Timestamp,
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
+    let mut decision = Decision {
+        forget: beyond_history(facts),
+        ..Decision::default()
+    };
+    let schedule = &facts.test.schedule;
+    let base = base(facts, now);
+    if !facts.test.suspend {
+        decision.next = schedule.upcoming(base, now);
+    }
+    let active = facts.runs.iter().find(|r| r.phase != RunPhase::Completed);
+    if facts.trigger.is_some_and(|t| !t.is_empty() && t != "false") {
+        decision.clear_trigger = true;
+        if let Some(run) = active {
+            decision.refused_by = Some(run.name.clone());
+        } else {
+            let by_api = facts.trigger == Some(names::TRIGGERED_BY_API);
+            let due = Due::by(now, schedule, base).filter(|_| facts.followed && !facts.test.suspend);
+            decision.start = Some(Start {
+                trigger: if by_api { Trigger::Api } else { Trigger::Annotation },
+                planned: now,
+                // The next planned time is counted from this run, so that nothing makes up for them.
+                missed: due.and_then(|due| due.missed(0)),
+            });
+        }
+        return decision;
+    }
+    if facts.test.suspend || active.is_some() {
+        return decision;
+    }
+    let never_ran = facts.runs.is_empty() && facts.last_run.is_none();
+    if never_ran {
+        let give_up = facts.created.saturating_add(POLICY_GRACE).unwrap_or(now);
+        let is_new = !is_ahead(facts.created, now);
+        if !facts.policy_exists && is_new && now < give_up {
+            decision.wake = Some(give_up);
+        } else {
+            decision.start = Some(Start {
+                trigger: Trigger::Created,
+                planned: facts.created,
+                missed: None,
+            });
+        }
+        return decision;
+    }
+    match Due::by(now, schedule, base) {
+        Some(due) => {
+            decision.start = Some(Start {
+                trigger: Trigger::Schedule,
+                planned: due.newest,
+                missed: due.missed(1).filter(|_| facts.followed),
+            });
+        }
+        None => decision.wake = decision.next,
+    }
+    decision
+}
+
+fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
+    moment.duration_since(now) > IN_STEP
+}
+
+/// The moment the next run is counted from. A time that passed while a run went on is skipped; one that passed while
+/// the operator was away is not. It is never far ahead: a clock that was wrong once must not keep a test from running.
+fn base(facts: &Facts<'_>, now: Timestamp) -> Timestamp {
+    let ended = facts
+        .runs
+        .iter()
+        .map(|r| r.ended.unwrap_or(r.created).max(r.planned));
+    ended
+        .chain(facts.last_run)
+        .chain([facts.created])
+        .max()
+        .filter(|moment| !is_ahead(*moment, now))
+        .unwrap_or(now)
+}
+
+/// Planned times that have passed. Only the newest is made up for.
+#[derive(Clone, Copy)]
+struct Due {
+    first: Timestamp,
+    newest: Timestamp,
+    times: usize,
+}
+
+impl Due {
+    fn by(now: Timestamp, schedule: &Schedule, base: Timestamp) -> Option<Self> {
+        let after = |moment| schedule.next_after(moment).filter(|t| *t <= now);
+        let first = after(base)?;
+        let mut due = Self {
+            first,
+            newest: first,
+            times: 1,
+        };
+        while let Some(next) = after(due.newest) {
+            if due.times > MissedTimes::MOST {
+                // They are not looked at one by one for ever.
+                due.newest = now;
+                break;
+            }
+            due.newest = next;
+            due.times += 1;
+        }
+        Some(due)
+    }
+
+    /// Those of them that get no run, when so many get one.
+    fn missed(self, made_up_for: usize) -> Option<Missed> {
+        let times = self.times.min(MissedTimes::MOST + made_up_for) - made_up_for;
+        (times > 0).then(|| Missed {
+            times: i32::try_from(times).unwrap_or(i32::MAX),
+            first: self.first,
+        })
+    }
+}
+
+/// Finished reports beyond the history limit, oldest first; never one that still keeps sandboxes, or that somebody is still
+/// to be told of.
+fn beyond_history(facts: &Facts<'_>) -> Vec<String> {
+    let mut finished: Vec<&Past> = facts
+        .runs
+        .iter()
+        .filter(|r| r.phase == RunPhase::Completed && !r.keeps_sandboxes && !r.untold)
+        .collect();
+    finished.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    let limit = facts.test.history_limit as usize;
+    let excess = finished.len().saturating_sub(limit);
+    finished
+        .into_iter()
+        .take(excess)
+        .map(|r| r.name.clone())
+        .collect()
+}

@@ -1,0 +1,213 @@
+use super::*;
+use kymaros_crds::RestoreTestSpec;
+
+fn test(cron: &str, suspend: bool) -> Test {
+    let spec: RestoreTestSpec = serde_json::from_value(serde_json::json!({
+        "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+        "schedule": { "cron": cron }, "suspend": suspend, "historyLimit": 2, "sandbox": {},
+    }))
+    .unwrap();
+    Test::try_from(&spec).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-03-01T{text}Z").parse().unwrap()
+}
+
+fn run(name: &str, planned: &str, phase: RunPhase) -> Past {
+    Past {
+        name: name.into(),
+        phase,
+        created: at(planned),
+        planned: at(planned),
+        ended: Some(at(planned)),
+        keeps_sandboxes: false,
+        untold: false,
+    }
+}
+
+fn facts<'a>(test: &'a Test, runs: &'a [Past]) -> Facts<'a> {
+    Facts {
+        test,
+        created: at("00:00:00"),
+        trigger: None,
+        runs,
+        last_run: None,
+        policy_exists: true,
+        followed: true,
+    }
+}
+
+fn missed(times: i32, first: &str) -> Option<Missed> {
+    let first = at(first);
+    Some(Missed { times, first })
+}
+
+#[test]
+fn a_new_test_runs_at_once_unless_suspended() {
+    let daily = test("0 3 * * *", false);
+    let decision = decide(&facts(&daily, &[]), at("00:00:01"));
+    assert_eq!(decision.start.unwrap().trigger, Trigger::Created);
+    let suspended = test("0 3 * * *", true);
+    let decision = decide(&facts(&suspended, &[]), at("00:00:01"));
+    assert_eq!((decision.start, decision.next), (None, None));
+}
+
+#[test]
+fn a_new_test_waits_a_moment_for_its_policy() {
+    let daily = test("0 3 * * *", false);
+    let facts = Facts {
+        policy_exists: false,
+        ..facts(&daily, &[])
+    };
+    assert_eq!(decide(&facts, at("00:00:01")).start, None);
+    assert_eq!(decide(&facts, at("00:00:01")).wake, Some(at("00:00:10")));
+    assert!(decide(&facts, at("00:00:10")).start.is_some());
+}
+
+#[test]
+fn runs_when_due_and_makes_up_for_the_last_missed_time_only() {
+    let hourly = test("0 * * * *", false);
+    let runs = [run("a", "00:00:00", RunPhase::Completed)];
+    let early = decide(&facts(&hourly, &runs), at("00:59:59"));
+    assert_eq!((early.start, early.wake), (None, Some(at("01:00:00"))));
+    let late = |now: &str| decide(&facts(&hourly, &runs), at(now)).start.unwrap();
+    let one = late("01:30:00");
+    assert_eq!((one.planned, one.missed), (at("01:00:00"), None));
+    let three = late("03:30:00");
+    assert_eq!(
+        (three.trigger, three.planned),
+        (Trigger::Schedule, at("03:00:00"))
+    );
+    assert_eq!(three.missed, missed(2, "01:00:00"));
+}
+
+#[test]
+fn a_run_by_hand_says_which_times_it_stands_in_for() {
+    let by_hand = |now: &str, suspend: bool| {
+        let test = test("0 * * * *", suspend);
+        let runs = [run("a", "00:00:00", RunPhase::Completed)];
+        let facts = Facts {
+            trigger: Some("now"),
+            ..facts(&test, &runs)
+        };
+        decide(&facts, at(now)).start.unwrap().missed
+    };
+    assert_eq!(by_hand("00:59:59", false), None);
+    assert_eq!(by_hand("01:00:00", false), missed(1, "01:00:00"));
+    assert_eq!(by_hand("03:30:00", false), missed(3, "01:00:00"));
+    assert_eq!(by_hand("03:30:00", true), None, "nothing is planned for it");
+}
+
+#[test]
+fn what_a_changed_or_resumed_test_was_not_planned_for_was_not_missed() {
+    let hourly = test("0 * * * *", false);
+    let runs = [run("a", "00:00:00", RunPhase::Completed)];
+    for trigger in [None, Some("now")] {
+        let changed = Facts {
+            followed: false,
+            trigger,
+            ..facts(&hourly, &runs)
+        };
+        let start = decide(&changed, at("03:30:00")).start.unwrap();
+        assert_eq!(start.missed, None, "{trigger:?}");
+    }
+}
+
+#[test]
+fn more_missed_times_than_are_counted_end_in_a_run_all_the_same() {
+    let often = test("* * * * *", false);
+    let runs = [run("a", "00:00:00", RunPhase::Completed)];
+    let start = decide(&facts(&often, &runs), at("23:59:30")).start.unwrap();
+    assert_eq!(
+        (start.planned, start.missed),
+        (at("23:59:30"), missed(1000, "00:01:00"))
+    );
+}
+
+#[test]
+fn a_clock_that_was_set_back_keeps_no_test_from_running() {
+    let hourly = test("0 * * * *", false);
+    let runs = [run("a", "20:00:00", RunPhase::Completed)];
+    let decision = decide(&facts(&hourly, &runs), at("01:30:00"));
+    assert_eq!((decision.start, decision.wake), (None, Some(at("02:00:00"))));
+    let nearly = decide(&facts(&hourly, &runs), at("19:59:59"));
+    assert_eq!(
+        (nearly.start, nearly.wake),
+        (None, Some(at("21:00:00"))),
+        "another machine may be a little behind, and nothing runs twice"
+    );
+    let new = Facts {
+        created: at("20:00:00"),
+        policy_exists: false,
+        ..facts(&hourly, &[])
+    };
+    assert!(decide(&new, at("01:30:00")).start.is_some());
+}
+
+#[test]
+fn a_time_that_passed_during_a_run_is_skipped() {
+    let hourly = test("0 * * * *", false);
+    let mut long = run("a", "00:00:00", RunPhase::Restoring);
+    long.ended = None;
+    assert_eq!(
+        decide(&facts(&hourly, &[long.clone()]), at("01:10:00")).start,
+        None
+    );
+    long.phase = RunPhase::Completed;
+    long.ended = Some(at("01:20:00"));
+    let after = decide(&facts(&hourly, &[long]), at("01:21:00"));
+    assert_eq!((after.start, after.wake), (None, Some(at("02:00:00"))));
+}
+
+#[test]
+fn a_trigger_is_refused_while_a_run_goes_on() {
+    let daily = test("0 3 * * *", true);
+    let runs = [run("a", "00:00:00", RunPhase::Checking)];
+    let refused = decide(
+        &Facts {
+            trigger: Some("now"),
+            ..facts(&daily, &runs)
+        },
+        at("01:00:00"),
+    );
+    assert_eq!((refused.start, refused.refused_by.as_deref()), (None, Some("a")));
+    assert!(refused.clear_trigger);
+    let runs = [run("a", "00:00:00", RunPhase::Completed)];
+    let taken = decide(
+        &Facts {
+            trigger: Some("yes"),
+            ..facts(&daily, &runs)
+        },
+        at("01:00:00"),
+    );
+    assert_eq!(taken.start.unwrap().trigger, Trigger::Annotation);
+    let by_api = Facts {
+        trigger: Some(names::TRIGGERED_BY_API),
+        ..facts(&daily, &runs)
+    };
+    assert_eq!(
+        decide(&by_api, at("01:00:00")).start.unwrap().trigger,
+        Trigger::Api
+    );
+    for nothing in ["", "false"] {
+        let facts = Facts {
+            trigger: Some(nothing),
+            ..facts(&daily, &runs)
+        };
+        assert_eq!(decide(&facts, at("01:00:00")).start, None, "{nothing:?}");
+    }
+}
+
+#[test]
+fn history_keeps_the_newest_and_what_people_look_at_or_are_to_be_told_of() {
+    let daily = test("0 3 * * *", false);
+    let mut runs: Vec<_> = ["00:01:00", "00:02:00", "00:03:00", "00:04:00"]
+        .iter()
+        .map(|t| run(t, t, RunPhase::Completed))
+        .collect();
+    runs[0].keeps_sandboxes = true;
+    assert_eq!(decide(&facts(&daily, &runs), at("01:00:00")).forget, ["00:02:00"]);
+    runs[1].untold = true;
+    assert!(decide(&facts(&daily, &runs), at("01:00:00")).forget.is_empty());
+}
