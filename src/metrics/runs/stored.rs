@@ -138,9 +138,15 @@ fn count(status: &RestoreReportStatus, is_so: impl Fn(&NotificationStatus) -> bo
         .sum()
 }
 
-/// When a test is due for the first time after its latest run ended, or after it was made.
+/// When a test is due for the first time after its latest run ended, or after it was made. The test remembers runs of which
+/// there is no report any more.
 fn due(test: &RestoreTest, ended: Option<Timestamp>) -> Option<Timestamp> {
-    let base = ended.or_else(|| Some(test.creation_timestamp()?.0))?;
+    let remembered = test
+        .status
+        .as_ref()
+        .and_then(|status| status.last_run_at.as_ref());
+    let made = test.creation_timestamp().map(|made| made.0);
+    let base = ended.max(remembered.map(|at| at.0)).max(made)?;
     let schedule = &test.spec.schedule;
     let schedule = Schedule::parse(&schedule.cron, schedule.timezone.as_deref()).ok();
     schedule.filter(|_| !test.spec.suspend)?.next_after(base)

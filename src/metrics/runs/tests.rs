@@ -178,6 +178,20 @@ fn a_test_is_due_after_its_latest_run_unless_it_runs_or_is_suspended() {
 }
 
 #[test]
+fn a_test_without_reports_is_due_after_the_run_that_it_remembers() {
+    let mut told = Told::new();
+    let mut shop = test("shop", "shop");
+    shop.metadata.creation_timestamp = serde_json::from_value(json!("2025-12-31T00:00:00Z")).unwrap();
+    shop.status = serde_json::from_value(json!({ "lastRunAt": "2026-01-05T03:05:00Z" })).unwrap();
+    told.test(&Event::Apply(shop));
+    let due: Timestamp = "2026-01-06T03:00:00Z".parse().unwrap();
+    let due = due.as_second();
+    told.says(&format!(
+        r#"kymaros_due_timestamp_seconds{{test="shop",test_namespace="ops"}} {due}.0"#
+    ));
+}
+
+#[test]
 fn a_namespace_that_was_never_proven_is_told_too() {
     let mut told = Told::new();
     told.test(&Event::Apply(test("shop", "shop")));
