@@ -86,7 +86,7 @@ pub(super) fn tests(
     indexes: &Indexes,
     first: FirstList,
 ) -> impl Stream<Item = watcher::Result<RestoreTest>> + Send + use<> {
-    let uses = indexes.uses.clone();
+    let (uses, ended) = (indexes.uses.clone(), indexes.ended.clone());
     let marks = {
         let client = client.clone();
         move |invalid| drop(tokio::spawn(mark_invalid(client.clone(), invalid)))
@@ -97,6 +97,7 @@ pub(super) fn tests(
         .inspect_ok(move |event| {
             first.look(event);
             uses.look(event);
+            ended.look_at_test(event);
         })
         .touched_objects()
 }

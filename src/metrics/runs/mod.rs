@@ -42,12 +42,13 @@ impl fmt::Debug for Runs {
 
 impl Collector for Runs {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let tests = self.tests.state();
+        // Every replica counts, so each of them has to forget.
+        self.seen.of_tests(&names(&tests));
         if !*self.leading.borrow() {
             return Ok(());
         }
-        let tests = self.tests.state();
         let summary = summary(&self.reports.state(), &tests, Timestamp::now());
-        self.seen.keep_only(&names(&tests));
         let encoder = &mut encoder;
         phases(encoder, &summary.phases)?;
         let leaked = &[summary.leaked];
@@ -191,6 +192,14 @@ fn labels(test: &TestName) -> [(&'static str, &str); 2] {
     [("test", &test.name), ("test_namespace", &test.namespace)]
 }
 
+/// All of them.
+const RESULTS: [RunResult; 4] = [
+    RunResult::Pass,
+    RunResult::Fail,
+    RunResult::Partial,
+    RunResult::Inconclusive,
+];
+
 const fn result_name(result: RunResult) -> &'static str {
     match result {
         RunResult::Pass => "pass",
@@ -199,6 +208,15 @@ const fn result_name(result: RunResult) -> &'static str {
         RunResult::Inconclusive => "inconclusive",
     }
 }
+
+/// All of them.
+const CAUSES: [Cause; 5] = [
+    Cause::Backup,
+    Cause::RestoreEngine,
+    Cause::Sandbox,
+    Cause::Application,
+    Cause::Unknown,
+];
 
 const fn cause_name(cause: Cause) -> &'static str {
     match cause {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kube::{ResourceExt, runtime::watcher::Event};
-use kymaros_crds::{Cause, RestoreReport, RunResult};
+use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunResult};
 use kymaros_webhooks::validate::TestName;
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -30,11 +30,19 @@ struct State {
     totals: Totals,
 }
 
-/// What was counted.
-#[derive(Default)]
+/// What was counted. Every count is there before there is anything to count: Prometheus sees no increase in one that begins at 1.
 pub(super) struct Totals {
     pub by_test: BTreeMap<TestName, OfTest>,
     pub inconclusive: BTreeMap<Cause, u64>,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self {
+            by_test: BTreeMap::default(),
+            inconclusive: super::CAUSES.map(|cause| (cause, 0)).into(),
+        }
+    }
 }
 
 pub(super) struct OfTest {
@@ -45,7 +53,9 @@ pub(super) struct OfTest {
 impl Default for OfTest {
     fn default() -> Self {
         Self {
-            results: BTreeMap::default(),
+            results: super::RESULTS
+                .map(|result| (super::result_name(result), 0))
+                .into(),
             durations: Histogram::new(BUCKETS),
         }
     }
@@ -70,10 +80,28 @@ impl RunsSeen {
         }
     }
 
-    /// Forgets tests that are gone.
-    pub(super) fn keep_only(&self, tests: &HashSet<TestName>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.totals.by_test.retain(|test, _| tests.contains(test));
+    /// Takes an event of the watch over tests: one that is gone is forgotten, whether anybody reads metrics or not.
+    pub fn look_at_test(&self, event: &Event<RestoreTest>) {
+        if let Event::Delete(test) = event {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.totals.by_test.remove(&TestName::from(test));
+        }
+    }
+
+    /// Counts for these tests, and for no others.
+    pub(super) fn of_tests(&self, tests: &HashSet<TestName>) {
+        let by_test = &mut self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .totals
+            .by_test;
+        by_test.retain(|test, _| tests.contains(test));
+        for test in tests {
+            if !by_test.contains_key(test) {
+                by_test.insert(test.clone(), OfTest::default());
+            }
+        }
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&Totals) -> T) -> T {

@@ -75,6 +75,7 @@ impl Told {
 
     fn test(&mut self, event: &Event<RestoreTest>) {
         self.tests.apply_watcher_event(event);
+        self.runs.look_at_test(event);
     }
 
     fn text(&self) -> String {
@@ -208,7 +209,7 @@ fn a_run_is_counted_once_and_only_if_it_ended_here() {
     told.report(&Event::Init);
     told.report(&Event::InitApply(report("old", "shop", &passed(1, 100))));
     told.report(&Event::InitDone);
-    assert!(!told.text().contains("kymaros_tests_total{"));
+    told.says(r#"kymaros_tests_total{test="shop",test_namespace="ops",result="pass"} 0"#);
     for _ in 0..2 {
         told.report(&Event::Apply(report("new", "shop", &passed(2, 100))));
     }
@@ -229,6 +230,44 @@ fn a_run_is_counted_once_and_only_if_it_ended_here() {
     told.says(r#"kymaros_inconclusive_total{cause="sandbox"} 1"#);
     told.says(r#"kymaros_test_duration_seconds_count{test="shop",test_namespace="ops"} 2"#);
     told.says(r#"kymaros_test_duration_seconds_bucket{le="60.0",test="shop",test_namespace="ops"} 1"#);
+}
+
+#[test]
+fn every_count_begins_at_zero() {
+    let mut told = Told::new();
+    told.test(&Event::Apply(test("shop", "shop")));
+    for result in ["pass", "fail", "partial", "inconclusive"] {
+        let labels = format!(r#"test="shop",test_namespace="ops",result="{result}""#);
+        told.says(&format!("kymaros_tests_total{{{labels}}} 0"));
+    }
+    for cause in ["backup", "restoreEngine", "sandbox", "application", "unknown"] {
+        told.says(&format!(r#"kymaros_inconclusive_total{{cause="{cause}"}} 0"#));
+    }
+    told.says(r#"kymaros_test_duration_seconds_count{test="shop",test_namespace="ops"} 0"#);
+}
+
+#[test]
+fn a_replica_that_does_not_lead_forgets_tests_that_are_gone_too() {
+    let mut told = Told::new();
+    told.leading.send_replace(false);
+    told.report(&Event::InitDone);
+    for test_of in ["shop", "blog"] {
+        told.tests
+            .apply_watcher_event(&Event::Apply(test(test_of, test_of)));
+        told.report(&Event::Apply(report(test_of, test_of, &passed(1, 100))));
+    }
+    let counted = |told: &Told| told.runs.read(|totals| totals.by_test.len());
+    assert_eq!(counted(&told), 2);
+    // Nobody asks for metrics.
+    told.runs.look_at_test(&Event::Delete(test("shop", "shop")));
+    assert_eq!(counted(&told), 1);
+    // The watch was cut when it went.
+    told.tests
+        .apply_watcher_event(&Event::Delete(test("shop", "shop")));
+    told.tests
+        .apply_watcher_event(&Event::Delete(test("blog", "blog")));
+    assert_eq!(told.text(), "# EOF\n");
+    assert_eq!(counted(&told), 0);
 }
 
 #[test]
