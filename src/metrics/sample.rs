@@ -31,7 +31,7 @@ pub fn sample() -> anyhow::Result<String> {
     let shop: RestoreTest = serde_json::from_value(json!({
         "metadata": { "name": "shop", "namespace": "ops", "creationTimestamp": "2026-01-01T00:00:00Z" },
         "spec": { "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
-                  "schedule": { "cron": "0 3 * * *" } },
+                  "schedule": { "cron": "0 3 * * *" }, "sla": { "maxRTO": "15m" } },
     }))?;
     tests_writer.apply_watcher_event(&Event::Apply(shop));
     let seen = RunsSeen::default();

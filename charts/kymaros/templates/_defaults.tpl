@@ -121,7 +121,7 @@ metrics:
     rules:
       # -- A latest score below it is an alert; so is the result fail, whatever the score.
       scoreThreshold: 70
-      # -- A latest recovery time above it is an alert.
+      # -- A latest recovery time above it is an alert, of tests without a maxRTO of their own.
       rtoThresholdSeconds: 900
       # -- Hours after its latest run that a test that is overdue is an alert.
       notRunHoursThreshold: 25

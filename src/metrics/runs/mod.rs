@@ -66,6 +66,14 @@ impl Collector for Runs {
         )?;
         latest(encoder, &summary.latest)?;
         results(encoder, &summary.latest)?;
+        let help = "Recovery time that is agreed for a test (sla.maxRTO); missing where none is";
+        gauge(
+            encoder,
+            "rto_target_seconds",
+            help,
+            &summary.targets,
+            |(test, target)| Some((labels(test), *target)),
+        )?;
         let help = "When a test is due after its latest run, as a Unix time; missing while a run of it goes on, and for suspended tests";
         gauge(
             encoder,

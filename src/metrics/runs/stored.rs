@@ -9,7 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kymaros_crds::{
     NotificationState, NotificationStatus, RestoreReport, RestoreReportStatus, RestoreTest, RunPhase,
-    RunResult, domain::Schedule,
+    RunResult,
+    domain::{Schedule, duration},
 };
 use kymaros_webhooks::validate::TestName;
 
@@ -43,6 +44,8 @@ pub(super) struct Summary {
     pub undelivered: [(&'static str, u64); 2],
     /// The latest run of each test.
     pub latest: Vec<Latest>,
+    /// The agreed recovery time of each test that has one, in seconds.
+    pub targets: Vec<(TestName, f64)>,
     /// When each test is due after its latest run, as a Unix time; not while a run of it goes on.
     pub due: Vec<(TestName, f64)>,
     /// Each namespace that a test restores, with the last time a run of it passed.
@@ -117,6 +120,11 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
         Some((name, due.as_duration().as_secs_f64()))
     });
     let due = due.collect();
+    let targets = tests.iter().filter_map(|test| {
+        let target = duration::parse(&test.spec.sla.as_ref()?.max_rto).ok()?;
+        Some((test.as_ref().into(), target.as_secs_f64()))
+    });
+    let targets = targets.collect();
     let latest = latest
         .into_iter()
         .map(|(test, (ended, report))| of(test, ended, report));
@@ -124,6 +132,7 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
         phases,
         leaked,
         undelivered: [("waiting", waiting), ("lost", lost)],
+        targets,
         due,
         latest: latest.collect(),
         proofs: proofs.into_iter().collect(),

@@ -271,6 +271,17 @@ fn a_replica_that_does_not_lead_forgets_tests_that_are_gone_too() {
 }
 
 #[test]
+fn an_agreed_recovery_time_is_told_where_there_is_one() {
+    let mut told = Told::new();
+    told.test(&Event::Apply(test("blog", "blog")));
+    let mut shop = test("shop", "shop");
+    shop.spec.sla = serde_json::from_value(json!({ "maxRTO": "2h" })).unwrap();
+    told.test(&Event::Apply(shop));
+    told.says(r#"kymaros_rto_target_seconds{test="shop",test_namespace="ops"} 7200.0"#);
+    assert!(!told.text().contains(r#"kymaros_rto_target_seconds{test="blog""#));
+}
+
+#[test]
 fn nothing_stays_of_a_test_that_is_gone() {
     let mut told = Told::new();
     told.report(&Event::InitDone);
