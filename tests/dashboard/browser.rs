@@ -9,11 +9,17 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// Longest wait for an answer or an event.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Browsers at one time: more of them only wait for each other.
+static ROOM: Semaphore = Semaphore::const_new(2);
 
 /// A browser with one page; it ends with the test.
 pub struct Browser {
@@ -23,6 +29,8 @@ pub struct Browser {
     session: Option<String>,
     last: u64,
     events: Vec<Value>,
+    // Ends with the browser.
+    _seat: SemaphorePermit<'static>,
 }
 
 /// How a page is looked at.
@@ -35,6 +43,7 @@ pub struct Screen {
 
 impl Browser {
     pub async fn start() -> Self {
+        let seat = ROOM.acquire().await.unwrap();
         let profile = tempfile::tempdir().unwrap();
         let mut process = Command::new("chromium")
             .args([
@@ -75,6 +84,7 @@ impl Browser {
             session: None,
             last: 0,
             events: Vec::new(),
+            _seat: seat,
         };
         let target = browser
             .call("Target.createTarget", json!({ "url": "about:blank" }))
@@ -89,6 +99,8 @@ impl Browser {
         for domain in ["Page", "Network", "Runtime", "Log"] {
             browser.call(&format!("{domain}.enable"), json!({})).await;
         }
+        let enabled = json!({ "enabled": true });
+        browser.call("Page.setLifecycleEventsEnabled", enabled).await;
         browser
     }
 
@@ -137,15 +149,27 @@ impl Browser {
     /// Loads a page and waits until all of it is there.
     pub async fn load(&mut self, address: &str) {
         self.events.clear();
-        self.call("Page.navigate", json!({ "url": address })).await;
-        while !self
-            .events
-            .iter()
-            .any(|event| event["method"] == "Page.loadEventFired")
-        {
-            let event = self.next().await;
-            self.events.push(event);
-        }
+        let begun = self.call("Page.navigate", json!({ "url": address })).await;
+        // The page before may end its loading only now.
+        let is_whole = |event: &Value| {
+            let said = &event["params"];
+            let is_load = event["method"] == "Page.lifecycleEvent" && said["name"] == "load";
+            is_load && said["loaderId"] == begun["loaderId"]
+        };
+        self.seen(&format!("{address} is there"), is_whole).await;
+    }
+
+    /// Waits until something has been told since the page was loaded.
+    async fn seen(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) {
+        let wait = async {
+            while !self.events.iter().any(&is_it) {
+                let event = self.next().await;
+                self.events.push(event);
+            }
+        };
+        timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("it did not happen that {what}"));
     }
 
     /// Waits for the styles and the layout of whatever came last.
@@ -163,15 +187,7 @@ impl Browser {
             let asked = url.split('?').next().unwrap_or_default();
             event["method"] == "Network.responseReceived" && asked.ends_with(path)
         };
-        let wait = async {
-            while !self.events.iter().any(is_answer) {
-                let event = self.next().await;
-                self.events.push(event);
-            }
-        };
-        timeout(PATIENCE, wait)
-            .await
-            .unwrap_or_else(|_| panic!("{path} does not answer"));
+        self.seen(&format!("{path} answers"), is_answer).await;
     }
 
     /// What an expression is in the page.
