@@ -7,10 +7,12 @@ use std::{
 };
 
 use anyhow::Result;
-use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tokio::{sync::Mutex, task::JoinSet, time::MissedTickBehavior};
 
 use crate::stage::Stage;
 
+/// Who asks all the time leaves nothing for others who do: each such test is alone among them from its beginning.
+pub static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 /// Most questions under way at one time.
 const AT_ONCE: usize = 8;
 

@@ -19,7 +19,7 @@ use kymaros_certs::Lifetimes;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    load::Load,
+    load::{Load, ONE_AT_A_TIME},
     replica::Replica,
     stage::{NAME, PATIENCE, Stage, entry},
 };
@@ -29,7 +29,7 @@ const RATE: u32 = 200;
 
 fn lifetimes(authority: u64, leaf: u64) -> Result<Lifetimes> {
     let seconds = Duration::from_secs;
-    Ok(Lifetimes::new(seconds(authority), seconds(leaf), seconds(1))?)
+    Ok(Lifetimes::new(seconds(authority), seconds(leaf), seconds(3))?)
 }
 
 /// Waits until another authority has taken over; the new one.
@@ -58,6 +58,7 @@ async fn rotations(
     how_long: Duration,
     rotate: impl AsyncFn(&Stage, String) -> Result<String>,
 ) -> Result<(usize, f64)> {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let stage = Stage::new().await?;
     let settings = stage.settings(lifetimes)?;
     let one = Replica::start(&stage, settings.clone())?;
@@ -141,6 +142,7 @@ fn writes(stage: &Stage) -> impl Stream<Item = ()> + Unpin {
 /// A crash after whatever was just written, and another start, until the rotation is through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_after_any_step_changes_nothing() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let stage = Stage::new().await?;
     let settings = stage.settings(lifetimes(3600, 600)?)?;
     let first = Replica::start(&stage, settings.clone())?;
