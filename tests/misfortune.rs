@@ -11,7 +11,10 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use kymaros_crds::{Cause, Finding, RestoreReport, RestoreReportStatus, RunPhase, RunResult};
-use kymaros_testbed::scene::{Scene, delete_backup};
+use kymaros_testbed::{
+    cluster::Cluster,
+    scene::{Scene, delete_backup},
+};
 use serde_json::json;
 use story::{create_test, finished, gone, leftovers, phase, report_when, small, spec};
 
@@ -33,17 +36,55 @@ async fn ended(client: &Client, namespace: &str, test: &str) -> Result<RestoreRe
     report.status.context("no status")
 }
 
+/// What another product holds in a sandbox. A test that fails lets go of it: nobody else would, and what stays is in the
+/// way of the tests after it.
+struct Held {
+    cluster: Cluster,
+    sandbox: String,
+}
+
+impl Held {
+    async fn by_another_product(scene: &Scene, sandbox: &str) -> Result<Self> {
+        let (cluster, sandbox) = (scene.cluster.clone(), sandbox.to_owned());
+        let held = json!({ "metadata": { "finalizers": ["example.com/cloud"] } });
+        Api::<ConfigMap>::namespaced(scene.client.clone(), &sandbox)
+            .patch("page", &PatchParams::default(), &Patch::Merge(&held))
+            .await?;
+        Ok(Self { cluster, sandbox })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let free = r#"--patch={"metadata":{"finalizers":null}}"#;
+        let patch = [
+            "patch",
+            "configmap/page",
+            "--type=merge",
+            free,
+            "--namespace",
+            &self.sandbox,
+        ];
+        // It is gone already when the test did not fail.
+        let _ = self.cluster.kubectl(&patch);
+    }
+}
+
 #[tokio::test]
 async fn a_ttl_that_passes_ends_the_run_and_its_sandbox() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = small(&mut scene, "ttl").await?;
-    let short = json!({ "sandbox": { "ttl": "20s" }, "timeout": "20s", "healthChecks": { "settle": "3m" } });
+    let short = json!({ "sandbox": { "ttl": "45s" }, "timeout": "45s", "healthChecks": { "settle": "3m" } });
     create_test(
         &scene.client,
         &namespace,
         "ttl",
         spec(&[&namespace], &name, short),
     )
+    .await?;
+    report_when(&scene.client, &namespace, "ttl", "checks", |r| {
+        phase(r) == Some(RunPhase::Checking)
+    })
     .await?;
     let status = ended(&scene.client, &namespace, "ttl").await?;
     assert_eq!(
@@ -57,7 +98,7 @@ async fn a_ttl_that_passes_ends_the_run_and_its_sandbox() -> Result<()> {
         status.completed_at.context("no end")?,
     );
     let took = completed.0.duration_since(started.0).as_secs();
-    assert!((20..26).contains(&took), "it ended after {took} s");
+    assert!((45..60).contains(&took), "it ended after {took} s");
     delete_backup(&scene.client, &name).await
 }
 
@@ -68,10 +109,7 @@ async fn a_sandbox_that_somebody_deletes_is_no_failed_backup() -> Result<()> {
     let sandboxes = report.status.context("no status")?.sandboxes;
     let sandbox = &sandboxes.first().context("no sandbox")?.name;
     // And some other product holds something in it, which nobody would ever let go.
-    let held = json!({ "metadata": { "finalizers": ["example.com/cloud"] } });
-    Api::<ConfigMap>::namespaced(scene.client.clone(), sandbox)
-        .patch("page", &PatchParams::default(), &Patch::Merge(&held))
-        .await?;
+    let _held = Held::by_another_product(&scene, sandbox).await?;
     let namespaces = Api::<Namespace>::all(scene.client.clone());
     namespaces.delete(sandbox, &DeleteParams::background()).await?;
     let begun = Instant::now();
@@ -99,10 +137,7 @@ async fn a_backup_that_is_deleted_in_the_middle_is_no_failed_backup() -> Result<
     // And some other product takes the copy for its own.
     let sandboxes = report.status.context("no status")?.sandboxes;
     let sandbox = &sandboxes.first().context("no sandbox")?.name;
-    let held = json!({ "metadata": { "finalizers": ["example.com/cloud"] } });
-    Api::<ConfigMap>::namespaced(scene.client.clone(), sandbox)
-        .patch("page", &PatchParams::default(), &Patch::Merge(&held))
-        .await?;
+    let _held = Held::by_another_product(&scene, sandbox).await?;
     delete_backup(&scene.client, &name).await?;
     let status = ended(&scene.client, &namespace, "nobackup").await?;
     assert_eq!(

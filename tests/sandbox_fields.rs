@@ -74,7 +74,7 @@ async fn a_sandbox_stays_after_a_failure_when_told_so_and_goes_with_its_ttl() ->
     let with = |path: &str| {
         let check = json!({ "name": "page", "type": "httpGet", "required": true,
             "httpGet": { "service": "web", "port": 80, "path": path, "expectedStatus": 200, "timeout": "2s" } });
-        let change = json!({ "timeout": "40s", "sandbox": { "ttl": "40s", "retention": "OnFailure" },
+        let change = json!({ "timeout": "90s", "sandbox": { "ttl": "90s", "retention": "OnFailure" },
             "healthChecks": { "settle": "0s", "timeout": "30s", "checks": [check] } });
         spec(&[&namespace], &name, change)
     };
