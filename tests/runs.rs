@@ -2,10 +2,12 @@
 
 mod story;
 
-use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{core::v1::Namespace, events::v1::Event};
 use kube::{
-    Api, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
     runtime::wait::await_condition,
 };
@@ -149,21 +151,39 @@ async fn the_annotation_triggers_a_run_and_is_taken_off() -> Result<()> {
             cleared && status.phase == Some(RestoreTestPhase::Completed) && status.last_score == Some(80)
         })
     });
-    tokio::time::timeout(std::time::Duration::from_secs(20), shown)
+    tokio::time::timeout(Duration::from_secs(20), shown)
         .await
         .context("the test does not show its run")??;
     let reports = Api::<RestoreReport>::namespaced(scene.client.clone(), &namespace)
         .list(&ListParams::default())
         .await?;
     assert_eq!(reports.items.len(), 1, "one trigger, one run");
-    let events = Api::<Event>::namespaced(scene.client.clone(), &namespace)
-        .list(&ListParams::default())
-        .await?;
-    let told: Vec<_> = events.iter().filter_map(|e| e.reason.as_deref()).collect();
-    for reason in ["RunStarted", "Restoring", "Judged", "Completed"] {
-        assert!(told.contains(&reason), "no event {reason}: {told:?}");
-    }
+    until_told(
+        &scene.client,
+        &namespace,
+        &["RunStarted", "Restoring", "Judged", "Completed"],
+    )
+    .await?;
     delete_backup(&scene.client, &name).await
+}
+
+/// Waits until there are events with these reasons: what is said of a run comes after its status.
+async fn until_told(client: &Client, namespace: &str, reasons: &[&str]) -> Result<()> {
+    let events = Api::<Event>::namespaced(client.clone(), namespace);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        ticks.tick().await;
+        let listed = events.list(&ListParams::default()).await?;
+        let told: Vec<_> = listed.iter().filter_map(|e| e.reason.as_deref()).collect();
+        if reasons.iter().all(|reason| told.contains(reason)) {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "of {reasons:?} only {told:?} were told"
+        );
+    }
 }
 
 #[tokio::test]
