@@ -15,7 +15,11 @@ use helm::{NAMESPACE, pipe, template};
 use host::{LOOK, Operator, free_addresses, install};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
 use kube::Api;
-use kymaros_testbed::{lone::ApiServer, scene::unique};
+use kymaros_testbed::{
+    lone::ApiServer,
+    scene::{unique, until_allowed},
+};
+use serde_json::json;
 
 #[tokio::test]
 async fn it_comes_up_goes_down_and_comes_up_again() -> Result<()> {
@@ -55,8 +59,8 @@ async fn it_comes_up_goes_down_and_comes_up_again() -> Result<()> {
         anyhow::ensure!(operator.child.try_wait()?.is_none(), "it ended by itself");
     }
     operator.signal("INT")?;
-    let status = operator.ended(Duration::from_secs(1)).await?;
-    assert_eq!(status.code(), Some(130));
+    let status = operator.ended(Duration::from_secs(3)).await?;
+    assert_eq!(status.code(), Some(130), "it ended by itself");
     Ok(())
 }
 
@@ -117,6 +121,10 @@ async fn metrics_are_for_those_who_may_read_them() -> Result<()> {
     let account = format!("--serviceaccount={NAMESPACE}:reader");
     let role = "--clusterrole=kymaros-metrics-reader";
     cluster.kubectl(&["create", "clusterrolebinding", "reader", role, &account])?;
+    // The operator would remember for a minute that the reader was refused.
+    let read = json!({ "nonResourceAttributes": { "path": "/metrics", "verb": "get" } });
+    let user = format!("system:serviceaccount:{NAMESPACE}:reader");
+    until_allowed(&server.client().await?, &user, &read).await?;
 
     // As Prometheus does when it is told to verify.
     let secrets = Api::<Secret>::namespaced(server.client().await?, NAMESPACE);
@@ -189,7 +197,7 @@ fn it_says_why_it_cannot_start() -> Result<()> {
 
     let [nobody] = free_addresses()?;
     let folder = std::env::temp_dir().join(unique("kymaros-kubeconfig"));
-    let kubeconfig = serde_json::json!({
+    let kubeconfig = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
         "clusters": [{ "name": "c", "cluster": { "server": format!("https://{nobody}") } }],
         "users": [{ "name": "c", "user": { "token": "t" } }],

@@ -18,7 +18,7 @@ use kube::{
     api::{ListParams, PostParams},
 };
 use kymaros_crds::{RunResult, Trigger};
-use kymaros_testbed::scene::{NAMESPACE, Scene, apply, delete_backup};
+use kymaros_testbed::scene::{NAMESPACE, Scene, apply, delete_backup, until_allowed};
 use serde_json::{Value, json};
 use story::{finished, small};
 
@@ -137,6 +137,11 @@ async fn people_work_with_their_own_rights() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, backup) = small(&mut scene, "rest").await?;
     apply(&scene.client, &namespace, &accounts(&namespace)).await?;
+    // The operator would remember for a minute that they were refused.
+    let delete = json!({ "resourceAttributes": { "verb": "delete", "group": "restore.kymaros.io",
+        "resource": "restoretests", "namespace": namespace } });
+    let user = format!("system:serviceaccount:{namespace}:sre");
+    until_allowed(&scene.client, &user, &delete).await?;
     let caller = async |account: &str| -> Result<Caller> {
         let (client, token) = (
             scene.client.clone(),

@@ -4,6 +4,8 @@ mod apply;
 mod backup;
 mod diagnose;
 mod operator;
+mod rights;
+mod scale;
 mod shop;
 
 pub use apply::apply;
@@ -11,6 +13,8 @@ pub use backup::{Backup, VELERO, backup, delete_backup};
 pub use operator::{
     AUTHORITY_SECRET, LISTED_KIND, NAMESPACE, Operator, RELEASE, SIGNING_KEY, SIGNING_SECRET, deploy, scale,
 };
+pub use rights::until_allowed;
+pub use scale::scale_deployment;
 pub use shop::{deploy_shop, load_shop, wait_ready};
 
 use std::sync::atomic::{AtomicU32, Ordering};

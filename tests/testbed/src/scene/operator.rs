@@ -1,20 +1,16 @@
 //! The operator in the cluster, from its image and the very chart users install.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Namespace, Pod, Secret},
-};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams},
-    runtime::wait::await_condition,
+    api::{Patch, PatchParams},
 };
 use serde_json::json;
 
-use super::apply::with_registry;
+use super::{apply::with_registry, scale::scale_deployment};
 use crate::cluster::Cluster;
 
 /// Where the operator lives.
@@ -86,32 +82,7 @@ pub async fn deploy(cluster: &Cluster, client: &Client, operator: &Operator<'_>)
 /// # Errors
 /// When it is not so within two minutes.
 pub async fn scale(client: &Client, replicas: i32) -> Result<i32> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    let before = deployments.get(RELEASE).await?.spec.and_then(|s| s.replicas);
-    let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
-    deployments
-        .patch(RELEASE, &PatchParams::default(), &patch)
-        .await?;
-    let so = await_condition(deployments, RELEASE, move |d: Option<&Deployment>| {
-        let status = d.and_then(|d| d.status.clone()).unwrap_or_default();
-        status.ready_replicas.unwrap_or_default() == replicas
-            && status.replicas.unwrap_or_default() == replicas
-    });
-    let patience = Duration::from_mins(2);
-    tokio::time::timeout(patience, so)
-        .await
-        .with_context(|| format!("the operator never had {replicas} replicas"))??;
-    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
-    for pod in pods.list(&ListParams::default()).await?.items {
-        if pod.metadata.deletion_timestamp.is_some() {
-            let name = pod.name_any();
-            let gone = await_condition(pods.clone(), &name, |pod: Option<&Pod>| pod.is_none());
-            tokio::time::timeout(patience, gone)
-                .await
-                .context("a replica does not go")??;
-        }
-    }
-    Ok(before.unwrap_or(1))
+    scale_deployment(client, NAMESPACE, RELEASE, replicas).await
 }
 
 /// The namespace, with the strictest rules for pods.
