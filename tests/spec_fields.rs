@@ -49,7 +49,14 @@ async fn again(scene: &Scene, namespace: &str, test: &str, before: &[String]) ->
 #[tokio::test]
 async fn a_missed_recovery_time_is_said_to_whoever_asked_and_so_is_what_got_worse() -> Result<()> {
     let mut scene = Scene::new().await?;
-    let (namespace, name) = small(&mut scene, "worse").await?;
+    let namespace = scene.namespace("worse").await?;
+    // What takes less than a second may be no time at all to Velero and the kubelet, whose clocks have whole seconds.
+    let probe = "readinessProbe:\n";
+    let slow = SMALL.replace(probe, &format!("{probe}            initialDelaySeconds: 2\n"));
+    apply(&scene.client, &namespace, &slow).await?;
+    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let name = unique("worse");
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
     let agreed = json!({ "sla": { "maxRTO": "1ms", "alertOnExceed": true }, "healthChecks": { "checks": [get("/")] } });
     let first = run(&scene, &namespace, "worse", spec(&[&namespace], &name, agreed)).await?;
     assert_eq!(condition(&first, "RTOExceeded").as_deref(), Some("True"));

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Client,
-    api::{DeleteParams, DynamicObject, PostParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
@@ -97,10 +97,11 @@ async fn an_authority_of_its_own_is_trusted() -> Result<()> {
 /// A Secret of Velero's with the authority, and a location's reference to it.
 async fn authority_in(client: &Client, secret: &str) -> Result<Value> {
     let authority = ByteString(std::fs::read(places::state("pki/ca.crt"))?);
-    let object =
-        serde_json::from_value(json!({ "metadata": { "name": secret }, "data": { "ca": authority } }))?;
+    // One that a test before left behind is as good.
+    let object = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": secret }, "data": { "ca": authority } });
     let secrets = Api::<Secret>::namespaced(client.clone(), VELERO);
-    secrets.create(&PostParams::default(), &object).await?;
+    let params = PatchParams::apply("kymaros-tests").force();
+    secrets.patch(secret, &params, &Patch::Apply(&object)).await?;
     Ok(json!({ "objectStorage": { "caCertRef": { "name": secret, "key": "ca" } } }))
 }
 
