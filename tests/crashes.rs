@@ -8,7 +8,6 @@ mod story;
 
 use std::{
     fs::File,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command},
     time::Duration,
@@ -23,6 +22,7 @@ use kube::{
 use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult, domain::duration};
 use kymaros_testbed::{
     between::{Between, Treatment},
+    ports::free_ports,
     scene::{Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::json;
@@ -68,12 +68,13 @@ impl Stage {
     }
 
     fn start(&self) -> Result<Operator> {
+        let [health, webhooks] = free_ports()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_kymaros"));
         command
             .args(&self.args)
             .arg("--leader-elect=false")
-            .arg(format!("--health-probe-bind-address={}", free_address()?))
-            .arg(format!("--webhook-bind-address={}", free_address()?))
+            .arg(format!("--health-probe-bind-address=127.0.0.1:{health}"))
+            .arg(format!("--webhook-bind-address=127.0.0.1:{webhooks}"))
             .arg("--metrics-bind-address=0")
             .arg("--api-bind-address=0")
             .env("KUBECONFIG", self.folder.path().join("kubeconfig"))
@@ -218,10 +219,6 @@ fn glob(folder: &str, file: &str) -> Result<PathBuf> {
     found
         .next()
         .with_context(|| format!("{file} is nowhere below {folder}"))
-}
-
-fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 /// What the operator in the cluster was started with, but for what must differ.

@@ -5,14 +5,14 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, bail};
-use kymaros_testbed::{lone::ApiServer, scene::unique};
+use kymaros_testbed::{lone::ApiServer, ports::free_ports, scene::unique};
 
 use crate::helm::{NAMESPACE, pipe, template};
 
@@ -120,14 +120,7 @@ impl Drop for Operator {
 
 /// Addresses that nobody uses right now.
 pub fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
-    let mut listeners = Vec::with_capacity(N);
-    let mut addresses = [SocketAddr::from(([127, 0, 0, 1], 0)); N];
-    for address in &mut addresses {
-        let listener = TcpListener::bind(*address)?;
-        *address = listener.local_addr()?;
-        listeners.push(listener);
-    }
-    Ok(addresses)
+    Ok(free_ports()?.map(|port| SocketAddr::from(([127, 0, 0, 1], port))))
 }
 
 /// Everything the chart brings but pods, and the kinds of Velero.

@@ -23,6 +23,7 @@
 //! - [`between`]: between an operator and the API server, for faults
 //! - [`lone`]: an API server of its own for one test
 //! - [`netpol`]: what enforces `NetworkPolicy`
+//! - [`ports`]: ports for what a test starts
 
 pub mod addons;
 pub mod between;
@@ -35,6 +36,7 @@ pub mod machine;
 pub mod netpol;
 mod pki;
 pub mod places;
+pub mod ports;
 pub mod programs;
 pub mod progress;
 pub mod scene;

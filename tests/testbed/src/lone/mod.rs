@@ -3,32 +3,35 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use kube::{Client, Config};
 use rcgen::KeyPair;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cluster::{Cluster, client_from},
-    places, programs,
+    places,
+    ports::free_ports,
+    programs,
 };
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// The administrator, whom only this process knows.
-const TOKEN: &str = "administrator-of-a-lone-api-server";
+/// How often it is started with other ports, when somebody took one that was free a moment before.
+const TRIES: u32 = 3;
 
 /// A running API server and its etcd.
 pub struct ApiServer {
     folder: PathBuf,
     processes: Vec<Child>,
     address: String,
+    /// The administrator's, which no other API server knows.
+    token: String,
     /// The API server, to be started again.
     program: (PathBuf, Vec<String>),
 }
@@ -47,6 +50,21 @@ impl ApiServer {
     /// # Errors
     /// As [`ApiServer::start`].
     pub async fn start_program(api_server: &Path) -> Result<Self> {
+        let mut tries = 1;
+        loop {
+            let mut server = Self::begin(api_server)?;
+            let Err(error) = server.wait().await else {
+                return Ok(server);
+            };
+            if tries == TRIES || !server.has_ended()? {
+                return Err(error);
+            }
+            tries += 1;
+        }
+    }
+
+    /// Starts its processes, on ports that are free.
+    fn begin(api_server: &Path) -> Result<Self> {
         let etcd = programs::program("etcd", "etcd");
         if !etcd.is_file() {
             bail!("its programs are not built; `cargo xtask cluster up` builds them");
@@ -58,6 +76,7 @@ impl ApiServer {
             address: format!("https://127.0.0.1:{port}"),
             folder,
             processes: Vec::new(),
+            token: crate::scene::unique("administrator"),
             program: (api_server.to_owned(), Vec::new()),
         };
         server.write_identities()?;
@@ -91,8 +110,13 @@ impl ApiServer {
             format!("--service-account-key-file={}", server.path("sa.pub")),
             format!("--service-account-signing-key-file={}", server.path("sa.key")),
         ];
-        server.start_again().await?;
+        server.spawn_program()?;
         Ok(server)
+    }
+
+    fn spawn_program(&mut self) -> Result<()> {
+        let (program, args) = self.program.clone();
+        self.spawn(&program, &args)
     }
 
     /// Starts the API server that [`Self::stop`] ended, at the same address and with what it had.
@@ -100,8 +124,7 @@ impl ApiServer {
     /// # Errors
     /// When it does not come up.
     pub async fn start_again(&mut self) -> Result<()> {
-        let (program, args) = self.program.clone();
-        self.spawn(&program, &args)?;
+        self.spawn_program()?;
         self.wait().await
     }
 
@@ -110,7 +133,7 @@ impl ApiServer {
     /// # Errors
     /// When it does not run, or does not end.
     pub fn stop(&mut self) -> Result<()> {
-        anyhow::ensure!(self.processes.len() > 1, "it does not run");
+        ensure!(self.processes.len() > 1, "it does not run");
         let mut process = self.processes.pop().context("it does not run")?;
         process.kill()?;
         process.wait()?;
@@ -193,13 +216,13 @@ impl ApiServer {
         fs::write(self.folder.join("sa.key"), key.serialize_pem())?;
         fs::write(
             self.folder.join("tokens.csv"),
-            format!("{TOKEN},administrator,0,system:masters\n"),
+            format!("{},administrator,0,system:masters\n", self.token),
         )?;
         // Certificates are not verified: it is our own process.
         let kubeconfig = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "lone",
             "clusters": [{ "name": "lone", "cluster": { "server": self.address, "insecure-skip-tls-verify": true } }],
-            "users": [{ "name": "administrator", "user": { "token": TOKEN } }],
+            "users": [{ "name": "administrator", "user": { "token": self.token } }],
             "contexts": [{ "name": "lone", "context": { "cluster": "lone", "user": "administrator" } }],
         });
         fs::write(self.folder.join("kubeconfig"), kubeconfig.to_string())?;
@@ -227,19 +250,33 @@ impl ApiServer {
         Ok(())
     }
 
+    /// Whether one of its processes has ended by itself, for example because somebody has its port.
+    fn has_ended(&mut self) -> Result<bool> {
+        for process in &mut self.processes {
+            if process.try_wait()?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn wait(&mut self) -> Result<()> {
         let client = self.client().await?;
         let answers = async {
             // Whatever it answers, it has come up when it knows its administrator.
             while client.apiserver_version().await.is_err() {
+                ensure!(!self.has_ended()?, "it has ended");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
+            ensure!(!self.has_ended()?, "its etcd has ended");
+            Ok(())
         };
-        if tokio::time::timeout(PATIENCE, answers).await.is_err() {
+        let answered = tokio::time::timeout(PATIENCE, answers).await;
+        if !matches!(answered, Ok(Ok(()))) {
             let log = fs::read_to_string(self.folder.join("kube-apiserver.log")).unwrap_or_default();
             let last: Vec<&str> = log.lines().rev().take(5).collect();
             bail!(
-                "a lone API server did not come up within {PATIENCE:?}; it says:\n{}",
+                "a lone API server did not come up: {answered:?}; it says:\n{}",
                 last.join("\n")
             );
         }
@@ -256,16 +293,4 @@ impl Drop for ApiServer {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-/// Ports that nobody uses right now.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let mut listeners = Vec::with_capacity(N);
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        *port = listener.local_addr()?.port();
-        listeners.push(listener);
-    }
-    Ok(ports)
 }
