@@ -537,7 +537,7 @@ async fn pages_stand_beside_the_api_and_have_its_limits() {
         answers.push(get(&app, "/", &[]).await.status);
     }
     assert_eq!(answers[0], StatusCode::OK);
-    assert_eq!(answers[39], StatusCode::TOO_MANY_REQUESTS);
+    assert!(answers.contains(&StatusCode::TOO_MANY_REQUESTS), "{answers:?}");
 }
 
 #[tokio::test]
