@@ -22,7 +22,7 @@ use kymaros_crds::{RestoreReport, RestoreTest, names::LICENSE_SECRET};
 use kymaros_testbed::{
     cluster::Cluster,
     lone::ApiServer,
-    scene::{SIGNING_KEY, unique},
+    scene::{SIGNING_KEY, unique, until_allowed},
 };
 use serde_json::{Value, json};
 
@@ -53,6 +53,17 @@ impl Hub {
         for kind in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
             cluster.kubectl(&["delete", kind, "--all"])?;
         }
+        let client = server.client().await?;
+        // A right that is known too late would be said to be forbidden.
+        let user = format!("system:serviceaccount:{NAMESPACE}:kymaros");
+        for (group, resource, namespace) in [
+            ("restore.kymaros.io", "restoretests", ""),
+            ("", "secrets", NAMESPACE),
+        ] {
+            let list = json!({ "resourceAttributes": {
+                "verb": "list", "group": group, "resource": resource, "namespace": namespace } });
+            until_allowed(&client, &user, &list).await?;
+        }
         let files = std::env::temp_dir().join(unique("kymaros-hub"));
         std::fs::create_dir_all(&files)?;
         let account = files.join("account");
@@ -74,7 +85,7 @@ impl Hub {
             &[(SigningSecret::VARIABLE, SIGNING_KEY)],
         )?;
         let hub = Self {
-            client: server.client().await?,
+            client,
             server,
             operator,
             http: reqwest::Client::new(),

@@ -27,6 +27,10 @@ pub fn chart() -> Result<&'static Path> {
 /// Another copy, changed by `edit` before its dependency is put in place.
 pub fn changed_charts(name: &str, edit: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    // An earlier process may have had this number, and charts with other files.
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("charts"), &folder)?;
     edit(&folder)?;
     let chart = folder.join("kymaros");
