@@ -46,9 +46,10 @@ async fn alone_the_guides_do_what_they_say() -> Result<()> {
         // It is in the way of everything else, and complains of what the guides have made.
         let _ = stage.clear().await;
     }
-    clear(&scene).await?;
+    let cleared = clear(&scene).await;
     stage.end().await?;
-    done
+    done?;
+    cleared
 }
 
 /// Takes away what the guides make, however far they came.
@@ -66,7 +67,7 @@ async fn clear(scene: &Scene) -> Result<()> {
         ])?;
         if !found.trim().is_empty() {
             delete_backup(&scene.client, name).await?;
-            let gone = ["--for=delete", "--timeout=2m", "--namespace", VELERO];
+            let gone = ["--for=delete", "--timeout=5m", "--namespace", VELERO];
             kubectl(&[&["wait", found.trim()], &gone[..]].concat())?;
         }
     }
