@@ -2,7 +2,9 @@
 
 mod story;
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
@@ -87,6 +89,112 @@ async fn production_of_the_cluster_and_of_velero_are_no_sandboxes() -> Result<()
     spec["backupSource"]["namespaces"] = json!([{ "name": "shop", "sandboxName": namespace }]);
     let status = refused(&scene.client, &namespace, spec).await?;
     assert!(status.message.contains("sandboxName"), "{}", status.message);
+    Ok(())
+}
+
+/// What is wrong with a test whose one source is this, as soon as the operator has seen what was just made.
+async fn refused_for(client: &Client, namespace: &str, source: &Value, words: &str) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        ticks.tick().await;
+        let mut spec = minimal();
+        spec["backupSource"]["namespaces"] = json!([source]);
+        let said = match dry_run(client, namespace, spec).await {
+            Ok(_) => "it was taken".to_owned(),
+            Err(kube::Error::Api(status)) => status.message,
+            Err(other) => return Err(other.into()),
+        };
+        if said.contains(words) {
+            return Ok(());
+        }
+        ensure!(
+            tokio::time::Instant::now() < deadline,
+            "{source}: {said}, not {words:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn namespaces_of_others_and_of_other_tests_are_left_alone() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    let theirs = scene.namespace("theirs").await?;
+    let [source, sandbox] = ["source", "sandbox"].map(unique);
+    let mut spec = minimal();
+    spec["suspend"] = json!(true);
+    spec["backupSource"]["namespaces"] = json!([{ "name": source, "sandboxName": sandbox }]);
+    story::create_test(&scene.client, &theirs, "first", spec).await?;
+
+    let of_first = format!("{theirs}/first");
+    for (tried, words) in [
+        (
+            json!({ "name": "shop", "sandboxName": theirs }),
+            "exists and is no sandbox".to_owned(),
+        ),
+        (
+            json!({ "name": "shop", "sandboxName": sandbox }),
+            format!("is a sandboxName of the test {of_first}"),
+        ),
+        (
+            json!({ "name": "shop", "sandboxName": source }),
+            format!("is production: it is restored by the test {of_first}"),
+        ),
+        (
+            json!({ "name": sandbox }),
+            format!("is a sandboxName of the test {of_first}, and production is never a sandbox"),
+        ),
+    ] {
+        refused_for(&scene.client, &namespace, &tried, &words).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_is_let_through_is_warned() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    let mut spec = minimal();
+    spec["healthChecks"] = json!({ "policyRef": "not-there" });
+    let test = json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest", "metadata": { "name": "tried" }, "spec": spec,
+    });
+    let path = format!("/apis/restore.kymaros.io/v1alpha1/namespaces/{namespace}/restoretests?dryRun=All");
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(kube::client::Body::from(test.to_string().into_bytes()))?;
+    let answer = scene.client.send(request).await?;
+    assert_eq!(answer.status(), 201);
+    let warnings: Vec<&str> = answer
+        .headers()
+        .get_all("warning")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let policy = |warning: &&&str| {
+        warning.contains("spec.healthChecks.policyRef") && warning.contains("no such HealthCheckPolicy yet")
+    };
+    assert_eq!(warnings.iter().filter(policy).count(), 1, "{warnings:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_filled_in_does_not_stand_in_the_way_of_a_change() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("admission").await?;
+    let mut spec = minimal();
+    spec["suspend"] = json!(true);
+    story::create_test(&scene.client, &namespace, "longer", spec).await?;
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
+    let longer = json!({ "spec": { "timeout": "2h" } });
+    let changed = tests
+        .patch("longer", &PatchParams::default(), &Patch::Merge(&longer))
+        .await?;
+    assert_eq!(
+        changed.spec.sandbox.and_then(|s| s.ttl).as_deref(),
+        Some("2h"),
+        "nobody wrote how long the sandbox lives"
+    );
     Ok(())
 }
 

@@ -31,7 +31,7 @@ fn changes() -> Vec<Change> {
         ("leaderElection.enabled", json!(false), &["replicas=1"]),
         ("log.format", json!("text"), &[]),
         ("log.filter", json!("debug"), &[]),
-        ("extraArgs", json!(["--more"]), &[]),
+        ("extraArgs", json!(["--log=debug"]), &[]),
         ("resources", json!({ "limits": { "memory": "1Gi" } }), &[]),
         ("podAnnotations", json!({ "a": "b" }), &[]),
         ("podLabels", json!({ "a": "b" }), &[]),
@@ -363,6 +363,8 @@ fn mistakes_are_refused_and_named() {
         ("auth.enabled=true,auth.mode=kubernetes", "keep one of the two"),
         ("api.corsOrigin=ops.example.com", "corsOrigin"),
         ("service.type=ExternalName", "type"),
+        ("testDefaults.historyLimit=20000", "historyLimit"),
+        ("sandbox.defaultQuota.pods=20000", "pods"),
     ] {
         let refused = template(&["--set", mistake]).err().map(|error| error.to_string());
         let refused = refused.unwrap_or_default();
@@ -717,6 +719,22 @@ fn a_token_stands_in_its_secret_and_nowhere_else() -> Result<()> {
     );
     let objects = rendered(&["--set", "auth.mode=token,auth.existingSecret=ours"])?;
     assert!(object(&objects, "Secret", "kymaros-auth").is_err());
+    // Nobody is asked for a token by an API that is not there, and a pod would wait for its Secret for ever.
+    let token = "auth.mode=token,auth.token=very-secret";
+    assert!(template(&["--set", token])?.contains("KYMAROS_API_TOKEN"));
+    let without_api = template(&["--set", token, "--set", "api.enabled=false"])?;
+    assert!(!without_api.contains("KYMAROS_API_TOKEN") && !without_api.contains("kymaros-auth"));
+    Ok(())
+}
+
+#[test]
+fn another_token_starts_other_pods() -> Result<()> {
+    let pods = |token: &str| -> Result<Value> {
+        let objects = rendered(&["--set", &format!("auth.mode=token,auth.token={token}")])?;
+        Ok(object(&objects, "Deployment", "kymaros")?["spec"]["template"].clone())
+    };
+    assert_eq!(pods("one")?, pods("one")?);
+    assert_ne!(pods("one")?, pods("other")?);
     Ok(())
 }
 

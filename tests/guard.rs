@@ -3,6 +3,8 @@
 //! Rights are given on purpose, so that what refuses is the guard and not the lack of rights. Every attempt is a dry
 //! run: the API server asks admission as always, and stores nothing even if a fence had a hole.
 
+mod story;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -20,9 +22,10 @@ use kube::{
     core::Request,
     discovery::{ApiCapabilities, ApiResource, Discovery, Scope, verbs},
 };
-use kymaros_crds::names;
-use kymaros_testbed::scene::{Scene, unique};
+use kymaros_crds::{RestoreTest, names};
+use kymaros_testbed::scene::{Scene, delete_backup, unique};
 use serde_json::json;
+use story::{gone, run, small, spec};
 
 const NAMESPACE: &str = "kymaros-system";
 const ACCOUNT: &str = "kymaros";
@@ -32,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TUNNELS: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
 
 /// What became of one attempt.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     /// A fence of ours said no.
     Refused,
@@ -74,7 +77,28 @@ fn only_a_fence_is_taken_for_a_fence() {
     ));
 }
 
+/// Where something is tried.
+#[derive(Clone)]
+enum Place {
+    /// In no namespace.
+    Cluster,
+    /// Where nothing of a run belongs.
+    Outside(String),
+    /// The sandbox of a run that has ended: it is only taken away.
+    Ended(String),
+}
+
+impl Place {
+    fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Cluster => None,
+            Self::Outside(namespace) | Self::Ended(namespace) => Some(namespace),
+        }
+    }
+}
+
 /// One attempt, and what became of it.
+#[derive(Clone)]
 struct Tried {
     what: String,
     outcome: Outcome,
@@ -192,12 +216,12 @@ struct Attempt {
     resource: ApiResource,
     /// What is below its objects, with what can be done to it.
     subresources: Vec<(ApiResource, ApiCapabilities)>,
-    namespace: Option<String>,
+    place: Place,
 }
 
 impl Attempt {
     fn api(&self, client: &Client) -> Api<DynamicObject> {
-        match &self.namespace {
+        match self.place.namespace() {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &self.resource),
             None => Api::all_with(client.clone(), &self.resource),
         }
@@ -211,25 +235,29 @@ impl Attempt {
             .name
             .as_deref()
             .is_some_and(|name| own.contains(&name));
-        let is_labelled = object.labels().contains_key(names::RUN_UID_LABEL);
-        is_labelled || (is_named && self.namespace.as_deref() == Some(NAMESPACE))
+        let is_of_a_run = object.labels().contains_key(names::RUN_UID_LABEL);
+        let is_ended = matches!(self.place, Place::Ended(_));
+        (is_of_a_run && !is_ended) || (is_named && self.place.namespace() == Some(NAMESPACE))
     }
 
     /// What became of doing this to an object, or to what is below it.
     fn tried(&self, verb: &str, subresource: &str, outcome: Outcome) -> Tried {
         let (group, plural) = (&self.resource.group, &self.resource.plural);
         let below = if subresource.is_empty() { "" } else { "/" };
-        let place = self.namespace.as_deref().unwrap_or("the cluster");
+        let place = self.place.namespace().unwrap_or("the cluster");
+        let takes_away = verb.starts_with("delete") && matches!(self.place, Place::Ended(_));
         Tried {
             what: format!("{verb} {plural}.{group}{below}{subresource} in {place}"),
             outcome,
-            is_its_business: is_its_business(group, plural, subresource),
+            is_its_business: takes_away || is_its_business(group, plural, subresource),
         }
     }
 
     /// Every write to what is below an object.
-    async fn try_below(&self, operator: &Client, name: &str) -> Result<Vec<Tried>, kube::Error> {
+    async fn try_below(&self, operator: &Client, object: &DynamicObject) -> Result<Vec<Tried>, kube::Error> {
         let request = Request::new(self.api(operator).resource_url());
+        let name = object.name_any();
+        let name = name.as_str();
         let create = PostParams {
             dry_run: true,
             ..PostParams::default()
@@ -252,10 +280,18 @@ impl Attempt {
                 let result = operator.request_text(asked).await;
                 tried.push(self.tried(&format!("patch \"{name}\""), below, outcome(result)));
             }
+            if can.supports_operation(verbs::UPDATE) {
+                let whole = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+                let asked = request
+                    .replace_subresource(below, name, &create, whole)
+                    .map_err(kube::Error::BuildRequest)?;
+                let result = operator.request_text(asked).await;
+                tried.push(self.tried(&format!("update \"{name}\""), below, outcome(result)));
+            }
             if can.supports_operation(verbs::CREATE) {
                 // Without a kind it is taken for the one that belongs here.
                 let object = json!({
-                    "metadata": { "name": name, "namespace": self.namespace },
+                    "metadata": { "name": name, "namespace": self.place.namespace() },
                     "target": { "kind": "Node", "name": name },
                 });
                 let asked = request
@@ -290,7 +326,8 @@ impl Attempt {
         let name = fresh.metadata.name.clone().unwrap_or_default();
         let result = api.patch(&name, &apply, &Patch::Apply(&fresh)).await;
         tried.push(self.tried("apply", "", outcome(result)));
-        if let Some(name) = existing.and_then(|o| o.metadata.name) {
+        if let Some(existing) = existing {
+            let name = existing.name_any();
             let patch = PatchParams {
                 dry_run: true,
                 ..PatchParams::default()
@@ -299,7 +336,12 @@ impl Attempt {
                 Patch::Merge(json!({ "metadata": { "annotations": { "kymaros.test/tried": "true" } } }));
             let result = api.patch(&name, &patch, &change).await;
             tried.push(self.tried(&format!("patch \"{name}\""), "", outcome(result)));
-            tried.extend(self.try_below(operator, &name).await?);
+            // What others change meanwhile is no reason to say no.
+            let mut whole = existing.clone();
+            whole.metadata.resource_version = None;
+            let result = api.replace(&name, &create, &whole).await;
+            tried.push(self.tried(&format!("update \"{name}\""), "", outcome(result)));
+            tried.extend(self.try_below(operator, &whole).await?);
             let delete = DeleteParams {
                 dry_run: true,
                 ..DeleteParams::default()
@@ -339,7 +381,7 @@ impl Attempt {
     /// An object of this kind that the API server would take, as far as one can know: a copy of an existing one.
     fn new_object(&self, like: Option<&DynamicObject>) -> DynamicObject {
         let mut object = DynamicObject::new(&unique("tried"), &self.resource);
-        object.metadata.namespace.clone_from(&self.namespace);
+        object.metadata.namespace = self.place.namespace().map(str::to_owned);
         if let Some(like) = like {
             object.data = like.data.clone();
             object.metadata.labels.clone_from(&like.metadata.labels);
@@ -394,9 +436,8 @@ async fn the_fences_themselves_are_beyond_its_rights(client: &Client) -> Result<
 #[tokio::test]
 async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result<()> {
     let mut scene = Scene::new().await?;
-    let production = scene.namespace("production").await?;
-    kymaros_testbed::scene::apply(&scene.client, &production, include_str!("story/small.yaml")).await?;
-    kymaros_testbed::scene::wait_ready(&scene.client, &production, "app=small", 1).await?;
+    let (production, backup) = small(&mut scene, "production").await?;
+    let ended = kept_sandbox(&scene, &production, &backup).await?;
     let operator = as_operator(&scene).await?;
     the_fences_themselves_are_beyond_its_rights(&scene.client).await?;
 
@@ -408,16 +449,17 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
         .filter(|(resource, _)| !is_beyond_admission(resource))
         .flat_map(|(resource, can)| {
             let places = match can.scope {
-                Scope::Cluster => vec![None],
+                Scope::Cluster => vec![Place::Cluster],
                 Scope::Namespaced => [production.as_str(), "kube-system", "velero", NAMESPACE, "default"]
                     .into_iter()
-                    .map(|namespace| Some(namespace.to_owned()))
+                    .map(|namespace| Place::Outside(namespace.to_owned()))
+                    .chain([Place::Ended(ended.clone())])
                     .collect(),
             };
-            places.into_iter().map(move |namespace| Attempt {
+            places.into_iter().map(move |place| Attempt {
                 resource: resource.clone(),
                 subresources: can.subresources.clone(),
-                namespace,
+                place,
             })
         })
         .collect();
@@ -428,10 +470,15 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
         .buffer_unordered(8)
         .try_collect()
         .await;
-    let tunnels = tunnels(&operator, &scene, &production).await;
+    let outside = tunnels(&operator, &scene, &production).await;
+    let inside = tunnels(&operator, &scene, &ended).await;
     rights.take_back().await?;
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &production);
+    tests.delete("kept", &DeleteParams::default()).await?;
+    gone(tests, "kept").await?;
+    delete_backup(&scene.client, &backup).await?;
 
-    let (tried, tunnels) = (tried?, tunnels?);
+    let (tried, tunnels) = (tried?, [outside?, inside?].concat());
     let all: Vec<&Tried> = tried.iter().flatten().chain(&tunnels).collect();
     let count = |wanted: Outcome| all.iter().filter(|tried| tried.outcome == wanted).count();
     println!(
@@ -453,6 +500,19 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
         "too little was really tried to prove anything"
     );
     Ok(())
+}
+
+/// A sandbox that stays after its run.
+async fn kept_sandbox(scene: &Scene, production: &str, backup: &str) -> Result<String> {
+    let never = json!({ "name": "never", "type": "httpGet", "required": true,
+        "httpGet": { "service": "web", "port": 80, "path": "/absent", "expectedStatus": 200, "timeout": "2s" } });
+    let kept = json!({ "timeout": "2m", "sandbox": { "ttl": "30m", "retention": "OnFailure" },
+        "healthChecks": { "settle": "0s", "timeout": "1m", "checks": [never] } });
+    let report = run(scene, production, "kept", spec(&[production], backup, kept)).await?;
+    let sandboxes = report.status.unwrap_or_default().sandboxes;
+    let sandbox = sandboxes.first().context("no sandbox")?;
+    ensure!(sandbox.state.as_deref() == Some("Retained"), "{sandbox:?}");
+    Ok(sandbox.name.clone())
 }
 
 /// Ways into running pods and nodes, which are not objects.
@@ -481,7 +541,7 @@ async fn tunnels(operator: &Client, scene: &Scene, production: &str) -> Result<V
         format!("/api/v1/namespaces/{production}/pods/{pod}/attach?stdout=true"),
         format!("/api/v1/namespaces/{production}/pods/{pod}/portforward?ports=8080"),
         format!("/api/v1/namespaces/{production}/pods/{pod}:8080/proxy/"),
-        format!("/api/v1/namespaces/{production}/services/small:80/proxy/"),
+        format!("/api/v1/namespaces/{production}/services/web:80/proxy/"),
         format!("/api/v1/nodes/{node}/proxy/healthz"),
     ];
     let mut tried = Vec::new();

@@ -1,23 +1,25 @@
 //! The operator is away: production works on, people restore and delete as ever; only new tests and writes into
 //! sandboxes wait. A file of its own, because nothing else may run meanwhile.
 
+mod processes;
 mod story;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
     admissionregistration::v1::ValidatingWebhookConfiguration,
     core::v1::{ConfigMap, Namespace},
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
 use kymaros_crds::{RestoreReport, RestoreTest};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, scale, unique, wait_ready};
+use processes::{find, signal};
 use serde_json::json;
 use story::{SMALL, answers, gone, run, spec};
 
@@ -47,6 +49,8 @@ async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
     let idle_home = scene.namespace("away-idle").await?;
     story::create_test(&client, &idle_home, "idle", idle(&namespace, &name)).await?;
     unheld(&client, &idle_home, "idle").await?;
+    while_it_hangs(&mut scene, &namespace, &idle_home).await?;
+    answers(&client, &namespace).await?;
     let replicas = scale(&client, 0).await?;
     let seen = while_away(&mut scene, [&namespace, &idle_home], &sandbox, &name, kept).await;
     let wrong = unvalidated(&client, &namespace).await;
@@ -60,6 +64,55 @@ async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
         .await?;
     gone(Api::<RestoreTest>::namespaced(client.clone(), &namespace), "away").await?;
     delete_backup(&client, &name).await
+}
+
+/// Every replica stands still and is still asked: nobody has noticed yet. What asks it waits and is refused in the end;
+/// what does not goes on at once.
+async fn while_it_hangs(scene: &mut Scene, namespace: &str, idle_home: &str) -> Result<()> {
+    let is_operator = |words: &[&str]| {
+        words.first().is_some_and(|program| program.ends_with("kymaros")) && words.get(1) == Some(&"operator")
+    };
+    let replicas = find("the operator", is_operator)?;
+    for replica in &replicas {
+        signal("-STOP", replica)?;
+    }
+    let seen = hanging(scene, namespace, idle_home).await;
+    for replica in &replicas {
+        // Its kubelet may have started another one instead.
+        drop(signal("-CONT", replica));
+    }
+    seen
+}
+
+async fn hanging(scene: &mut Scene, namespace: &str, idle_home: &str) -> Result<()> {
+    let client = scene.client.clone();
+    let change = async {
+        let tests = Api::<RestoreTest>::namespaced(client.clone(), idle_home);
+        let change = Patch::Merge(json!({ "spec": { "historyLimit": 3 } }));
+        tests.patch("idle", &PatchParams::default(), &change).await
+    };
+    let production = async {
+        let begun = Instant::now();
+        let map: ConfigMap = serde_json::from_value(json!({ "metadata": { "name": "hangs" } }))?;
+        let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+        maps.create(&PostParams::default(), &map).await?;
+        maps.delete("hangs", &DeleteParams::default()).await?;
+        let other = scene.namespace("away-hangs").await?;
+        apply(&client, &other, SMALL).await?;
+        let took = begun.elapsed();
+        // A webhook that is asked of it would have it wait for its whole timeout.
+        ensure!(took < Duration::from_secs(5), "production waited {took:?}");
+        wait_ready(&client, &other, "app=small", 1).await?;
+        scene.remove(&other).await
+    };
+    let (changed, production) = tokio::join!(change, production);
+    production?;
+    let refused = changed.err().context("a change of a test went through unseen")?;
+    ensure!(
+        refused.to_string().contains("failed calling webhook"),
+        "{refused:#}"
+    );
+    Ok(())
 }
 
 /// A test that does nothing by itself.
@@ -155,6 +208,10 @@ async fn while_away(
         refused.to_string().contains("failed calling webhook"),
         "{refused:#}"
     );
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    let change = Patch::Merge(json!({ "spec": { "historyLimit": 3 } }));
+    let changed = tests.patch("away", &PatchParams::default(), &change).await;
+    waits("a change of a test", changed.err())?;
 
     // Production: workloads are changed, namespaces come and go.
     let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);

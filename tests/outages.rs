@@ -27,11 +27,12 @@ const API_SERVER: &str = "--secure-port=6443";
 
 /// The host's id of a process of the test cluster.
 fn process(program: &str, argument: &str) -> Result<String> {
-    find(program, |words| {
+    let found = find(program, |words| {
         let [first, rest @ ..] = words else { return false };
         let runs = first.starts_with(places::CACHE) && first.ends_with(program);
         runs && rest.iter().any(|word| word.starts_with(argument))
-    })
+    });
+    Ok(found?.swap_remove(0))
 }
 
 async fn ended(client: &Client, namespace: &str, test: &str) -> Result<RestoreReportStatus> {

@@ -8,7 +8,7 @@ use kube::Api;
 use kymaros_crds::{CheckResult, RunResult};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::{Value, json};
-use story::{SMALL, gone, run, small, spec, until_nothing_is_left};
+use story::{SMALL, create_test, gone, run, small, spec, until_nothing_is_left};
 
 /// A look from a pod of one namespace at an address; whether it is answered is the exit code.
 fn look(name: &str, from: &str, at: &str, is_answered: bool) -> Value {
@@ -90,6 +90,16 @@ async fn a_sandbox_stays_after_a_failure_when_told_so_and_goes_with_its_ttl() ->
         assert_eq!(sandbox.state.as_deref(), Some(state));
         let is_there = namespaces.get_opt(&sandbox.name).await?.is_some();
         assert_eq!(is_there, state == "Retained", "{test}");
+        if is_there {
+            let copy = spec(&[&sandbox.name], &name, json!({ "suspend": true }));
+            let copied = create_test(&scene.client, &namespace, "copy", copy).await;
+            let refused = format!(
+                "{:#}",
+                copied.err().context("a sandbox was taken for an application")?
+            );
+            let why = format!("is a sandbox of the test {namespace}/{test}");
+            assert!(refused.contains(&why), "{refused}");
+        }
         gone(namespaces.clone(), &sandbox.name).await?;
         until_nothing_is_left(&scene.client, &report).await?;
     }

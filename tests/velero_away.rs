@@ -113,10 +113,8 @@ async fn a_restore_of_somebody_else_goes_first() -> Result<()> {
 
 /// The host's id of the Velero server.
 fn server() -> Result<String> {
-    find(
-        "the Velero server",
-        |words| matches!(words, [program, "server", ..] if program.ends_with("/velero")),
-    )
+    let is_server = |words: &[&str]| matches!(words, [program, "server", ..] if program.ends_with("/velero"));
+    Ok(find("the Velero server", is_server)?.swap_remove(0))
 }
 
 #[tokio::test]

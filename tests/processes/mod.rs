@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
-/// The id of the process whose words are such; `what` it is, for the error.
-pub fn find(what: &str, is_it: impl Fn(&[&str]) -> bool) -> Result<String> {
+/// The ids of the processes whose words are such; `what` they are, for the error.
+pub fn find(what: &str, is_it: impl Fn(&[&str]) -> bool) -> Result<Vec<String>> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")?.flatten() {
         // It may have ended meanwhile, and what is no process has no command line.
         let Ok(line) = std::fs::read(entry.path().join("cmdline")) else {
@@ -14,10 +15,11 @@ pub fn find(what: &str, is_it: impl Fn(&[&str]) -> bool) -> Result<String> {
         let line = String::from_utf8_lossy(&line).into_owned();
         let words: Vec<&str> = line.split('\0').collect();
         if is_it(&words) {
-            return Ok(entry.file_name().to_string_lossy().into_owned());
+            found.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
-    bail!("{what} does not run")
+    ensure!(!found.is_empty(), "{what} does not run");
+    Ok(found)
 }
 
 /// Sends a signal, such as `-STOP`.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use kube::{ResourceExt, core::DynamicObject};
 use kymaros_crds::{
     Isolation, RestoreTestSpec,
     domain::{FieldError, Invalid, Test, duration},
@@ -11,6 +12,10 @@ use kymaros_crds::{
 use serde_json::{Map, Value, json};
 
 use crate::{answer::Answer, request::Request};
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+const TTL: &str = "/sandbox/ttl";
+const TIMEOUT: &str = "/timeout";
 
 /// Settings of the operator for what a test leaves open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,23 +62,19 @@ impl Default for Defaults {
 impl Defaults {
     /// Fills in what a raw spec leaves open. What is there stays, and what has the wrong shape is left to validation.
     pub fn fill(&self, spec: &mut Value) {
-        let given = |spec: &Value, path: &str| {
-            let text = spec.pointer(path).and_then(Value::as_str).unwrap_or_default();
-            duration::parse(text).ok().filter(|d| !d.is_zero())
-        };
         // TTL and timeout bound each other: a default must not make a test invalid that was valid without it.
-        let ttl = self.ttl.max(given(spec, "/timeout").unwrap_or_default());
-        let timeout = self.timeout.min(given(spec, "/sandbox/ttl").unwrap_or(ttl));
+        let ttl = self.ttl.max(given(spec, TIMEOUT).unwrap_or_default());
+        let timeout = self.timeout.min(given(spec, TTL).unwrap_or(ttl));
         let Some(spec) = spec.as_object_mut() else { return };
-        put(spec, "timeout", json!(duration::format(timeout)));
+        put_duration(spec, "timeout", timeout);
         put(spec, "historyLimit", json!(self.history_limit));
         if let Some(health) = part(spec, "healthChecks") {
-            put(health, "timeout", json!(duration::format(self.health_timeout)));
+            put_duration(health, "timeout", self.health_timeout);
         }
         let Some(sandbox) = part(spec, "sandbox") else {
             return;
         };
-        put(sandbox, "ttl", json!(duration::format(ttl)));
+        put_duration(sandbox, "ttl", ttl);
         put(sandbox, "networkIsolation", json!(self.isolation));
         put(sandbox, "namespacePrefix", json!(self.namespace_prefix));
         let Some(quota) = part(sandbox, "resourceQuota") else {
@@ -83,6 +84,31 @@ impl Defaults {
         put(quota, "memory", json!(self.memory));
         put(quota, "storage", json!(self.storage));
         put(quota, "pods", json!(self.pods));
+    }
+
+    /// Lets a TTL or timeout that was filled in for `was` follow the other one, which is changed so that the two do not fit any
+    /// more: whoever changes one of them need not know of the other. What somebody is known to have written stays, for
+    /// validation to refuse.
+    fn follow(&self, was: &Value, spec: &mut Value, is_written: impl Fn(&str) -> bool) {
+        let (ttl, timeout) = (given(spec, TTL), given(spec, TIMEOUT));
+        if !ttl.zip(timeout).is_some_and(|(ttl, timeout)| ttl < timeout) {
+            return;
+        }
+        for (field, other) in [(TTL, TIMEOUT), (TIMEOUT, TTL)] {
+            let stays = given(was, field) == given(spec, field);
+            let is_cause = given(was, other) != given(spec, other);
+            if stays && is_cause && self.filled_in(was, field) && !is_written(field) {
+                open(spec, field);
+            }
+        }
+    }
+
+    /// Whether a duration of a spec is what it would get if it were left open.
+    fn filled_in(&self, spec: &Value, field: &str) -> bool {
+        let mut left_open = spec.clone();
+        open(&mut left_open, field);
+        self.fill(&mut left_open);
+        given(&left_open, field) == given(spec, field)
     }
 
     /// Whether a test that leaves everything open is valid with these.
@@ -130,11 +156,28 @@ pub fn default(request: &Request, defaults: &Defaults) -> Answer {
         return Answer::allow();
     }
     let mut after = before.clone();
+    if let Some(was) = was {
+        defaults.follow(was, &mut after, |field| is_written(object, field));
+    }
     defaults.fill(&mut after);
     Answer::Patch(json_patch::diff(
         &json!({ "spec": before }),
         &json!({ "spec": after }),
     ))
+}
+
+/// Whether a field of the spec stands in what somebody applied: as `kubectl apply` writes it down, or as the API server does
+/// for an apply on its side. What was filled in stands in neither.
+fn is_written(object: &DynamicObject, field: &str) -> bool {
+    let applied = object.annotations().get(LAST_APPLIED);
+    let applied = applied.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let by_client = applied.is_some_and(|object| object.pointer(&format!("/spec{field}")).is_some());
+    let owned = format!("/spec{field}").replace('/', "/f:");
+    let by_server = object.managed_fields().iter().any(|entry| {
+        let fields = entry.fields_v1.as_ref();
+        entry.operation.as_deref() == Some("Apply") && fields.is_some_and(|f| f.0.pointer(&owned).is_some())
+    });
+    by_client || by_server
 }
 
 /// A part of a spec; made when it is not there, `None` when it is not an object.
@@ -144,6 +187,28 @@ fn part<'a>(of: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Map<St
         *part = json!({});
     }
     part.as_object_mut()
+}
+
+/// A duration of a spec that is set: nothing, no text and zero are all "not set".
+fn given(spec: &Value, path: &str) -> Option<Duration> {
+    let text = spec.pointer(path).and_then(Value::as_str)?;
+    duration::parse(text).ok().filter(|d| !d.is_zero())
+}
+
+/// Leaves a field open that is there.
+fn open(spec: &mut Value, path: &str) {
+    if let Some(value) = spec.pointer_mut(path) {
+        *value = Value::Null;
+    }
+}
+
+/// As [`put`], over a zero as well: Go clients write it for "not set".
+fn put_duration(into: &mut Map<String, Value>, field: &str, value: Duration) {
+    let there = into.get(field).and_then(Value::as_str).map(duration::parse);
+    if there.is_some_and(|there| there.is_ok_and(|d| d.is_zero())) {
+        into.remove(field);
+    }
+    put(into, field, json!(duration::format(value)));
 }
 
 /// Go clients write an empty text for "not set".
@@ -218,6 +283,83 @@ mod tests {
         let mut changed = minimal();
         changed["suspend"] = json!(true);
         assert!(matches!(asked(minimal(), changed), Answer::Patch(patch) if !patch.0.is_empty()));
+    }
+
+    /// What `default` makes of a change of a stored spec, by somebody who wrote one field and never the other.
+    fn changed(old: &Value, field: &str, value: &str) -> Value {
+        changed_with(&json!({ "name": "t" }), old, field, value)
+    }
+
+    fn changed_with(metadata: &Value, old: &Value, field: &str, value: &str) -> Value {
+        use crate::sample::Asked;
+        let test = |spec: &Value| json!({ "metadata": metadata, "spec": spec });
+        let mut new = old.clone();
+        *new.pointer_mut(field).unwrap() = json!(value);
+        let asked = Asked::new("sre", "UPDATE", "restoretests.restore.kymaros.io");
+        let asked = asked.old(test(old)).object(test(&new)).request();
+        let Answer::Patch(patch) = default(&asked, &Defaults::default()) else {
+            panic!("no patch")
+        };
+        let mut test = test(&new);
+        json_patch::patch(&mut test, &patch).unwrap();
+        test["spec"].take()
+    }
+
+    #[test]
+    fn what_was_filled_in_follows_a_change_of_the_other_one() {
+        let stored = filled(minimal());
+        let longer = changed(&stored, TIMEOUT, "2h");
+        assert_eq!(
+            (&longer["timeout"], &longer["sandbox"]["ttl"]),
+            (&json!("2h"), &json!("2h"))
+        );
+        let shorter = changed(&stored, TTL, "10m");
+        assert_eq!(
+            (&shorter["timeout"], &shorter["sandbox"]["ttl"]),
+            (&json!("10m"), &json!("10m"))
+        );
+        let fits = changed(&longer, TIMEOUT, "1h");
+        assert_eq!(fits["sandbox"]["ttl"], "2h", "the two fit, so nothing is touched");
+    }
+
+    #[test]
+    fn what_somebody_wrote_follows_nothing() {
+        let mut spec = minimal();
+        spec["sandbox"] = json!({ "ttl": "40m" });
+        spec["timeout"] = json!("20m");
+        let stored = filled(spec);
+        assert_eq!(changed(&stored, TIMEOUT, "2h")["sandbox"]["ttl"], "40m");
+
+        // With the timeout that is filled in for it, it looks like one that was filled in.
+        let mut spec = minimal();
+        spec["sandbox"] = json!({ "ttl": "40m" });
+        let applied = json!({ "spec": spec }).to_string();
+        let stored = filled(spec);
+        let by_client = json!({ "name": "t", "annotations": { LAST_APPLIED: applied } });
+        let by_server = json!({ "name": "t", "managedFields": [{
+            "operation": "Apply", "fieldsType": "FieldsV1",
+            "fieldsV1": { "f:spec": { "f:sandbox": { "f:ttl": {} } } },
+        }] });
+        for metadata in [by_client, by_server] {
+            let longer = changed_with(&metadata, &stored, TIMEOUT, "2h");
+            assert_eq!(longer["sandbox"]["ttl"], "40m", "{metadata}");
+        }
+    }
+
+    #[test]
+    fn a_duration_of_zero_is_not_set() {
+        let mut spec = minimal();
+        spec["timeout"] = json!("0s");
+        spec["sandbox"] = json!({ "ttl": "0s" });
+        spec["healthChecks"] = json!({ "timeout": "0s" });
+        let settings = Defaults {
+            health_timeout: Duration::from_mins(7),
+            ..Defaults::default()
+        };
+        settings.fill(&mut spec);
+        assert_eq!(spec["timeout"], "30m");
+        assert_eq!(spec["sandbox"]["ttl"], "30m");
+        assert_eq!(spec["healthChecks"]["timeout"], "7m");
     }
 
     #[test]

@@ -169,6 +169,9 @@ pub(crate) enum CertificateSource {
     Foreign,
 }
 
+/// Most pods and reports of a test, as the definition of `RestoreTest` has it: the API server refuses every test with more.
+const MOST: i64 = 10_000;
+
 /// What a test gets where it leaves something open.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Defaults of tests")]
@@ -211,7 +214,8 @@ pub(crate) struct TestDefaults {
     #[arg(
         long = "default-quota-pods",
         env = "KYMAROS_DEFAULT_QUOTA_PODS",
-        default_value_t = 20
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..=MOST)
     )]
     quota_pods: u32,
     /// How long a run may take
@@ -224,7 +228,8 @@ pub(crate) struct TestDefaults {
     #[arg(
         long = "default-history-limit",
         env = "KYMAROS_DEFAULT_HISTORY_LIMIT",
-        default_value_t = 10
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=MOST)
     )]
     history_limit: u32,
 }
@@ -340,5 +345,7 @@ mod tests {
         assert!(defaults(&["--default-ttl=0s"]).is_err());
         assert!(defaults(&["--default-isolation=open"]).is_err());
         assert!(defaults(&["--default-history-limit=0"]).is_err());
+        assert!(defaults(&["--default-history-limit=10001"]).is_err());
+        assert!(defaults(&["--default-quota-pods=10001"]).is_err());
     }
 }

@@ -56,6 +56,10 @@ impl Limit {
         times.into_iter().map(|(_, at)| at).min()
     }
 
+    fn is_cut_short(self, decision: &Decision) -> bool {
+        self == Self::TimedOut && !start_over::spent(&decision.status).is_zero()
+    }
+
     pub(super) fn end(self, observed: &Observed, decision: &mut Decision, now: Timestamp) {
         let phase = decision.phase();
         let (cause, doing) = match phase {
@@ -65,6 +69,11 @@ impl Limit {
                 Some(held_up) => held_up,
                 None => return ask_for_movers(observed, decision),
             },
+            // It had less time than it was given, and what took the rest was not the application.
+            RunPhase::Starting | RunPhase::Checking if self.is_cut_short(decision) => (
+                Cause::Sandbox,
+                "the try after a disturbed one was still looked at",
+            ),
             RunPhase::Starting => (Cause::Application, "workloads were still starting"),
             _ => (Cause::Application, "checks were still being made"),
         };

@@ -38,9 +38,9 @@ pub async fn run() -> Result<()> {
     let page = format!(
         "# Compatibility\n\n\
          Written by `cargo xtask compatibility`, which starts the API server of each version, applies the definitions,\n\
-         tries the examples and a wrong manifest, and has the server check everything the chart renders.\n\
-         Everything else is tested on {}.\n\n\
-         | Kubernetes | definitions | examples | wrong manifest refused by its schema | chart |\n|---|---|---|---|---|\n{}\n",
+         tries the examples and a wrong manifest, has the server check everything the chart renders, and tries its policies with\n\
+         every write that they must refuse or let through. Everything else is tested on {}.\n\n\
+         | Kubernetes | definitions | examples | wrong manifest refused by its schema | chart | policies |\n|---|---|---|---|---|---|\n{}\n",
         GROUPS
             .iter()
             .find(|g| g.name == "kubernetes")
@@ -52,7 +52,7 @@ pub async fn run() -> Result<()> {
     Ok(())
 }
 
-async fn try_version(group: &Group) -> Result<[String; 4]> {
+async fn try_version(group: &Group) -> Result<[String; 5]> {
     let server = ApiServer::start_program(&group.folder().join("kube-apiserver")).await?;
     let root = root();
     let definitions = root.join("crds/generated").display().to_string();
@@ -90,7 +90,25 @@ async fn try_version(group: &Group) -> Result<[String; 4]> {
         format!("{examples} taken"),
         "yes".to_owned(),
         format!("{objects} objects taken"),
+        policies(group)?,
     ])
+}
+
+/// What the policies do on this version: the test of them, with another API server.
+fn policies(group: &Group) -> Result<String> {
+    if group.version().starts_with("v1.29.") {
+        return Ok("from 1.30 on".to_owned());
+    }
+    let test = std::process::Command::new("cargo")
+        .args(["test", "--locked", "--workspace", "--test", "policies"])
+        .env("KYMAROS_API_SERVER", group.folder().join("kube-apiserver"))
+        .current_dir(root())
+        .status()
+        .context("cannot run cargo")?;
+    if !test.success() {
+        bail!("a policy does not do what it is for");
+    }
+    Ok("as they must".to_owned())
 }
 
 /// Examples name namespaces of their own, which do not exist here.

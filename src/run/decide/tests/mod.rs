@@ -407,6 +407,41 @@ fn a_restore_that_goes_before_the_verdict_says_nothing() {
 }
 
 #[test]
+fn all_tries_share_one_timeout_and_what_is_left_of_it_blames_no_application() {
+    let mut spec = spec();
+    spec["healthChecks"]["timeout"] = "15m".into();
+    let script = Script {
+        disturbed: 1,
+        comes_up: false,
+        ..Script::healthy()
+    };
+    let mut world = World::new(script, &spec);
+    until(&mut world, RunPhase::Restoring);
+    world.pass(14 * 60);
+    until(&mut world, RunPhase::Queued);
+    until(&mut world, RunPhase::Starting);
+    world.pass(5 * 60);
+    world.reconcile(None);
+    assert_eq!(world.status.result, None, "of 20 minutes 14 went, and 5");
+    world.pass(2 * 60);
+    world.reconcile(None);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(
+        (
+            world.status.reason.as_deref(),
+            world.status.result,
+            world.status.cause
+        ),
+        (
+            Some("TimedOut"),
+            Some(RunResult::Inconclusive),
+            Some(Cause::Sandbox)
+        )
+    );
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
 fn a_disturbed_try_that_cannot_be_removed_does_not_outlast_the_run() {
     let mut world = World::new(
         Script {
