@@ -339,6 +339,9 @@ impl Attempt {
             // What others change meanwhile is no reason to say no.
             let mut whole = existing.clone();
             whole.metadata.resource_version = None;
+            whole
+                .annotations_mut()
+                .insert("kymaros.test/tried".to_owned(), "true".to_owned());
             let result = api.replace(&name, &create, &whole).await;
             tried.push(self.tried(&format!("update \"{name}\""), "", outcome(result)));
             tried.extend(self.try_below(operator, &whole).await?);

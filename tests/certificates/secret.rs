@@ -275,7 +275,7 @@ async fn somebody_elses_certificates_are_followed_and_nothing_is_written() -> Re
 }
 
 /// What cert-manager's injector does.
-fn publish(stage: &Stage, authority: &str) -> Result<()> {
+pub fn publish(stage: &Stage, authority: &str) -> Result<()> {
     let bundle = k8s_openapi::ByteString(authority.as_bytes().to_vec());
     for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
         let names: &[&str] = if kind.starts_with('v') {

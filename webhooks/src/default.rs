@@ -2,7 +2,7 @@
 //!
 //! The controller fills in the very same when the webhook was away, so a test means the same either way.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use kube::{ResourceExt, core::DynamicObject};
 use kymaros_crds::{
@@ -86,21 +86,19 @@ impl Defaults {
         put(quota, "pods", json!(self.pods));
     }
 
-    /// Lets a TTL or timeout that was filled in for `was` follow the other one, which is changed so that the two do not fit any
-    /// more: whoever changes one of them need not know of the other. What somebody is known to have written stays, for
-    /// validation to refuse.
-    fn follow(&self, was: &Value, spec: &mut Value, is_written: impl Fn(&str) -> bool) {
-        let (ttl, timeout) = (given(spec, TTL), given(spec, TIMEOUT));
-        if !ttl.zip(timeout).is_some_and(|(ttl, timeout)| ttl < timeout) {
-            return;
+    /// Which of TTL and timeout was filled in for `was` and fits no more, since the other one was changed: whoever changes one
+    /// of them need not know of the other.
+    fn misfit(&self, was: &Value, spec: &Value) -> Option<&'static str> {
+        let fits = given(spec, TTL).zip(given(spec, TIMEOUT));
+        if fits.is_none_or(|(ttl, timeout)| ttl >= timeout) {
+            return None;
         }
-        for (field, other) in [(TTL, TIMEOUT), (TIMEOUT, TTL)] {
-            let stays = given(was, field) == given(spec, field);
-            let is_cause = given(was, other) != given(spec, other);
-            if stays && is_cause && self.filled_in(was, field) && !is_written(field) {
-                open(spec, field);
-            }
-        }
+        let stays = |field| given(was, field) == given(spec, field);
+        let mut pairs = [(TTL, TIMEOUT), (TIMEOUT, TTL)].into_iter();
+        let misfit = pairs.find(|(field, other)| stays(field) && !stays(other));
+        misfit
+            .map(|(field, _)| field)
+            .filter(|field| self.filled_in(was, field))
     }
 
     /// Whether a duration of a spec is what it would get if it were left open.
@@ -143,27 +141,57 @@ impl Defaults {
 /// the spec as it is: such a write must pass whatever is thought of the spec by now.
 #[must_use]
 pub fn default(request: &Request, defaults: &Defaults) -> Answer {
-    let Some(object) = &request.object else {
+    let Some(before) = changed_spec(request) else {
         return Answer::allow();
     };
-    let is_main = request.sub_resource.as_deref().unwrap_or_default().is_empty();
-    let is_going = object.metadata.deletion_timestamp.is_some();
-    let Some(before) = object.data.get("spec").filter(|_| is_main && !is_going) else {
-        return Answer::allow();
-    };
-    let was = request.old_object.as_ref().and_then(|old| old.data.get("spec"));
-    if was == Some(before) {
-        return Answer::allow();
-    }
-    let mut after = before.clone();
-    if let Some(was) = was {
-        defaults.follow(was, &mut after, |field| is_written(object, field));
-    }
+    let mut after = left_open(request, defaults).unwrap_or_else(|| before.clone());
     defaults.fill(&mut after);
     Answer::Patch(json_patch::diff(
         &json!({ "spec": before }),
         &json!({ "spec": after }),
     ))
+}
+
+/// The request as it would be if nothing had been filled into the stored test that stands in its way: this is what is held
+/// against the rules, for the rest nobody wrote.
+#[must_use]
+pub fn as_written<'a>(request: &'a Request, defaults: &Defaults) -> Cow<'a, Request> {
+    let Some(spec) = left_open(request, defaults) else {
+        return Cow::Borrowed(request);
+    };
+    let mut request = request.clone();
+    if let Some(object) = &mut request.object {
+        object.data["spec"] = spec;
+    }
+    Cow::Owned(request)
+}
+
+/// The spec that a write brings, when it changes one.
+fn changed_spec(request: &Request) -> Option<&Value> {
+    let object = request.object.as_ref()?;
+    let is_main = request.sub_resource.as_deref().unwrap_or_default().is_empty();
+    let is_going = object.metadata.deletion_timestamp.is_some();
+    let spec = object.data.get("spec").filter(|_| is_main && !is_going)?;
+    (old_spec(request) != Some(spec)).then_some(spec)
+}
+
+fn old_spec(request: &Request) -> Option<&Value> {
+    request.old_object.as_ref().and_then(|old| old.data.get("spec"))
+}
+
+/// The changed spec without what was filled in once and does not fit any more; `None` when all of it fits.
+fn left_open(request: &Request, defaults: &Defaults) -> Option<Value> {
+    let (object, spec, was) = (
+        request.object.as_ref()?,
+        changed_spec(request)?,
+        old_spec(request)?,
+    );
+    let misfit = defaults
+        .misfit(was, spec)
+        .filter(|field| !is_written(object, field))?;
+    let mut spec = spec.clone();
+    open(&mut spec, misfit);
+    Some(spec)
 }
 
 /// Whether a field of the spec stands in what somebody applied: as `kubectl apply` writes it down, or as the API server does

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     answer::{Answer, Denial, respond},
     contain::contain,
-    default::default,
+    default::{as_written, default},
     facts::Facts,
     fence::fence,
     guard::guard,
@@ -55,7 +55,7 @@ fn validated(request: &Request, facts: &dyn Facts) -> Answer {
 /// Defaults for what people leave open. What is wrong is refused here already: the API server holds an object against its
 /// schema between the two webhooks, and would answer with the few errors that a schema can tell.
 fn defaulted(request: &Request, facts: &dyn Facts) -> Answer {
-    match validated(request, facts) {
+    match validated(&as_written(request, facts.defaults()), facts) {
         refused @ Answer::Deny(_) => refused,
         _ if request.kind.kind == "RestoreTest" => default(request, facts.defaults()),
         _ => Answer::allow(),
@@ -324,6 +324,31 @@ mod tests {
         for field in ["namespaces[0].sandboxName", "spec.schedule.timezone"] {
             assert!(said.contains(field), "{said}");
         }
+    }
+
+    #[test]
+    fn what_was_filled_in_is_held_against_nobody() {
+        let test = |spec: &Value| {
+            json!({
+                "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+                "metadata": { "name": "t", "namespace": "default" }, "spec": spec,
+            })
+        };
+        let mut stored = json!({
+            "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+            "schedule": { "cron": "0 3 * * *" },
+        });
+        World::new().defaults().fill(&mut stored);
+        let answer = |timeout: &str| {
+            let mut spec = stored.clone();
+            spec["timeout"] = json!(timeout);
+            let asked = Asked::new("someone", "UPDATE", "restoretests");
+            let mut asked = asked.old(test(&stored)).object(test(&spec)).request();
+            asked.kind.kind = "RestoreTest".to_owned();
+            defaulted(&asked, &World::new())
+        };
+        assert!(matches!(answer("2h"), Answer::Patch(_)));
+        assert!(matches!(answer("often"), Answer::Deny(_)));
     }
 
     #[tokio::test]

@@ -78,5 +78,7 @@ fn only_drops_finalizers(request: &Request) -> bool {
         rest.metadata.resource_version = None;
         rest
     };
-    request.operation == Operation::Update && subset && rest(new) == rest(old)
+    // What is below an object has no finalizers.
+    let is_main = request.sub_resource.as_deref().unwrap_or_default().is_empty();
+    request.operation == Operation::Update && is_main && subset && rest(new) == rest(old)
 }

@@ -88,6 +88,9 @@ fn after_the_run_things_are_only_taken_away() {
         changed["spec"]["a"] = json!(2);
         let edits = ask("UPDATE", "widgets.example.com").within(namespace);
         refused(edits.old(held(json!(["c"]))).object(changed), "run");
+        // What changes nothing there may change something in a Pod.
+        let below = ask("UPDATE", "pods/ephemeralcontainers").within(namespace);
+        refused(below.old(held(json!([]))).object(held(json!([]))), "run");
         refused(ask("CREATE", "pods").within(namespace), "run");
         refused(ask("CONNECT", "pods/exec").within(namespace), "run");
     }
