@@ -9,7 +9,7 @@ use kube::{
     api::PostParams,
     runtime::{
         controller::Action,
-        events::{Event, EventType, Recorder},
+        events::{Event, EventType},
     },
 };
 use kymaros_crds::{NotificationState, NotificationStatus, RestoreReport};
@@ -20,7 +20,7 @@ use super::{
     notifier::{Notifier, NotifyError},
     record::{self, Step},
 };
-use crate::reason::EventReason;
+use crate::{reason::EventReason, telemetry::events::Events};
 
 /// Between two tries to write an outcome down: the sooner it is written, the smaller the window in which a message may be
 /// sent twice.
@@ -35,7 +35,7 @@ pub struct NotifyContext {
     /// Tells receivers.
     pub notifier: Notifier,
     /// Publishes Events.
-    pub recorder: Recorder,
+    pub events: Arc<Events>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -221,9 +221,5 @@ async fn tell(context: &NotifyContext, report: &RestoreReport, notice: &Notice, 
         action: "Notify".to_owned(),
         secondary: None,
     };
-    let mut about = report.object_ref(&());
-    about.resource_version = None;
-    if let Err(error) = context.recorder.publish(&event, &about).await {
-        tracing::warn!(%error, "an event could not be published");
-    }
+    context.events.publish(&event, report.object_ref(&())).await;
 }

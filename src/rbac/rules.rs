@@ -162,7 +162,7 @@ pub(super) const CLUSTER: &[Rule] = &[
         resources: &["events"],
         verbs: &["create", "patch"],
         why: "tells the story of a run",
-        needed_by: &["src/run/controller.rs", "src/schedule/controller.rs"],
+        needed_by: &["src/telemetry/events.rs"],
         rarely: &[("patch", "counts an event that happens again")],
         ..ANY
     },

@@ -10,7 +10,6 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
     runtime::{
         controller::Action,
-        events::Recorder,
         reflector::{ObjectRef, Store},
     },
 };
@@ -30,6 +29,7 @@ use crate::{
     condition,
     sandbox::objects::Operator,
     source,
+    telemetry::events::Events,
     velero::{Backup, Restore},
     workloads::watch::Wake,
 };
@@ -64,7 +64,7 @@ pub struct RunContext {
     /// How many runs may have sandboxes at once.
     pub concurrent_runs: usize,
     /// Publishes Events.
-    pub recorder: Recorder,
+    pub events: Arc<Events>,
     /// What this process holds for runs.
     pub memories: Memories,
     /// Has a run looked at again.
@@ -246,11 +246,7 @@ async fn tell(context: &RunContext, report: &RestoreReport, old: &RestoreReportS
             tracing::warn!(score = status.score, ?result, "{message}");
         }
     }
-    let mut about = report.object_ref(&());
-    about.resource_version = None;
     for event in events::between(old, &status) {
-        if let Err(error) = context.recorder.publish(&event, &about).await {
-            tracing::warn!(%error, "an event could not be published");
-        }
+        context.events.publish(&event, report.object_ref(&())).await;
     }
 }

@@ -8,7 +8,7 @@ use kube::{
     api::PostParams,
     runtime::{
         controller::Action,
-        events::{Event, EventType, Recorder},
+        events::{Event, EventType},
         reflector::Store,
     },
 };
@@ -22,7 +22,7 @@ use super::{
     summary::{self, Readiness},
 };
 
-use crate::{notify::record, reason::EventReason, run::observe, verdict};
+use crate::{notify::record, reason::EventReason, run::observe, telemetry::events::Events, verdict};
 
 /// The clock of the machine may be set while a test waits for its time.
 const LONGEST_NAP: Duration = Duration::from_mins(5);
@@ -36,7 +36,7 @@ pub struct ScheduleContext {
     /// All policies.
     pub policies: Store<HealthCheckPolicy>,
     /// Publishes Events.
-    pub recorder: Recorder,
+    pub events: Arc<Events>,
     /// What tests leave open.
     pub defaults: Defaults,
 }
@@ -329,11 +329,7 @@ async fn tell(
         action: "Schedule".to_owned(),
         secondary: None,
     };
-    let mut about = test.object_ref(&());
-    about.resource_version = None;
-    if let Err(error) = context.recorder.publish(&event, &about).await {
-        tracing::warn!(%error, "an event could not be published");
-    }
+    context.events.publish(&event, test.object_ref(&())).await;
 }
 
 #[cfg(test)]

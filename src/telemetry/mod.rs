@@ -1,5 +1,6 @@
-//! Logs, liveness and readiness.
+//! Logs, Events, liveness and readiness.
 
+pub mod events;
 pub mod health;
 
 use clap::ValueEnum;

@@ -45,3 +45,7 @@ pub(super) fn pod_name() -> Option<String> {
         .or_else(|_| std::env::var("HOSTNAME"))
         .ok()
 }
+
+pub(super) fn pod_uid() -> Option<String> {
+    std::env::var("POD_UID").ok()
+}

@@ -24,7 +24,7 @@ use futures::{FutureExt, TryStreamExt, future};
 use kube::{
     Client,
     runtime::{
-        events::{Recorder, Reporter},
+        events::Reporter,
         reflector::{self, Store},
     },
 };
@@ -51,7 +51,7 @@ use crate::{
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
     source::{self, kinds},
-    telemetry::{self, health, health::Readiness},
+    telemetry::{self, events::Events, health, health::Readiness},
     velero::Backup,
     watches::{FirstLists, Wakes, keep_going},
 };
@@ -107,9 +107,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let give_back = CancellationToken::new();
     let (leading, lead) = leadership::contend(&args, give_back.clone()).await?;
     tokio::spawn(ready_with_license(license.clone(), readiness.clone()));
+    let events = Arc::new(Events::new(client.clone(), reporter()));
     let warnings = Warnings {
-        recorder: recorder(&client),
-        pod: Warnings::pod(&args.namespace, pod_name()),
+        events: events.clone(),
+        pod: Warnings::pod(&args.namespace),
         expiry: certificates.expiry(),
         license: license.clone(),
         leading: leading.clone(),
@@ -117,6 +118,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let wiring = Wiring {
         args: &args,
         client: &client,
+        events,
         username: who_am_i(&client).await?,
         defaults,
         receivers,
@@ -210,6 +212,7 @@ async fn ready_with_license(mut license: watch::Receiver<License>, readiness: Re
 struct Wiring<'a> {
     args: &'a Args,
     client: &'a Client,
+    events: Arc<Events>,
     username: String,
     defaults: Defaults,
     receivers: notify::Defaults,
@@ -280,7 +283,6 @@ impl Wiring<'_> {
     /// Starts every watch, and makes what works with them.
     fn wire(self) -> anyhow::Result<Wired<impl Future<Output = ()> + use<>>> {
         let (args, client, operator) = (self.args, self.client, self.operator());
-        let recorder = recorder(client);
         let (wakes, woken) = Wakes::new();
         let (changes, count) = Changes::new();
         let indexes = Indexes::default();
@@ -337,19 +339,19 @@ impl Wiring<'_> {
             velero_namespace: args.velero_namespace.clone(),
             wanted: wanted(args),
             concurrent_runs: usize::from(args.concurrent_runs),
-            recorder: recorder.clone(),
+            events: self.events.clone(),
             memories: Memories::default(),
             wakes: wakes.runs.clone(),
         };
         let notices = Arc::new(
             args.notifications
-                .context(client, recorder.clone(), self.receivers)?,
+                .context(client, self.events.clone(), self.receivers)?,
         );
         let schedules = ScheduleContext {
             client: client.clone(),
             reports: reports.clone(),
             policies,
-            recorder,
+            events: self.events,
             defaults: self.defaults.clone(),
         };
         let sweeps = SweepContext {
@@ -428,12 +430,11 @@ fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn recorder(client: &Client) -> Recorder {
-    let reporter = Reporter {
+fn reporter() -> Reporter {
+    Reporter {
         controller: "kymaros".to_owned(),
         instance: pod_name(),
-    };
-    Recorder::new(client.clone(), reporter)
+    }
 }
 
 /// What a source is looked through for, as far as the installation lets us.

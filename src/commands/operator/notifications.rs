@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use jiff::Timestamp;
-use kube::{Client, runtime::events::Recorder};
+use kube::Client;
 
-use crate::notify::{Defaults, Notifier, NotifyContext, OwnReceiver, Reach, Sender};
+use crate::{
+    notify::{Defaults, Notifier, NotifyContext, OwnReceiver, Reach, Sender},
+    telemetry::events::Events,
+};
 
 /// Receivers of the operator's own.
 #[derive(clap::Args, Debug)]
@@ -69,7 +72,7 @@ impl NotificationArgs {
     pub(super) fn context(
         &self,
         client: &Client,
-        recorder: Recorder,
+        events: Arc<Events>,
         receivers: Defaults,
     ) -> anyhow::Result<NotifyContext> {
         let sender = Sender::new(Reach {
@@ -79,7 +82,7 @@ impl NotificationArgs {
         Ok(NotifyContext {
             client: client.clone(),
             notifier: Notifier::new(client.clone(), sender, receivers),
-            recorder,
+            events,
             clock: Arc::new(Timestamp::now),
         })
     }

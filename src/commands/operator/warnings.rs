@@ -1,21 +1,22 @@
 //! What somebody should look after before it hurts, as Warning events on this very pod.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType};
 use kymaros_certs::Expiry;
 use tokio::{sync::watch, time::MissedTickBehavior};
 
-use crate::{fleet::ending, license::License, reason::EventReason};
+use super::identity::{pod_name, pod_uid};
+use crate::{fleet::ending, license::License, reason::EventReason, telemetry::events::Events};
 
 /// The API server forgets an event after an hour, as it is usually set up.
 const AGAIN: Duration = Duration::from_hours(1);
 
 /// Who tells, and of what.
 pub(super) struct Warnings {
-    pub recorder: Recorder,
+    pub events: Arc<Events>,
     pub pod: ObjectReference,
     pub expiry: watch::Receiver<Expiry>,
     pub license: watch::Receiver<License>,
@@ -50,12 +51,14 @@ fn due(expiry: &Expiry, license: &License, leads: bool, now: Timestamp) -> Vec<W
 
 impl Warnings {
     /// The pod that tells.
-    pub(super) fn pod(namespace: &str, name: Option<String>) -> ObjectReference {
+    pub(super) fn pod(namespace: &str) -> ObjectReference {
         ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Pod".to_owned()),
             namespace: Some(namespace.to_owned()),
-            name,
+            name: pod_name(),
+            // Without it those who describe the pod do not see what is told of it.
+            uid: pod_uid(),
             ..ObjectReference::default()
         }
     }
@@ -97,9 +100,7 @@ impl Warnings {
             action: "Warn".to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &self.pod).await {
-            tracing::warn!(%error, "an event could not be published");
-        }
+        self.events.publish(&event, self.pod.clone()).await;
     }
 }
 

@@ -11,16 +11,15 @@ use futures::{StreamExt, stream};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
-use kube::{
-    Client,
-    client::Body,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Client, client::Body, runtime::events::Reporter};
 use kymaros_crds::{NotificationState, RestoreReport};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::notify::{Defaults, Notifier, NotifyContext, Reach, Sender, controller};
+use crate::{
+    notify::{Defaults, Notifier, NotifyContext, Reach, Sender, controller},
+    telemetry::events::Events,
+};
 
 /// A message: the test, and how its receiver is told.
 pub type Sent = (String, String);
@@ -162,7 +161,7 @@ impl World {
         };
         let context = NotifyContext {
             notifier: Notifier::new(client.clone(), sender, Defaults::default()),
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Arc::new(Events::new(client.clone(), reporter)),
             client,
             clock: Arc::new(move || *clock.lock().unwrap()),
         };
