@@ -7,10 +7,11 @@ use kube::{
 };
 use kymaros_crds::{
     HealthCheckPolicy, MissedTimes, PreviousRun, RestoreReport, RestoreReportSpec, RestoreTest,
-    RestoreTestSpec, names,
+    RestoreTestSpec, RunPhase, names,
 };
 
 use super::decide::Start;
+use crate::run::observe;
 
 /// What a run is made with; later changes do not touch it.
 #[derive(Clone, Debug)]
@@ -93,6 +94,16 @@ pub async fn is_triggered(client: &Client, test: &RestoreTest) -> Result<bool, k
     let api = Api::<RestoreTest>::namespaced(client.clone(), &test.namespace().unwrap_or_default());
     let live = api.get_metadata_opt(&test.name_any()).await?;
     Ok(live.is_some_and(|t| t.annotations().contains_key(names::TRIGGER_NOW_ANNOTATION)))
+}
+
+/// Whether the live report of a run says that it goes on.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn goes_on(client: &Client, test: &RestoreTest, run: &str) -> Result<bool, kube::Error> {
+    let api = Api::<RestoreReport>::namespaced(client.clone(), &test.namespace().unwrap_or_default());
+    let live = api.get_opt(run).await?;
+    Ok(live.is_some_and(|report| observe::phase(&report) != RunPhase::Completed))
 }
 
 /// Takes the trigger annotation off.

@@ -26,6 +26,8 @@ use crate::{notify::record, reason::EventReason, run::observe, telemetry::events
 
 /// The clock of the machine may be set while a test waits for its time.
 const LONGEST_NAP: Duration = Duration::from_mins(5);
+/// A store is rarely further behind.
+const BEHIND: Duration = Duration::from_secs(1);
 
 /// What the schedule controller works with.
 pub struct ScheduleContext {
@@ -117,7 +119,7 @@ pub async fn reconcile(
     };
     let goes_on = decision.start.is_some() || holding(&reports).next().is_some();
     hold(&context, &test, goes_on).await?;
-    carry_out(&context, &test, frozen, &decision).await?;
+    let is_done = carry_out(&context, &test, frozen, &decision).await?;
     let warnings = parsed.schedule.warnings();
     let readiness = Readiness::Ready {
         decision: &decision,
@@ -125,7 +127,11 @@ pub async fn reconcile(
         warnings,
     };
     write_status(&context, &test, &reports, &readiness).await?;
-    Ok(wait(decision.wake, now))
+    Ok(if is_done {
+        wait(decision.wake, now)
+    } else {
+        Action::requeue(BEHIND)
+    })
 }
 
 fn wait(wake: Option<Timestamp>, now: Timestamp) -> Action {
@@ -139,13 +145,13 @@ fn wait(wake: Option<Timestamp>, now: Timestamp) -> Action {
 }
 
 /// The run is made first and the annotation removed after it: a crash in between triggers nothing twice, because
-/// the run is then in progress.
+/// the run is then in progress. `false` when what was decided on is not so any more.
 async fn carry_out(
     context: &ScheduleContext,
     test: &RestoreTest,
     frozen: Frozen<'_>,
     decision: &Decision,
-) -> Result<(), ScheduleError> {
+) -> Result<bool, ScheduleError> {
     let client = &context.client;
     // A store may lag behind our own removal of the annotation: only the live object decides a second run.
     let answered = matches!(
@@ -166,6 +172,13 @@ async fn carry_out(
         tell(context, test, EventType::Normal, EventReason::RunStarted, note).await;
     }
     if let Some(run) = &decision.refused_by {
+        // A store may not have seen yet that the run is over, and a trigger that is taken off for it is lost.
+        if !act::goes_on(client, test, run)
+            .await
+            .map_err(ScheduleError::Report)?
+        {
+            return Ok(false);
+        }
         tell(
             context,
             test,
@@ -186,7 +199,7 @@ async fn carry_out(
             .await
             .map_err(ScheduleError::Report)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A test goes when nothing of its runs is left: its unfinished runs are deleted first, and each cleans up.

@@ -4,5 +4,7 @@ pub mod act;
 pub mod controller;
 pub mod decide;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use controller::ScheduleContext;
