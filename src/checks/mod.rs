@@ -21,6 +21,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use kymaros_crds::domain::{Check, CheckAction};
 
+use crate::report::plain;
+
 /// Longest part of a command's output or an error that goes into a message, characters.
 const MAX_MESSAGE: usize = 200;
 /// A look that takes no longer had nothing to wait for; an API server that takes longer for one object is not well.
@@ -295,10 +297,11 @@ fn label_query(selector: &std::collections::BTreeMap<String, String>) -> String 
     pairs.join(",")
 }
 
-/// Shortens a text for a message, on a character boundary.
+/// Shortens a text for a message, on a character boundary, and makes one line of it.
 fn cut(text: &str) -> String {
-    let mut short: String = text.trim().chars().take(MAX_MESSAGE).collect();
-    if short.len() < text.trim().len() {
+    let text = plain(text.trim());
+    let mut short: String = text.chars().take(MAX_MESSAGE).collect();
+    if short.len() < text.len() {
         short.push('…');
     }
     short
@@ -421,6 +424,17 @@ mod tests {
         assert!(
             outcome.passed_at.is_none() && !outcome.could_not_look,
             "{outcome:?}"
+        );
+    }
+
+    #[test]
+    fn a_message_is_one_short_line_whatever_an_application_prints() {
+        assert_eq!(cut("\u{1b}]0;mine\u{7}ok\r\n42\n"), " ]0;mine ok  42");
+        assert_eq!(cut(&"é\u{9b}".repeat(100)), "é ".repeat(100));
+        let long = cut(&"é".repeat(MAX_MESSAGE + 1));
+        assert_eq!(
+            (long.chars().count(), long.ends_with('…')),
+            (MAX_MESSAGE + 1, true)
         );
     }
 

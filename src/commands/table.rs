@@ -3,7 +3,10 @@
 use anstyle::Style;
 use jiff::Timestamp;
 
-use crate::report::style::{FAINT, HEADING, paint};
+use crate::report::{
+    plain,
+    style::{FAINT, HEADING, paint},
+};
 
 /// A cell and its colour.
 pub(super) struct Cell {
@@ -17,7 +20,7 @@ impl Cell {
     }
 
     pub(super) fn styled(text: impl Into<String>, style: Style) -> Self {
-        let text = text.into();
+        let text = plain(&text.into());
         Self { text, style }
     }
 
@@ -74,10 +77,10 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [
             vec![Cell::new("shop"), Cell::or_none(None)],
-            vec![Cell::new("a-long-name"), Cell::new("x")],
+            vec![Cell::new("a-long\u{7}name"), Cell::new("x")],
         ];
         let text = anstream::adapter::strip_str(&table(&["NAME", "B"], &rows)).to_string();
-        assert_eq!(text, "NAME         B\nshop         –\na-long-name  x\n");
+        assert_eq!(text, "NAME         B\nshop         –\na-long name  x\n");
     }
 
     #[test]

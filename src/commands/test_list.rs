@@ -11,7 +11,7 @@ use super::{
     cluster::Scope,
     table::{Cell, roughly, table},
 };
-use crate::report::{style, word};
+use crate::report::{plain, style, word};
 
 /// Whose tests.
 #[derive(clap::Args, Debug)]
@@ -134,7 +134,7 @@ fn text(rows: &[Row], now: Timestamp) -> String {
                 "/",
                 &row.name,
                 " cannot be run: ",
-                problem,
+                &plain(problem),
                 "\n",
             ]);
         }
@@ -179,7 +179,7 @@ mod tests {
                 "odd",
                 false,
                 &json!({ "conditions": [{ "type": "Ready", "status": "False", "reason": "InvalidSpec",
-                "message": "spec.schedule.cron: no", "lastTransitionTime": "2026-01-01T00:00:00Z" }] }),
+                "message": "spec.schedule.cron:\u{1b}no", "lastTransitionTime": "2026-01-01T00:00:00Z" }] }),
             ),
         ];
         let text = text(&rows, "2026-01-01T06:00:00Z".parse().unwrap());

@@ -145,12 +145,22 @@ fn findings(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
     Ok(())
 }
 
-/// A text in one cell: nothing in it is markup.
+/// Nothing that is seen. Forges look for names, addresses and smileys in the text after Markdown is read, where no backslash
+/// is left; what this stands in is none to them.
+const NOTHING: &str = "&#8203;";
+
+/// A text in one cell: nothing in it is markup, names somebody, or leads anywhere.
 fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
-    for character in text.chars() {
+    for (at, character) in text.char_indices() {
+        let rest = text.get(at + character.len_utf8()..).unwrap_or_default();
         match character {
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' => cell.extend(['\\', character]),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' => cell.extend(['\\', character]),
+            '#' => cell.extend(["\\#", NOTHING]),
+            '@' => cell.extend(["@", NOTHING]),
+            ':' if rest.starts_with("//") || is_smiley(rest) => cell.extend([":", NOTHING]),
+            '.' if ends_with_www(&cell) => cell.extend([NOTHING, "."]),
+            '$' => cell += "&#36;",
             '<' => cell += "&lt;",
             '&' => cell += "&amp;",
             c if c.is_control() => cell.push(' '),
@@ -160,9 +170,47 @@ fn cell(text: &str) -> String {
     cell
 }
 
+/// Whether a colon begins the name of a smiley. Two digits are none, but the minutes of a time.
+fn is_smiley(rest: &str) -> bool {
+    let Some((name, _)) = rest.split_once(':') else {
+        return false;
+    };
+    let is_minutes = name.len() == 2 && name.bytes().all(|b| b.is_ascii_digit());
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-');
+    !name.is_empty() && name.bytes().all(is_name) && !is_minutes
+}
+
+/// Whether an address without a scheme begins.
+fn ends_with_www(cell: &str) -> bool {
+    let start = cell.len().saturating_sub(3);
+    cell.get(start..)
+        .is_some_and(|end| end.eq_ignore_ascii_case("www"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_say_is_text_and_nothing_else() {
+        for (said, written) in [
+            ("~~gone~~", r"\~\~gone\~\~"),
+            ("$x$ for $5", "&#36;x&#36; for &#36;5"),
+            ("ask @octocat", "ask @&#8203;octocat"),
+            ("as of #12", r"as of \#&#8203;12"),
+            ("mail a@example.com", "mail a@&#8203;example.com"),
+            ("see https://example.com/x", "see https:&#8203;//example.com/x"),
+            ("see WWW.example.com", "see WWW&#8203;.example.com"),
+            (":tada: and :+1:", ":&#8203;tada: and :&#8203;+1:"),
+            (
+                "exit code 0: web:80 at 03:00:12Z",
+                "exit code 0: web:80 at 03:00:12Z",
+            ),
+            ("a\u{1b}]0;b\n", "a \\]0;b "),
+        ] {
+            assert_eq!(cell(said), written, "{said}");
+        }
+    }
 
     #[test]
     fn tables_hold_everything_and_no_markup_of_applications() {

@@ -20,6 +20,14 @@ pub const fn word(result: RunResult) -> &'static str {
     }
 }
 
+/// A text of somebody else, for a line of a terminal: what applications answer may hold what moves the cursor.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
 /// The levels in their order.
 fn levels(status: &RestoreReportStatus) -> Vec<(&'static str, &LevelStatus)> {
     let Some(levels) = &status.validation_levels else {

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use kymaros_crds::{CheckResult, LevelResult, RestoreReport, RestoreReportStatus, Severity};
 
 use super::{
+    plain,
     style::{BAD, DOUBT, FAINT, GOOD, HEADING, of_result, paint},
     word,
 };
@@ -36,7 +37,7 @@ fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) 
     writeln!(
         out,
         "Restore test {}   run {}",
-        paint(HEADING, &report.spec.test_ref),
+        paint(HEADING, plain(&report.spec.test_ref)),
         report.name_any()
     )?;
     match (status.score, status.result) {
@@ -47,20 +48,20 @@ fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) 
         _ => writeln!(out, "  {}", super::undecided(status))?,
     }
     if let Some(message) = &status.message {
-        writeln!(out, "  {message}")?;
+        writeln!(out, "  {}", plain(message))?;
     }
     if let Some(source) = &status.source {
-        let age = source.age.as_deref().unwrap_or("unknown");
-        writeln!(out, "  backup     {} ({age} old)", source.name)?;
+        let (name, age) = (&source.name, source.age.as_deref().unwrap_or("unknown"));
+        writeln!(out, "  backup     {} ({} old)", plain(name), plain(age))?;
     }
     if let Some(rto) = super::rto(status) {
-        writeln!(out, "  RTO        {rto}")?;
+        writeln!(out, "  RTO        {}", plain(&rto))?;
     }
     if let Some(cause) = status.cause {
         writeln!(out, "  cause      {cause:?}")?;
     }
     for worse in &status.regressions {
-        writeln!(out, "  worse      {worse}")?;
+        writeln!(out, "  worse      {}", plain(worse))?;
     }
     writeln!(out)
 }
@@ -79,7 +80,7 @@ fn levels(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
             LevelResult::Fail => paint(BAD, "✘"),
             LevelResult::NotTested => paint(FAINT, "–"),
         };
-        let detail = level.detail.as_deref().unwrap_or_default();
+        let detail = plain(level.detail.as_deref().unwrap_or_default());
         writeln!(
             out,
             "  {mark} {name:<18} {points:>2}/{max:<2}  {}  {detail}",
@@ -104,7 +105,9 @@ fn checks(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
         writeln!(
             out,
             "  {mark} {}{required}, {}: {}",
-            check.name, check.duration, check.message
+            plain(&check.name),
+            plain(&check.duration),
+            plain(&check.message)
         )?;
     }
     writeln!(out)
@@ -122,7 +125,9 @@ fn timeline(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
         writeln!(
             out,
             "  {:<16} +{:>7.2}s  {:>7.2}s  {bar}",
-            step.entry.name, step.offset, step.seconds
+            plain(&step.entry.name),
+            step.offset,
+            step.seconds
         )?;
     }
     writeln!(out)
@@ -142,14 +147,14 @@ fn findings(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
         let object = finding
             .object
             .as_ref()
-            .map(|o| format!(" [{o}]"))
+            .map(|object| format!(" [{}]", plain(object)))
             .unwrap_or_default();
         let reason = match finding.reason.as_str() {
             "" => String::new(),
-            reason => format!("; {reason}"),
+            reason => format!("; {}", plain(reason)),
         };
         let cause = paint(FAINT, format!("(cause: {:?}{reason})", finding.cause));
-        writeln!(out, "  {mark} {}{object}  {cause}", finding.message)?;
+        writeln!(out, "  {mark} {}{object}  {cause}", plain(&finding.message))?;
     }
     if status.findings_omitted > 0 {
         writeln!(out, "  … and {} more", status.findings_omitted)?;
@@ -188,13 +193,13 @@ mod tests {
         report
     }
 
-    fn plain(report: &RestoreReport) -> String {
+    fn without_colours(report: &RestoreReport) -> String {
         anstream::adapter::strip_str(&text(report).unwrap()).to_string()
     }
 
     #[test]
     fn shows_the_verdict_and_what_is_behind_it() {
-        let text = plain(&report(serde_json::json!({
+        let text = without_colours(&report(serde_json::json!({
             "phase": "Completed", "score": 61, "result": "fail", "message": "61/100, fail: no orders", "leftovers": 0,
             "findings": [{ "level": "run", "severity": "error", "cause": "backup", "reason": "VolumeWithoutData",
                            "object": "PersistentVolumeClaim/data", "message": "no data" }],
@@ -214,8 +219,29 @@ mod tests {
 
     #[test]
     fn a_run_that_goes_on_says_where_it_is() {
-        let text = plain(&report(serde_json::json!({ "phase": "Restoring" })));
+        let text = without_colours(&report(serde_json::json!({ "phase": "Restoring" })));
         assert!(text.contains("  Restoring, no verdict yet"), "{text}");
+    }
+
+    #[test]
+    fn what_others_say_does_nothing_to_the_terminal() {
+        let bad = "a\u{1b}]0;mine\u{7}\n\u{9b}2Jb";
+        let report = report(serde_json::json!({
+            "score": 61, "result": "fail", "message": bad, "regressions": [bad], "rto": { "measured": bad, "withinSLA": false },
+            "source": { "name": bad, "age": bad },
+            "checks": [{ "name": bad, "status": "fail", "duration": bad, "message": bad }],
+            "findings": [{ "level": "run", "severity": "error", "cause": "backup", "reason": bad, "object": bad,
+                           "message": bad }],
+            "timeline": [{ "name": bad, "startedAt": "2026-01-01T00:00:00Z", "seconds": 2.5 }],
+            "validationLevels": {
+                "restoreIntegrity": { "status": "pass", "detail": bad }, "completeness": { "status": "not_tested" },
+                "podStartup": { "status": "not_tested" }, "internalHealth": { "status": "not_tested" },
+                "crossNamespaceDeps": { "status": "not_tested" }, "rtoCompliance": { "status": "not_tested" },
+            },
+        }));
+        let text = without_colours(&report);
+        assert_eq!(text.matches("a ]0;mine   2Jb").count(), 13, "{text}");
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     }
 
     #[test]

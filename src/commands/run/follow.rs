@@ -5,7 +5,10 @@ use kube::{ResourceExt, runtime::events::EventType};
 use kymaros_crds::{RestoreReport, RunPhase};
 
 use crate::{
-    report::style::{BAD, DOUBT, FAINT, GOOD, paint},
+    report::{
+        plain,
+        style::{BAD, DOUBT, FAINT, GOOD, paint},
+    },
     run::events,
 };
 
@@ -40,7 +43,7 @@ pub(super) fn lines(old: &RestoreReport, new: &RestoreReport, now: Timestamp) ->
 }
 
 fn line(seconds: f64, what: &str, note: &str) -> String {
-    format!("{seconds:>7.1}s  {what} {note}")
+    format!("{seconds:>7.1}s  {what} {}", plain(note))
 }
 
 /// Where a run stands, in a few words.
@@ -49,7 +52,7 @@ pub(super) fn standing(report: &RestoreReport) -> String {
     let phase = status.and_then(|status| status.phase).unwrap_or(RunPhase::Queued);
     let queue = status.and_then(|status| status.queue.as_ref());
     match queue.filter(|_| phase == RunPhase::Queued) {
-        Some(queue) => format!("Queued: {}", queue.reason),
+        Some(queue) => format!("Queued: {}", plain(&queue.reason)),
         None => format!("{phase:?}"),
     }
 }
@@ -92,13 +95,14 @@ mod tests {
         assert!(plain(queued.clone(), queued.clone()).is_empty());
         let judged = json!({
             "phase": "CleaningUp", "result": "fail", "score": 50, "message": "50/100, fail: no data",
-            "findings": [{ "level": "run", "severity": "error", "cause": "backup", "message": "no data" }],
+            "findings": [{ "level": "run", "severity": "error", "cause": "backup",
+                           "message": "no\u{1b}]0;mine\u{7}data" }],
             "sandboxes": [{ "source": "shop", "name": "rp-test-shop-abc" }],
         });
         assert_eq!(
             plain(queued, judged),
             [
-                "   12.5s  Finding      no data",
+                "   12.5s  Finding      no ]0;mine data",
                 "   12.5s  Judged       50/100, fail: no data",
                 "   12.5s  CleaningUp   removes rp-test-shop-abc",
             ]
