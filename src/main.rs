@@ -1,6 +1,9 @@
 //! The `kymaros` program: parses the command line and calls one command.
 
-use std::process::ExitCode;
+use std::{
+    io::{Write, stderr},
+    process::ExitCode,
+};
 
 use kymaros::commands::Cli;
 
@@ -9,7 +12,8 @@ async fn main() -> ExitCode {
     match Cli::read(std::env::args_os()).run().await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("kymaros: {error:#}");
+            // Nobody may be left to read it.
+            let _ = writeln!(stderr(), "kymaros: {error:#}");
             ExitCode::FAILURE
         }
     }

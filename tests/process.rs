@@ -221,3 +221,32 @@ fn it_says_why_it_cannot_start() -> Result<()> {
     assert!(said.contains("for webhooks"), "{said}");
     Ok(())
 }
+
+/// How it ends when nobody reads what it says, and what it complains of.
+fn unread(args: &[&str]) -> Result<(Option<i32>, String)> {
+    let (nobody, stdout) = std::io::pipe()?;
+    drop(nobody);
+    let output = Command::new(env!("CARGO_BIN_EXE_kymaros"))
+        .args(args)
+        .stdout(stdout)
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((output.status.code(), said))
+}
+
+#[test]
+fn who_has_read_enough_makes_nothing_go_wrong_and_the_code_says_what_it_means() -> Result<()> {
+    for args in [&["crds"][..], &["completions", "bash"], &["lint", "examples"]] {
+        assert_eq!(unread(args)?, (Some(0), String::new()), "{args:?}");
+    }
+    let key = ["license", "verify", "--tier", "team", "--key", "KYM-TEAM-0"];
+    assert_eq!(unread(&key)?, (Some(1), String::new()));
+    let (nobody, stderr) = std::io::pipe()?;
+    drop(nobody);
+    let status = Command::new(env!("CARGO_BIN_EXE_kymaros"))
+        .args(["license", "verify", "--file", "/nonexistent"])
+        .stderr(stderr)
+        .status()?;
+    assert_eq!(status.code(), Some(1), "it ends with an error, not with a panic");
+    Ok(())
+}

@@ -1,9 +1,9 @@
 //! `kymaros completions`: what a shell needs to complete commands and flags.
 
-use std::io::{Write, stdout};
-
 use clap::CommandFactory;
 use clap_complete::Shell;
+
+use super::say;
 
 /// For which shell.
 #[derive(clap::Args, Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 /// Writes the script to standard output.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    stdout().write_all(&script(args.shell, args.name))?;
+    say::verbatim(script(args.shell, args.name))?;
     Ok(())
 }
 

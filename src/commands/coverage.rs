@@ -1,7 +1,5 @@
 //! `kymaros coverage`: which namespaces are proven to be restorable.
 
-use std::io::Write;
-
 use anyhow::Context as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
@@ -11,6 +9,7 @@ use kymaros_webhooks::validate::Home;
 
 use super::{
     cluster::Which,
+    say,
     table::{Cell, roughly, table},
 };
 use crate::{
@@ -52,7 +51,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         super::Form::Text => text(&seen, now),
         super::Form::Json => serde_json::to_string_pretty(&seen)? + "\n",
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    say::answer(&text)?;
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! `kymaros crds`.
 
-use std::io::Write;
+use super::say;
 
 /// Prints all definitions, ready for `kubectl apply --server-side -f -`.
 pub(super) fn run() -> anyhow::Result<()> {
-    std::io::stdout().write_all(kymaros_crds::generate::yaml().as_bytes())?;
+    say::verbatim(kymaros_crds::generate::yaml())?;
     Ok(())
 }

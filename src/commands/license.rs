@@ -15,6 +15,7 @@ use kymaros_crds::{
     names::LICENSE_SECRET,
 };
 
+use super::say;
 use crate::license::{self, KeyLength, License, LicenseSecret, SigningSecret};
 
 /// Largest file with a Secret, bytes.
@@ -93,9 +94,9 @@ fn sign(args: &Sign) -> anyhow::Result<()> {
     };
     let secret = signed(&signing, tier, args.expires, args.long);
     if let License::Community(refusal) = license::verify(&secret, Some(&signing), Timestamp::now()) {
-        eprintln!("kymaros: {refusal}");
+        say::aside(&format!("kymaros: {refusal}"))?;
     }
-    print!("{}", manifest(&secret, &args.namespace));
+    say::verbatim(manifest(&secret, &args.namespace))?;
     Ok(())
 }
 
@@ -131,7 +132,7 @@ fn verify(args: Verify) -> anyhow::Result<ExitCode> {
         };
         license::verify(&secret, signing.as_ref(), now)
     };
-    println!("{}", answer(&license));
+    say::verbatim(answer(&license) + "\n")?;
     Ok(match license {
         License::Valid { .. } => ExitCode::SUCCESS,
         License::Community(_) => ExitCode::FAILURE,

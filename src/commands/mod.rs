@@ -11,6 +11,7 @@ mod plan;
 mod ready;
 mod report;
 mod run;
+mod say;
 mod table;
 mod test_list;
 mod uninstall;

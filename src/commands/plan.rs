@@ -5,7 +5,7 @@ use std::fmt::Write;
 use kymaros_crds::{PlanAction, domain::Test};
 use kymaros_webhooks::default::Defaults;
 
-use super::cluster::Scope;
+use super::{cluster::Scope, say};
 use crate::{
     plan::{SourcePlan, dry_run},
     source::{Wanted, foreign::ForeignKind, kinds::KINDS},
@@ -41,10 +41,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         foreign: args.compare_resources,
     };
     let plans = dry_run(&client, &args.velero_namespace, &test, &wanted, &asked_by).await?;
-    match args.output {
-        super::Form::Text => print!("{}", text(&args.test, &plans)?),
-        super::Form::Json => println!("{}", serde_json::to_string_pretty(&plans)?),
-    }
+    say::verbatim(match args.output {
+        super::Form::Text => text(&args.test, &plans)?,
+        super::Form::Json => serde_json::to_string_pretty(&plans)? + "\n",
+    })?;
     let refused = plans
         .iter()
         .flat_map(|p| &p.objects)

@@ -6,6 +6,8 @@ use anyhow::bail;
 use kymaros_crds::domain::duration;
 use tokio::time::Instant;
 
+use super::say;
+
 /// Between two questions.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -30,7 +32,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     loop {
         let answer = match client.get(&url).send().await {
             Ok(response) if response.status().is_success() => {
-                println!("{}: ready", args.address);
+                say::verbatim(format!("{}: ready\n", args.address))?;
                 return Ok(());
             }
             Ok(response) => response.text().await.unwrap_or_default(),

@@ -1,12 +1,10 @@
 //! `kymaros report`.
 
-use std::io::Write;
-
 use anyhow::Context as _;
 use kube::ResourceExt;
 use kymaros_crds::RestoreReport;
 
-use super::cluster::Scope;
+use super::{cluster::Scope, say};
 
 /// Which report.
 #[derive(clap::Args, Debug)]
@@ -54,6 +52,6 @@ pub(super) fn show(report: &RestoreReport, output: Output) -> anyhow::Result<()>
             serde_json::to_string_pretty(&report)? + "\n"
         }
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    say::answer(&text)?;
     Ok(())
 }

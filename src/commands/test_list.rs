@@ -1,7 +1,5 @@
 //! `kymaros tests`: all tests at a glance.
 
-use std::io::Write;
-
 use jiff::Timestamp;
 use kube::{Api, ResourceExt, api::ListParams};
 use kymaros_crds::{RestoreTest, RunResult};
@@ -9,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     cluster::Scope,
+    say,
     table::{Cell, roughly, table},
 };
 use crate::report::{plain, style, word};
@@ -56,7 +55,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         super::Form::Text => text(&rows, Timestamp::now()),
         super::Form::Json => serde_json::to_string_pretty(&rows)? + "\n",
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    say::answer(&text)?;
     Ok(())
 }
 

@@ -13,14 +13,12 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io::{Write, stdout},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use report::Outcome;
+use self::report::Outcome;
+use super::say;
 
 /// What to judge.
 #[derive(clap::Args, Debug)]
@@ -55,7 +53,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Output::Json => output::json(&report)?,
         Output::Sarif => output::sarif(&report)?,
     };
-    stdout().write_all(text.as_bytes())?;
+    say::verbatim(text)?;
     Ok(match report.outcome(args.strict) {
         Outcome::Clean => ExitCode::SUCCESS,
         Outcome::Wrong => ExitCode::from(1),
