@@ -63,13 +63,17 @@ impl Scope {
 impl Cluster {
     /// The test of this name.
     pub(super) async fn test(&self, name: &str) -> anyhow::Result<RestoreTest> {
-        let tests = Api::<RestoreTest>::namespaced(self.client.clone(), &self.namespace);
-        tests.get_opt(name).await?.with_context(|| {
+        self.tests().get_opt(name).await?.with_context(|| {
             format!(
                 "there is no RestoreTest {name} in namespace {}; `kymaros tests --all-namespaces` lists them",
                 self.namespace
             )
         })
+    }
+
+    /// Tests here.
+    pub(super) fn tests(&self) -> Api<RestoreTest> {
+        Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// Reports here.

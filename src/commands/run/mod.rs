@@ -1,28 +1,32 @@
 //! `kymaros run`: triggers a run and follows it.
 
 mod follow;
+mod trigger;
+mod trouble;
 
-use std::{collections::HashSet, io::Write, process::ExitCode, time::Duration};
+use std::{collections::HashSet, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, future::ready};
 use jiff::Timestamp;
 use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
+    ResourceExt,
     runtime::{
         WatchStreamExt,
         wait::await_condition,
         watcher::{self, Event, watcher},
     },
 };
-use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, Trigger, names};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, Trigger};
 use tokio::time::timeout;
 
+use self::trouble::Trouble;
 use super::{
     cluster::{Cluster, Scope, is_of, reports_of, selector},
     report::{Output, show},
+    say,
 };
+use crate::report::plain;
 
 /// How long the operator may take to begin.
 const PICK_UP: Duration = Duration::from_secs(30);
@@ -54,22 +58,26 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         make_room(&cluster, active).await?;
     }
     let known: HashSet<String> = before.iter().filter_map(ResourceExt::uid).collect();
-    trigger(&cluster, &test).await?;
+    let asked = trigger::put(&cluster.tests(), &args.test).await?;
     let config = watcher::Config::default().labels(&selector(&test));
     let changes = watcher(cluster.reports(), config).default_backoff();
+    let is_ours = |event: &Event<RestoreReport>| match event {
+        Event::Apply(report) | Event::InitApply(report) | Event::Delete(report) => {
+            is_of(report, &test) && !report.uid().is_some_and(|uid| known.contains(&uid))
+        }
+        Event::Init | Event::InitDone => false,
+    };
+    let mut trouble = Trouble::default();
     let of_test = changes.filter_map(|event| {
-        let ours = event.ok().filter(|event| match event {
-            Event::Apply(report) | Event::InitApply(report) | Event::Delete(report) => {
-                is_of(report, &test) && !report.uid().is_some_and(|uid| known.contains(&uid))
-            }
-            Event::Init | Event::InitDone => false,
-        });
-        std::future::ready(ours)
+        ready(match event {
+            Ok(event) => is_ours(&event).then_some(Ok(event)),
+            Err(error) => said(&mut trouble, &error).err().map(Err),
+        })
     });
     let mut changes = std::pin::pin!(of_test);
     let report = match timeout(PICK_UP, first(changes.as_mut())).await {
         Ok(first) => first?,
-        Err(_) => bail!("{}", why_nothing_began(&cluster, &test).await?),
+        Err(_) => bail!("{}", nothing_began(&cluster, &test, &asked).await?),
     };
     let report = to_the_end(changes, report).await?;
     show(&report, args.output)?;
@@ -85,7 +93,7 @@ async fn make_room(cluster: &Cluster, active: &RestoreReport) -> anyhow::Result<
         .as_ref()
         .is_some_and(|status| status.result.is_some());
     if is_judged {
-        writeln!(anstream::stderr(), "run {name} cleans up")?;
+        say::aside(&format!("run {name} cleans up"))?;
         let is_over = |report: Option<&RestoreReport>| report.is_none_or(|report| !goes_on(report));
         let over = await_condition(cluster.reports(), &name, is_over);
         if let Ok(over) = timeout(CLEAN_UP, over).await {
@@ -109,24 +117,19 @@ fn code(result: RunResult) -> ExitCode {
     }
 }
 
-async fn trigger(cluster: &Cluster, test: &RestoreTest) -> anyhow::Result<()> {
-    let value = Timestamp::now().to_string();
-    let patch =
-        serde_json::json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: value } } });
-    let tests = Api::<RestoreTest>::namespaced(cluster.client.clone(), &cluster.namespace);
-    tests
-        .patch_metadata(&test.name_any(), &PatchParams::default(), &Patch::Merge(patch))
-        .await
-        .context("the run cannot be triggered; that takes the right to patch restoretests")?;
+fn said(trouble: &mut Trouble, error: &watcher::Error) -> anyhow::Result<()> {
+    if let Some(line) = trouble.with(error)? {
+        say::aside(&line)?;
+    }
     Ok(())
 }
 
 /// The run that was asked for, and no other that happened to begin now.
 async fn first(
-    mut changes: impl Stream<Item = Event<RestoreReport>> + Unpin,
+    mut changes: impl Stream<Item = anyhow::Result<Event<RestoreReport>>> + Unpin,
 ) -> anyhow::Result<RestoreReport> {
     while let Some(event) = changes.next().await {
-        if let Event::Apply(report) | Event::InitApply(report) = event
+        if let Event::Apply(report) | Event::InitApply(report) = event?
             && report.spec.trigger == Some(Trigger::Annotation)
         {
             return Ok(report);
@@ -136,22 +139,21 @@ async fn first(
 }
 
 async fn to_the_end(
-    mut changes: impl Stream<Item = Event<RestoreReport>> + Unpin,
+    mut changes: impl Stream<Item = anyhow::Result<Event<RestoreReport>>> + Unpin,
     mut report: RestoreReport,
 ) -> anyhow::Result<RestoreReport> {
-    let mut progress = anstream::stderr();
-    writeln!(progress, "run {}", report.name_any())?;
+    say::aside(&format!("run {}", report.name_any()))?;
     let mut shown = RestoreReport::default();
     loop {
         for line in follow::lines(&shown, &report, Timestamp::now()) {
-            writeln!(progress, "{line}")?;
+            say::aside(&line)?;
         }
         if !goes_on(&report) {
             return Ok(report);
         }
         shown = report;
         report = loop {
-            let event = changes.next().await.context("the watch over reports ended")?;
+            let event = changes.next().await.context("the watch over reports ended")??;
             match event {
                 Event::Apply(next) | Event::InitApply(next) if next.uid() == shown.uid() => break next,
                 Event::Delete(gone) if gone.uid() == shown.uid() => {
@@ -166,6 +168,20 @@ async fn to_the_end(
 fn goes_on(report: &RestoreReport) -> bool {
     let phase = report.status.as_ref().and_then(|status| status.phase);
     phase != Some(RunPhase::Completed)
+}
+
+/// Nobody took the trigger up, so it is taken back: whoever reads this does not expect a run in an hour.
+async fn nothing_began(cluster: &Cluster, test: &RestoreTest, asked: &str) -> anyhow::Result<String> {
+    let why = why_nothing_began(cluster, test).await?;
+    let name = test.name_any();
+    Ok(match trigger::take_back(&cluster.tests(), &name, asked).await {
+        Ok(true) => format!("{why}; the trigger is taken off again"),
+        // Somebody dealt with it meanwhile.
+        Ok(false) => why,
+        Err(error) => {
+            format!("{why}; the trigger cannot be taken off again, so a run may begin later: {error}")
+        }
+    })
 }
 
 /// Nobody took the trigger up: somebody else's run came first, the test cannot be run, or there is nobody.
@@ -186,6 +202,6 @@ async fn why_nothing_began(cluster: &Cluster, test: &RestoreTest) -> anyhow::Res
                 PICK_UP.as_secs()
             )
         },
-        |condition| format!("the test cannot be run: {}", condition.message),
+        |condition| format!("the test cannot be run: {}", plain(&condition.message)),
     ))
 }
