@@ -44,18 +44,26 @@ impl Reach {
     }
 
     fn allows_v6(self, ip: Ipv6Addr) -> bool {
-        /// Metadata of Amazon, and of Google.
-        const METADATA: [Ipv6Addr; 2] = [
-            Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
-            Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
-        ];
+        /// Metadata of Google.
+        const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
         if let Some(inner) = within(ip) {
             return self.allows_v4(inner);
         }
+        if let Some(inner) = within_local(ip) {
+            // Of the places where it may stand, those that are not used begin with zeros.
+            let mut used = inner.into_iter().filter(|inner| inner.octets()[0] != 0);
+            return used.clone().next().is_some() && used.all(|inner| self.allows_v4(inner));
+        }
+        // Metadata, time, names and credentials of pods at Amazon, each with an address of its own.
+        let is_of_amazon = ip.segments()[..2] == [0xfd00, 0xec2];
         if ip.is_loopback() {
             return self.loopback;
         }
-        !(ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast() || METADATA.contains(&ip))
+        !(ip.is_unspecified()
+            || ip.is_unicast_link_local()
+            || ip.is_multicast()
+            || is_of_amazon
+            || ip == METADATA)
     }
 }
 
@@ -70,6 +78,14 @@ fn within(ip: Ipv6Addr) -> Option<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => Some(of(high, low)),
         _ => None,
     }
+}
+
+/// The same behind a translator of the network's own (RFC 8215): after a prefix of 48, 56, 64 or 96 bits, as that one likes.
+fn within_local(ip: Ipv6Addr) -> Option<[Ipv4Addr; 4]> {
+    let b = ip.octets();
+    let places = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]];
+    let is_local = b[..6] == [0, 0x64, 0xff, 0x9b, 0, 1];
+    is_local.then(|| places.map(|place| Ipv4Addr::from(place.map(|at: usize| b[at]))))
 }
 
 /// Those of the addresses of a name that may be connected to.
@@ -88,6 +104,30 @@ pub fn allowed(found: impl Iterator<Item = SocketAddr>, reach: Reach) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_behind_a_translator_is_the_one_it_stands_for() {
+        let allows = |ip: &str| Reach::default().allows(ip.parse().unwrap());
+        for refused in [
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:a9fe:a9:fe00::1",
+            "64:ff9b:1:a9:fe:a9fe::",
+            "64:ff9b:1:7:a9:fea9:fe00:0",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:ffff::a9fe:a9fe",
+            "64:ff9b:1::",
+        ] {
+            assert!(!allows(refused), "{refused}");
+        }
+        for allowed in [
+            "64:ff9b:1:cb00:71:700::",
+            "64:ff9b:1::203.0.113.7",
+            "64:ff9b:1:ffff::203.0.113.7",
+            "64:ff9b:2::a9fe:a9fe",
+        ] {
+            assert!(allows(allowed), "{allowed}");
+        }
+    }
 
     #[test]
     fn a_name_is_judged_by_what_it_stands_for() {
