@@ -72,8 +72,16 @@ fn stored(secret: &Secret) -> Option<Stored> {
     let address = ADDRESS.iter().find_map(|key| value(key))?;
     Some(Stored {
         address: String::from_utf8(address).ok()?,
-        signing_key: value(SIGNING_KEY),
+        signing_key: value(SIGNING_KEY).map(one_line),
     })
+}
+
+/// Files that Secrets are made from end with a line break, which whoever verifies does not know of.
+fn one_line(mut key: Vec<u8>) -> Vec<u8> {
+    if key.pop_if(|byte| *byte == b'\n').is_some() {
+        key.pop_if(|byte| *byte == b'\r');
+    }
+    key
 }
 
 #[cfg(test)]
@@ -99,8 +107,16 @@ mod tests {
             address(serde_json::json!({ "url": "", "address": "https://c" })),
             None
         );
-        let signed = serde_json::json!({ "url": "https://a", "signing-key": "k" });
-        assert_eq!(of(signed).unwrap().1, Some(b"k".to_vec()));
+        for (stored, key) in [
+            ("k", "k"),
+            ("k\n", "k"),
+            ("k\r\n", "k"),
+            ("k\n\n", "k\n"),
+            ("k\r", "k\r"),
+        ] {
+            let signed = serde_json::json!({ "url": "https://a", "signing-key": stored });
+            assert_eq!(of(signed).unwrap().1, Some(key.as_bytes().to_vec()), "{stored:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,10 +1,15 @@
 //! One attempt to tell a receiver.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    io,
+    time::{Duration, SystemTime},
+};
 
 use hmac::{Hmac, KeyInit, Mac};
 use kymaros_crds::NotificationType;
 use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
+use rustls::CertificateError::NotValidForNameContext;
 use sha2::Sha256;
 use thiserror::Error;
 
@@ -123,10 +128,8 @@ async fn judge(response: Response, type_: NotificationType) -> Result<(), SendEr
     if taken {
         return Ok(());
     }
-    let seconds = response.headers().get(header::RETRY_AFTER);
-    let retry_after = seconds
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .map(Duration::from_secs);
+    let wish = response.headers().get(header::RETRY_AFTER);
+    let retry_after = wish.and_then(|wish| wait(wish.to_str().ok()?, SystemTime::now()));
     let message = if status.is_redirection() {
         format!(
             "it answered {}, a redirect, which is never followed; put the final address into the Secret",
@@ -143,6 +146,12 @@ async fn judge(response: Response, type_: NotificationType) -> Result<(), SendEr
     Err(SendError { message, retry_after })
 }
 
+/// How long to wait: as many seconds, or until a date.
+fn wait(wish: &str, now: SystemTime) -> Option<Duration> {
+    let seconds = wish.parse().ok().map(Duration::from_secs);
+    seconds.or_else(|| httpdate::parse_http_date(wish).ok()?.duration_since(now).ok())
+}
+
 /// Slack says in one word what is wrong, such as `channel_not_found`. Any other text may hold what nobody should read.
 async fn code(mut response: Response) -> Option<String> {
     let start = response.chunk().await.ok()??;
@@ -156,19 +165,65 @@ fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it did not answer in time".to_owned();
     }
-    let mut inner: &dyn Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
+    match error.source() {
+        Some(cause) => format!("it could not be reached: {}", innermost(cause)),
+        None => "it could not be reached".to_owned(),
     }
-    if std::ptr::eq(inner, std::ptr::from_ref::<dyn Error>(error)) {
-        return "it could not be reached".to_owned();
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    if let Some(cause) = error.source() {
+        return innermost(cause);
     }
-    format!("it could not be reached: {inner}")
+    match tls(error) {
+        // Its own words show the name that was connected to.
+        Some(rustls::Error::InvalidCertificate(NotValidForNameContext { .. })) => {
+            "its certificate is for another name".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What went wrong with TLS. An error of input and output says what the one in it says, but does not hand that on.
+fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(tls) = error.downcast_ref() {
+        return Some(tls);
+    }
+    tls(error.downcast_ref::<io::Error>()?.get_ref()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receiver_says_how_long_or_until_when_it_wants_to_be_left_alone() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:48:37 GMT").unwrap();
+        for (wish, seconds) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:47:37 GMT", None),
+            ("soon", None),
+        ] {
+            assert_eq!(wait(wish, now), seconds.map(Duration::from_secs), "{wish}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_for_another_name_does_not_show_the_one_that_was_asked_for() {
+        let other = NotValidForNameContext {
+            expected: rustls::pki_types::ServerName::try_from("hooks.example.com").unwrap(),
+            presented: vec!["DnsName(\"inside.example.com\")".to_owned()],
+        };
+        let tls = |of: rustls::CertificateError| {
+            let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::from(of));
+            innermost(&io::Error::other(error))
+        };
+        assert_eq!(tls(other), "its certificate is for another name");
+        let unknown = tls(rustls::CertificateError::UnknownIssuer);
+        assert!(unknown.contains("UnknownIssuer"), "{unknown}");
+    }
 
     #[test]
     fn a_body_is_signed_as_github_does() {

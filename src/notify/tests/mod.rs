@@ -9,9 +9,11 @@ use std::{
     time::Duration,
 };
 
+use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
 use kymaros_crds::NotificationState;
 use receiver::{Mood, Receivers};
+use sha2::Sha256;
 use world::{Sent, World};
 
 use super::Reach;
@@ -24,7 +26,7 @@ async fn receivers_are_told_once_with_what_they_need() {
         "hook",
         &[
             ("url", &receivers.address("a", Mood::Takes)),
-            ("signing-key", "k"),
+            ("signing-key", "something-long\n"),
         ],
     );
     world.secret(
@@ -43,7 +45,17 @@ async fn receivers_are_told_once_with_what_they_need() {
     assert_eq!(hook.body["TestName"], "shop");
     assert_eq!(hook.body["DeliveryID"], hook.header("x-kymaros-delivery"));
     assert_eq!(hook.header("idempotency-key"), hook.header("x-kymaros-delivery"));
-    assert!(hook.header("x-kymaros-signature-256").starts_with("sha256="));
+    let signature = hook.header("x-kymaros-signature-256");
+    let signature: Vec<u8> = signature
+        .strip_prefix("sha256=")
+        .unwrap()
+        .as_bytes()
+        .chunks(2)
+        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap())
+        .collect();
+    let mut verifier = Hmac::<Sha256>::new_from_slice(b"something-long").unwrap();
+    verifier.update(&hook.bytes);
+    verifier.verify_slice(&signature).unwrap();
     assert_eq!(hook.header("content-type"), "application/json");
     let slack = got.iter().find(|message| message.path == "b").unwrap();
     assert!(

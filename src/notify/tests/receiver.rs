@@ -32,6 +32,7 @@ pub enum Mood {
 pub struct Got {
     pub path: String,
     pub body: serde_json::Value,
+    pub bytes: Bytes,
     headers: BTreeMap<String, String>,
     taken: bool,
 }
@@ -118,6 +119,7 @@ async fn receive(
     shared.got.lock().unwrap().push(Got {
         path,
         body: serde_json::from_slice(&body).unwrap(),
+        bytes: body,
         headers: headers.iter().map(text).collect(),
         taken,
     });
