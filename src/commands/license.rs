@@ -49,6 +49,9 @@ struct Sign {
     /// Namespace of the operator
     #[arg(short, long, default_value = "kymaros-system")]
     namespace: NamespaceName,
+    /// Name of the Secret: the chart's value license.existingSecret
+    #[arg(long, default_value = LICENSE_SECRET)]
+    name: String,
     /// All 64 digits of the signature instead of the 16 that 0.6.0 reads too
     #[arg(long)]
     long: bool,
@@ -59,6 +62,9 @@ struct Verify {
     /// Manifest with the Secret; - is standard input
     #[arg(long, conflicts_with_all = ["tier", "key", "expires"], required_unless_present_any = ["tier", "key"])]
     file: Option<PathBuf>,
+    /// Name of the Secret in the manifest: the chart's value license.existingSecret
+    #[arg(long, default_value = LICENSE_SECRET)]
+    name: String,
     /// The Secret's `tier`
     #[arg(long, requires = "key")]
     tier: Option<String>,
@@ -96,7 +102,7 @@ fn sign(args: &Sign) -> anyhow::Result<()> {
     if let License::Community(refusal) = license::verify(&secret, Some(&signing), Timestamp::now()) {
         say::aside(&format!("kymaros: {refusal}"))?;
     }
-    say::verbatim(manifest(&secret, &args.namespace))?;
+    say::verbatim(manifest(&secret, &args.name, &args.namespace))?;
     Ok(())
 }
 
@@ -111,10 +117,10 @@ fn signed(signing: &SigningSecret, tier: Tier, expires: Option<Date>, long: bool
 }
 
 /// The key as a comment, for people, and the manifest. None of the values needs another form in quotes.
-fn manifest(secret: &LicenseSecret, namespace: &NamespaceName) -> String {
+fn manifest(secret: &LicenseSecret, name: &str, namespace: &NamespaceName) -> String {
     let LicenseSecret { tier, key, expires } = secret;
     format!(
-        "# {key}\napiVersion: v1\nkind: Secret\nmetadata:\n  name: {LICENSE_SECRET}\n  namespace: \"{namespace}\"\ntype: \
+        "# {key}\napiVersion: v1\nkind: Secret\nmetadata:\n  name: {name:?}\n  namespace: \"{namespace}\"\ntype: \
          Opaque\nstringData:\n  tier: {tier:?}\n  key: {key:?}\n  expires: {expires:?}\n"
     )
 }
@@ -123,7 +129,7 @@ fn verify(args: Verify) -> anyhow::Result<ExitCode> {
     let signing = SigningSecret::to_verify();
     let now = Timestamp::now();
     let license = if let Some(path) = args.file {
-        license::of_secret(Some(&read(&path)?), signing.as_ref(), now)
+        license::of_secret(Some(&read(&path, &args.name)?), signing.as_ref(), now)
     } else {
         let secret = LicenseSecret {
             tier: args.tier.unwrap_or_default(),
@@ -147,7 +153,7 @@ fn answer(license: &License) -> String {
     format!("{license}\nopens spec.additionalSources: several backup sources in one test")
 }
 
-fn read(path: &Path) -> anyhow::Result<Secret> {
+fn read(path: &Path, name: &str) -> anyhow::Result<Secret> {
     let mut text = String::new();
     if path == Path::new("-") {
         stdin().take(MAX_FILE + 1).read_to_string(&mut text)
@@ -161,11 +167,11 @@ fn read(path: &Path) -> anyhow::Result<Secret> {
         "{} is larger than 1 MiB",
         path.display()
     );
-    license_secret(&text).with_context(|| format!("in {}", path.display()))
+    license_secret(&text, name).with_context(|| format!("in {}", path.display()))
 }
 
 /// The one Secret of that name among the documents, whatever stands beside it. No error repeats a value.
-fn license_secret(text: &str) -> anyhow::Result<Secret> {
+fn license_secret(text: &str, name: &str) -> anyhow::Result<Secret> {
     let documents: Vec<serde_json::Value> = match serde_saphyr::from_multiple(text) {
         Ok(documents) => documents,
         Err(error) => match error.location() {
@@ -173,11 +179,11 @@ fn license_secret(text: &str) -> anyhow::Result<Secret> {
             None => bail!("it is not YAML"),
         },
     };
-    let is_license = |d: &serde_json::Value| d["kind"] == "Secret" && d["metadata"]["name"] == LICENSE_SECRET;
+    let is_license = |d: &serde_json::Value| d["kind"] == "Secret" && d["metadata"]["name"] == name;
     let Some(found) = documents.into_iter().find(is_license) else {
-        bail!("there is no Secret {LICENSE_SECRET}");
+        bail!("there is no Secret {name}; --name looks for another");
     };
-    serde_json::from_value(found).map_err(|_| anyhow::anyhow!("the Secret {LICENSE_SECRET} is malformed"))
+    serde_json::from_value(found).map_err(|_| anyhow::anyhow!("the Secret {name} is malformed"))
 }
 
 #[cfg(test)]
@@ -196,8 +202,12 @@ mod tests {
     fn what_is_signed_is_read_back_and_verified() {
         for (expires, long) in [(Some("2027-12-31".parse().unwrap()), false), (None, true)] {
             let made = signed(&signing(), Tier::Team, expires, long);
-            let text = format!("kind: Other\n---\n{}", manifest(&made, &namespace()));
-            let secret = license_secret(&text).unwrap();
+            let text = format!("kind: Other\n---\n{}", manifest(&made, "ours", &namespace()));
+            assert!(
+                license_secret(&text, LICENSE_SECRET).is_err(),
+                "it has another name"
+            );
+            let secret = license_secret(&text, "ours").unwrap();
             assert_eq!(LicenseSecret::read(&secret).unwrap(), made);
             let license = license::of_secret(Some(&secret), Some(&signing()), Timestamp::UNIX_EPOCH);
             assert!(answer(&license).contains("spec.additionalSources"), "{license}");
@@ -208,7 +218,7 @@ mod tests {
     #[test]
     fn the_key_is_that_of_the_test_vector() {
         let made = signed(&signing(), Tier::Team, Some("2027-12-31".parse().unwrap()), false);
-        assert!(manifest(&made, &namespace()).starts_with("# KYM-team-8ac6763d8308d743\n"));
+        assert!(manifest(&made, LICENSE_SECRET, &namespace()).starts_with("# KYM-team-8ac6763d8308d743\n"));
     }
 
     #[test]
@@ -222,7 +232,7 @@ mod tests {
                 "malformed",
             ),
         ] {
-            let error = format!("{:#}", license_secret(text).unwrap_err());
+            let error = format!("{:#}", license_secret(text, LICENSE_SECRET).unwrap_err());
             assert!(error.contains(said) && !error.contains("hunter2"), "{error}");
         }
     }
