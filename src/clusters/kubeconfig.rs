@@ -1,8 +1,10 @@
 //! A kubeconfig out of a Secret: what of it is taken, and what is refused. Whoever writes the Secret must not make the
 //! operator run a program, read a file, or give a token to somebody who is not the cluster.
 
-use axum::http::Uri;
+use axum::http::{HeaderValue, Uri};
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+
+use secrecy::{ExposeSecret, SecretString};
 
 use super::refusal::Refusal;
 use crate::reach::Reach;
@@ -161,15 +163,27 @@ fn of_user(user: AuthInfo) -> Result<AuthInfo, Refusal> {
         }
     }
     let has_certificate = is_set(user.client_certificate_data.as_ref()) && user.client_key_data.is_some();
-    if user.token.is_none() && !has_certificate {
+    let token = user.token.map_or(Ok(None), |token| of_token(&token))?;
+    if token.is_none() && !has_certificate {
         return Err(Refusal::NoAccount);
     }
     Ok(AuthInfo {
-        token: user.token,
+        token,
         client_certificate_data: user.client_certificate_data,
         client_key_data: user.client_key_data,
         ..AuthInfo::default()
     })
+}
+
+/// Files that tokens come from end with a line break. What cannot stand in a header is no token.
+fn of_token(token: &SecretString) -> Result<Option<SecretString>, Refusal> {
+    let token = token.expose_secret().trim();
+    if HeaderValue::from_str(token).is_err() {
+        return Err(Refusal::Token);
+    }
+    Ok(Some(token)
+        .filter(|token| !token.is_empty())
+        .map(SecretString::from))
 }
 
 #[cfg(test)]
@@ -215,6 +229,14 @@ pub(super) mod tests {
             let server = json!({ "server": proxy_in_the_same_pod });
             assert!(checked(of(&server, &json!({ "token": "t" })).as_bytes()).is_ok());
         }
+    }
+
+    #[test]
+    fn a_line_break_after_a_token_is_none_of_it() {
+        let server = json!({ "server": "https://eu.example.com" });
+        let taken = checked(of(&server, &json!({ "token": "t\r\n" })).as_bytes()).unwrap();
+        let token = taken.auth_infos[0].auth_info.as_ref().unwrap().token.as_ref();
+        assert_eq!(token.unwrap().expose_secret(), "t");
     }
 
     fn is_refused(cluster: &Value, user: &Value, field: &str, remedy: &str) {
@@ -271,6 +293,8 @@ pub(super) mod tests {
                 "user.as-groups",
                 "user.token",
             ),
+            (json!({ "token": "SEC\nRET" }), "user.token", "one line"),
+            (json!({ "token": " \n" }), "no account", "user.token"),
             (json!({}), "no account", "user.token"),
             (
                 json!({ "client-certificate-data": "SECRET" }),

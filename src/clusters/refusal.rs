@@ -79,6 +79,12 @@ pub(super) enum Refusal {
     /// A way of signing in that is not taken.
     #[error("data.kubeconfig: user.{0} is not taken; {ACCOUNT}")]
     SignIn(&'static str),
+    /// Nothing that a request can carry.
+    #[error(
+        "data.kubeconfig: user.token has line breaks or other characters that no token has; write the token of a \
+         ServiceAccount there, in one line"
+    )]
+    Token,
     /// No account at all.
     #[error("data.kubeconfig: there is no account in user; {ACCOUNT}")]
     NoAccount,
