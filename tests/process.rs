@@ -155,6 +155,33 @@ async fn metrics_are_for_those_who_may_read_them() -> Result<()> {
     Ok(())
 }
 
+/// As the manual makes the program that kubectl asks.
+#[test]
+fn the_plugin_completes_as_kubectl_asks() -> Result<()> {
+    let page = std::fs::read_to_string("docs/command-line.md")?;
+    let script = page
+        .split("kubectl_complete-kymaros <<'END'\n")
+        .nth(1)
+        .and_then(|rest| rest.split("\nEND\n").next())
+        .context("the manual has no such program")?;
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_kymaros"));
+    let folder = program.parent().context("a program without a folder")?;
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH")?);
+    for (typed, completed) in [
+        (&["cov"][..], "coverage\n:4\n"),
+        (&["tests", "--all"], "--all-namespaces\n:4\n"),
+        (&["tests", "--output", ""], "text\njson\n:4\n"),
+    ] {
+        let output = Command::new("bash")
+            .args(["-c", script, "kubectl_complete-kymaros"])
+            .args(typed)
+            .env("PATH", &path)
+            .output()?;
+        assert_eq!(String::from_utf8_lossy(&output.stdout), completed, "{typed:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn metrics_are_for_everybody_when_told_so() -> Result<()> {
     let server = ApiServer::start().await?;

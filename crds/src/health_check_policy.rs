@@ -154,7 +154,7 @@ pub struct HttpGetCheck {
     #[schemars(schema_with = "schema::duration")]
     pub timeout: Option<String>,
 
-    /// How many tries there are in all; 1 when not set.
+    /// How often `timeout` fits into the time in which it is tried again; 1 when not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub retries: Option<i32>,

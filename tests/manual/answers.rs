@@ -11,14 +11,14 @@ use super::{
 
 /// Answers that no test shows, and tests that are not there.
 fn unshown(text: &str) -> Vec<String> {
-    let shown = pattern(r"\[`(\w+)`\]\(\.\./([\w/.-]+\.rs)\)");
+    let shown = pattern(r"\[`(\w+)`\]\(\.\./([\w/.-]+\.rs)\)(\s\(before a release\))?");
     let mut wrong = Vec::new();
     for answer in text.split("\n### ").skip(1) {
         let question = answer.lines().next().unwrap_or_default();
         let mut tests = 0;
         for found in shown.captures_iter(answer) {
             tests += 1;
-            if let Err(error) = is_test(&found[1], &found[2]) {
+            if let Err(error) = is_test(&found[1], &found[2], found.get(3).is_some()) {
                 wrong.push(format!("{question}: {error:#}"));
             }
         }
@@ -29,8 +29,8 @@ fn unshown(text: &str) -> Vec<String> {
     wrong
 }
 
-/// Whether a file has a test of this name; one of a property counts.
-fn is_test(name: &str, file: &str) -> Result<()> {
+/// Whether a file has a test of this name, and it is run as often as is said; one of a property counts.
+fn is_test(name: &str, file: &str, is_rare: bool) -> Result<()> {
     let text = fs::read_to_string(root().join(file)).with_context(|| format!("reading {file}"))?;
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let declared = pattern(&format!(r"^(async )?fn {name}\("));
@@ -44,6 +44,11 @@ fn is_test(name: &str, file: &str) -> Result<()> {
         .clone()
         .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"));
     anyhow::ensure!(is_marked, "{name} in {file} is no test");
+    let is_ignored = before.clone().any(|line| line.starts_with("#[ignore"));
+    anyhow::ensure!(
+        is_ignored == is_rare,
+        "{name} in {file} is to be marked `(before a release)` if it is ignored, and only then"
+    );
     Ok(())
 }
 
@@ -61,6 +66,14 @@ fn every_answer_is_shown_by_tests_that_exist() -> Result<()> {
         ),
         (a("[`x`](../tests/nowhere.rs)"), "nowhere.rs"),
         (a("[`is_test`](../tests/manual/answers.rs)"), "is no test"),
+        (
+            a("[`alone_the_guides_do_what_they_say`](../tests/guides.rs)"),
+            "before a release",
+        ),
+        (
+            a("[`what_gitops_tools_are_told_is_taken`](../tests/guides.rs) (before a release)"),
+            "before a release",
+        ),
     ] {
         let found = unshown(&wrong);
         assert!(

@@ -28,7 +28,7 @@ pub enum CheckAction {
         expected_status: u16,
         /// How long one try may take; 10 seconds by default.
         timeout: Duration,
-        /// How many tries there are in all; at least 1.
+        /// How often `timeout` fits into the time in which it is tried again; at least 1.
         retries: u32,
     },
     /// A Service accepts a connection.
