@@ -28,8 +28,9 @@ use super::{
     route::{Answering, Ask},
 };
 use crate::{
-    fleet::{Fleet, Scope, orphans},
+    fleet::{Fleet, Scope, sandbox_of},
     plan::{NoPlan, dry_run},
+    sandbox::sweep::is_orphan,
     velero::artifacts::ArtifactError,
 };
 
@@ -126,9 +127,10 @@ pub(super) fn post_trigger(ask: Ask) -> Answering {
 
 pub(super) fn post_cleanup(ask: Ask) -> Answering {
     Box::pin(async move {
+        let (api, client) = (&ask.api, &ask.caller.client);
         let mut deleted = 0;
-        for (name, run_uid) in orphans(&ask.api.fleet.namespaces.state(), &ask.api.fleet.reports) {
-            deleted += usize::from(remove(&ask.caller.client, &name, &run_uid).await?);
+        for (name, run_uid) in api.fleet.orphans(&ask.view.scope) {
+            deleted += usize::from(remove(client, &api.client, &name, &run_uid).await?);
         }
         Ok(json(&Deleted { deleted }))
     })
@@ -235,17 +237,14 @@ async fn patch_test(client: &Client, test: &TestName, patch: &serde_json::Value)
     Ok(())
 }
 
-/// Removes a sandbox that no report speaks for, if it still is one.
-async fn remove(client: &Client, name: &str, run_uid: &str) -> Result<bool, Problem> {
+/// Removes a sandbox that no report speaks for, if it still is one: memory may not know of the newest runs yet, so the
+/// API server is asked for their reports, as the operator.
+async fn remove(client: &Client, operator: &Client, name: &str, run_uid: &str) -> Result<bool, Problem> {
     let namespaces = KubeApi::<Namespace>::all(client.clone());
     let Some(found) = namespaces.get_metadata_opt(name).await? else {
         return Ok(false);
     };
-    let is_same = found
-        .labels()
-        .get(names::RUN_UID_LABEL)
-        .is_some_and(|uid| uid == run_uid);
-    if !is_same {
+    if sandbox_of(&found) != Some(run_uid) || !is_orphan(operator, &found, run_uid).await? {
         return Ok(false);
     }
     let params = DeleteParams::background().preconditions(Preconditions {

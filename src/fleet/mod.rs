@@ -50,7 +50,7 @@ pub use provider::Provider;
 pub use remotes::{Contact, Reached, RefusedSecret, Remote, Roster};
 pub use reports::{Logs, ReportFilter, shown};
 pub use runs::{Run, RunChange, RunLog, RunName};
-pub use sandboxes::{SandboxDefaults, Sandboxes, orphans};
+pub use sandboxes::{SandboxDefaults, Sandboxes, sandbox_of};
 pub use schedules::ScheduleRow;
 pub use summary::Summary;
 pub use test::{HistoryEntry, RtoAnalytics, TestDetail, TestRow};
@@ -354,7 +354,21 @@ impl Fleet {
     /// What tests get where they leave something open, and the sandboxes there are.
     #[must_use]
     pub fn sandboxes(&self) -> Sandboxes {
-        sandboxes::sandboxes(&self.defaults, &self.namespaces.state(), &self.reports)
+        self.sandboxes_of(&Scope::All)
+    }
+
+    /// The same, of tests in some namespaces.
+    #[must_use]
+    pub fn sandboxes_of(&self, scope: &Scope) -> Sandboxes {
+        let namespaces = self.namespaces.state();
+        sandboxes::sandboxes(&self.defaults, &namespaces, &self.reports, scope)
+    }
+
+    /// Sandboxes of tests in some namespaces that no report in memory speaks for: names, and UIDs of their runs. Memory
+    /// may not know of the newest runs.
+    #[must_use]
+    pub fn orphans(&self, scope: &Scope) -> Vec<(String, String)> {
+        sandboxes::orphans(&self.namespaces.state(), &self.reports, scope)
     }
 
     /// Who is told of verdicts, by receiver.

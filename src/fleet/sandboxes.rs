@@ -9,6 +9,8 @@ use kymaros_webhooks::default::Defaults;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::view::Scope;
+
 /// Settings for what tests leave open, under the names of 0.6.9.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -41,12 +43,10 @@ pub(super) fn sandboxes(
     defaults: &Defaults,
     namespaces: &[Arc<Metadata>],
     reports: &Store<RestoreReport>,
+    scope: &Scope,
 ) -> Sandboxes {
-    let all = namespaces
-        .iter()
-        .filter(|namespace| run_of(namespace).is_some())
-        .count();
-    let orphaned = orphans(namespaces, reports).len();
+    let (active, rest): (Vec<_>, Vec<_>) =
+        runs(namespaces, scope).partition(|(_, uid)| has_report(reports, uid));
     let quota = [
         ("cpu", defaults.cpu.clone()),
         ("memory", defaults.memory.clone()),
@@ -60,28 +60,26 @@ pub(super) fn sandboxes(
             network_isolation: defaults.isolation,
             resource_quota: quota.into(),
         },
-        active_sandboxes: all - orphaned,
-        orphaned_sandboxes: orphaned,
+        active_sandboxes: active.len(),
+        orphaned_sandboxes: rest.iter().filter(|(sandbox, _)| !is_going(sandbox)).count(),
     }
 }
 
 /// Sandboxes that no report speaks for and that are not going yet: their names and the UIDs of their runs.
-#[must_use]
-pub fn orphans(namespaces: &[Arc<Metadata>], reports: &Store<RestoreReport>) -> Vec<(String, String)> {
-    let mut marked: Vec<(String, String)> = namespaces
-        .iter()
-        .filter(|namespace| namespace.metadata.deletion_timestamp.is_none())
-        .filter_map(|namespace| Some((namespace.name_any(), run_of(namespace)?.to_owned())))
-        .collect();
-    marked.retain(|(_, uid)| {
-        reports
-            .find(|report| report.metadata.uid.as_ref() == Some(uid))
-            .is_none()
-    });
-    marked
+pub(super) fn orphans(
+    namespaces: &[Arc<Metadata>],
+    reports: &Store<RestoreReport>,
+    scope: &Scope,
+) -> Vec<(String, String)> {
+    runs(namespaces, scope)
+        .filter(|(sandbox, uid)| !is_going(sandbox) && !has_report(reports, uid))
+        .map(|(sandbox, uid)| (sandbox.name_any(), uid.to_owned()))
+        .collect()
 }
 
-fn run_of(namespace: &Metadata) -> Option<&str> {
+/// The UID of the run that a namespace is a sandbox of.
+#[must_use]
+pub fn sandbox_of(namespace: &Metadata) -> Option<&str> {
     let labels = namespace.labels();
     let is_ours = labels
         .get(names::MANAGED_BY_LABEL)
@@ -92,6 +90,27 @@ fn run_of(namespace: &Metadata) -> Option<&str> {
         .map(String::as_str)
 }
 
+/// Sandboxes of tests in these namespaces, each with the UID of its run.
+fn runs<'a>(
+    namespaces: &'a [Arc<Metadata>],
+    scope: &'a Scope,
+) -> impl Iterator<Item = (&'a Metadata, &'a str)> {
+    let home = |namespace: &Metadata| namespace.labels().get(names::TEST_NAMESPACE_LABEL).cloned();
+    namespaces
+        .iter()
+        .filter_map(|namespace| Some((namespace.as_ref(), sandbox_of(namespace)?)))
+        .filter(move |(namespace, _)| scope.holds(&home(namespace).unwrap_or_default()))
+}
+
+fn has_report(reports: &Store<RestoreReport>, uid: &str) -> bool {
+    let found = reports.find(|report| report.metadata.uid.as_deref() == Some(uid));
+    found.is_some()
+}
+
+fn is_going(sandbox: &Metadata) -> bool {
+    sandbox.metadata.deletion_timestamp.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -99,21 +118,37 @@ mod tests {
     use super::*;
     use crate::fleet::sample::{read, report, shared, store};
 
+    fn sandbox(name: &str, home: &str, uid: &str, going: bool) -> Metadata {
+        let labels = json!({ "kymaros.io/managed-by": "kymaros", "kymaros.io/run-uid": uid,
+                             "kymaros.io/test-namespace": home });
+        let going = going.then_some("2026-01-01T00:00:00Z");
+        read(json!({ "metadata": { "name": name, "labels": labels, "deletionTimestamp": going } }))
+    }
+
     #[test]
-    fn a_sandbox_without_a_report_is_an_orphan() {
-        let sandbox = |name: &str, uid: &str| -> Metadata {
-            read(json!({ "metadata": { "name": name, "labels": {
-                "kymaros.io/managed-by": "kymaros", "kymaros.io/run-uid": uid } } }))
-        };
+    fn a_sandbox_without_a_report_is_an_orphan_until_it_goes() {
         let reports = store([report("ops", "shop", 1, "", None)]);
         let foreign: Metadata =
             read(json!({ "metadata": { "name": "shop", "labels": { "kymaros.io/run-uid": "x" } } }));
-        let all = shared([sandbox("a", "ops-shop-1"), sandbox("b", "gone"), foreign]);
-        let seen = sandboxes(&Defaults::default(), &all, &reports);
-        assert_eq!((seen.active_sandboxes, seen.orphaned_sandboxes), (1, 1));
-        assert_eq!(orphans(&all, &reports), [("b".to_owned(), "gone".to_owned())]);
+        let all = shared([
+            sandbox("a", "ops", "ops-shop-1", true),
+            sandbox("b", "dev", "gone", false),
+            sandbox("c", "dev", "gone too", true),
+            foreign,
+        ]);
+        let seen = |scope: &Scope| sandboxes(&Defaults::default(), &all, &reports, scope);
+        let counts = |scope| {
+            let seen = seen(&scope);
+            (seen.active_sandboxes, seen.orphaned_sandboxes)
+        };
+        assert_eq!(counts(Scope::All), (1, 1));
+        assert_eq!(counts(Scope::Namespace("ops".into())), (1, 0));
+        assert_eq!(counts(Scope::Namespace("dev".into())), (0, 1));
+        let orphans = |scope| orphans(&all, &reports, &scope);
+        assert_eq!(orphans(Scope::All), [("b".to_owned(), "gone".to_owned())]);
+        assert_eq!(orphans(Scope::Namespace("ops".into())), []);
         assert_eq!(
-            serde_json::to_value(&seen.defaults).unwrap(),
+            serde_json::to_value(&seen(&Scope::All).defaults).unwrap(),
             json!({ "namespacePrefix": "rp-test", "ttl": "30m", "networkIsolation": "strict",
                     "resourceQuota": { "cpu": "2", "memory": "4Gi", "storage": "10Gi", "pods": "20" } })
         );

@@ -90,6 +90,18 @@ fn fate(namespace: &PartialObjectMeta<Namespace>, run: Run, now: Timestamp) -> F
     }
 }
 
+/// Whether there is no report of the run of a sandbox.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn is_orphan(
+    client: &Client,
+    namespace: &PartialObjectMeta<Namespace>,
+    uid: &str,
+) -> Result<bool, kube::Error> {
+    Ok(run(client, namespace, uid).await? == Run::Gone)
+}
+
 /// Whether the report of the run still exists, asked of the API server itself: a store that lags behind would make
 /// an orphan of a new run.
 async fn run(

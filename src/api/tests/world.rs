@@ -182,8 +182,7 @@ fn fleet(license: watch::Receiver<License>) -> Fleet {
     invalid.metadata.resource_version = Some("7".into());
     let namespaces = [
         json!({ "metadata": { "name": "shop" } }),
-        json!({ "metadata": { "name": "rp-test-1", "labels": {
-            "kymaros.io/managed-by": "kymaros", "kymaros.io/run-uid": "gone" } } }),
+        json!({ "metadata": { "name": "rp-test-1", "labels": labels("gone") } }),
     ];
     Fleet {
         tests: store([
@@ -211,6 +210,12 @@ fn fleet(license: watch::Receiver<License>) -> Fleet {
         namespace: "kymaros-system".into(),
         velero_namespace: "velero".into(),
     }
+}
+
+/// Of the sandbox of a run of `shop` in `ops`, whose UID is the name of its report.
+pub fn labels(run: &str) -> Value {
+    json!({ "kymaros.io/managed-by": "kymaros", "kymaros.io/run-uid": run, "kymaros.io/run": run,
+            "kymaros.io/test-namespace": "ops" })
 }
 
 /// The same report, made some days ago.
@@ -295,15 +300,13 @@ fn answer(method: &Method, path: &str, who: &str, body: &Value) -> (u16, Value) 
                 "admission webhook \"validate.kymaros.io\" denied the request: spec.schedule.cron: never";
             failure(422, "Invalid", words)
         }
-        ("GET", _) if path.ends_with("/namespaces/rp-test-1") => {
-            let labels = json!({ "kymaros.io/run-uid": "gone" });
-            let metadata =
-                json!({ "name": "rp-test-1", "uid": "u", "resourceVersion": "1", "labels": labels });
-            (
-                200,
-                json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }),
-            )
-        }
+        ("GET", _) if path.ends_with("/namespaces/rp-test-1") => (200, metadata("rp-test-1", "u", "gone")),
+        ("GET", _) if path.ends_with("/namespaces/rp-test-new") => (200, metadata("rp-test-new", "v", "new")),
+        ("GET", _) if path.ends_with("/restorereports/new") => (200, metadata("new", "new", "")),
+        ("GET", _) if path.ends_with("/restorereports") => (
+            200,
+            json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": [] }),
+        ),
         ("GET", _) if path.contains("/secrets/hook-") => (200, hook(path)),
         ("GET", _) if path.ends_with("/backups") => (
             200,
@@ -320,6 +323,12 @@ fn answer(method: &Method, path: &str, who: &str, body: &Value) -> (u16, Value) 
         ),
         _ => failure(404, "NotFound", "not found"),
     }
+}
+
+/// Of an object; of a run's sandbox, with its labels.
+fn metadata(name: &str, uid: &str, run: &str) -> Value {
+    let metadata = json!({ "name": name, "uid": uid, "resourceVersion": "1", "labels": labels(run) });
+    json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata })
 }
 
 /// The Secret of a receiver on this machine; the port is in its name.

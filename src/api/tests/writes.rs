@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{World, labels};
+use crate::fleet::sample::{read, store};
 
 #[tokio::test]
 async fn each_change_is_made_once_with_the_rights_of_whoever_asks() {
@@ -245,4 +246,30 @@ async fn orphans_are_removed_as_whoever_asks() {
         sent["preconditions"],
         json!({ "uid": "u", "resourceVersion": "1" })
     );
+}
+
+#[tokio::test]
+async fn a_run_that_memory_does_not_know_yet_keeps_its_sandbox() {
+    let mut world = World::new();
+    let sandbox =
+        |name: &str, run: &str| read(json!({ "metadata": { "name": name, "labels": labels(run) } }));
+    world.api.fleet.namespaces = store([sandbox("rp-test-new", "new"), sandbox("rp-test-1", "gone")]);
+    // As right after a start, when the first list has not come yet.
+    world.api.fleet.reports = store([]);
+    let cleanup = "/api/v1/config/sandbox/cleanup";
+    let answered = world.ask("POST", cleanup, "admin", "").await;
+    assert_eq!(answered.json(), json!({ "deleted": 1 }));
+    let deleted: Vec<String> = world.writes().into_iter().map(|(_, path, ..)| path).collect();
+    assert_eq!(deleted, ["/api/v1/namespaces/rp-test-1"]);
+    let asked = world.asked.lock().unwrap().clone();
+    let mut reports = asked
+        .iter()
+        .filter(|(_, path, ..)| path.contains("restorereports"));
+    assert!(
+        reports.all(|(_, _, who, _)| who == "operator"),
+        "who may delete namespaces may not read reports: {asked:?}"
+    );
+    let elsewhere = format!("{cleanup}?namespace=dev");
+    let answered = world.ask("POST", &elsewhere, "admin", "").await;
+    assert_eq!(answered.json(), json!({ "deleted": 0 }));
 }
