@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use kube::Client;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -10,9 +10,8 @@ use subtle::ConstantTimeEq;
 use super::{
     caller::{Caller, with_token},
     problem::Problem,
-    route::Need,
 };
-use crate::access::{Access, Act, Permission, bearer};
+use crate::access::{Access, Act, Permission};
 
 /// How callers are known.
 #[derive(Clone)]
@@ -59,25 +58,10 @@ const HOW: &str = "send the token of an account of the cluster as a bearer token
                    --namespace NAMESPACE` makes one";
 
 impl Auth {
-    /// Lets a caller in who may do all of this, by the token of a request.
+    /// Lets a caller in who may do all of this, by the token of a request or of a cookie.
     ///
     /// # Errors
     /// 401 for a token that is missing or not valid, 403 for one that may not, 503 when nobody can say.
-    pub(super) async fn admit(
-        &self,
-        operator: &Client,
-        headers: &HeaderMap,
-        need: &Need,
-        acts: &[Act],
-    ) -> Result<Caller, Problem> {
-        self.admit_token(operator, bearer(headers), need.writes(), acts)
-            .await
-    }
-
-    /// The same for a token from elsewhere, such as a cookie.
-    ///
-    /// # Errors
-    /// As for requests.
     pub async fn admit_token(
         &self,
         operator: &Client,
@@ -128,7 +112,7 @@ fn unauthorized(why: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, format!("{why}: {HOW}"))
 }
 
-fn denied(act: &Act) -> Problem {
+pub(super) fn denied(act: &Act) -> Problem {
     let narrower = match act {
         Act::Objects {
             namespace: None,

@@ -3,6 +3,7 @@
 //! - `table`: every route once, with the rights it stands for and what it answers; router, documentation and tests are
 //!   made from it
 //! - `auth`, `caller`: who asks, what they may, and whose rights a write is made with
+//! - `places`: where the object of a path is
 //! - `read`, `export`, `live`: what is answered from [`crate::fleet`]; `write`: changes, made through the API server;
 //!   `try_receiver`: a message to try a receiver of notifications
 //! - `input`, `query`, `problem`: what is taken and what is said about mistakes
@@ -17,6 +18,7 @@ mod input;
 mod limits;
 mod live;
 mod openapi;
+mod places;
 mod problem;
 mod query;
 mod read;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     problem::Said,
-    route::{Answering, Ask, Need, Route, Shape},
+    route::{Answering, Ask, Need, Right, Route, Shape},
     table::routes,
 };
 
@@ -83,14 +83,21 @@ fn id(route: &Route) -> String {
 }
 
 fn needs(need: Need) -> String {
-    let rights = match need {
-        Need::Nothing => return "Open to everybody.".to_owned(),
-        Need::Token => return "Needs a valid token.".to_owned(),
-        Need::Write => return "Is done with the caller's own rights.".to_owned(),
-        Need::Rights(rights) | Need::WriteAfter(rights) => rights,
+    let all = |rights: &[Right]| -> String {
+        let named: Vec<String> = rights.iter().map(|right| right.described()).collect();
+        named.join(" and to ")
     };
-    let named: Vec<String> = rights.iter().map(|right| right.described()).collect();
-    format!("Needs the right to {}.", named.join(" and to "))
+    match need {
+        Need::Nothing => "Open to everybody.".to_owned(),
+        Need::Token => "Needs a valid token.".to_owned(),
+        Need::Write => "Is done with the caller's own rights.".to_owned(),
+        Need::Rights(rights) | Need::WriteAfter(rights) => format!("Needs the right to {}.", all(rights)),
+        Need::Change(verb) => format!("Needs the right to {}.", Right::to_test(verb).described()),
+        Need::OfFramework(rights, backups) => {
+            let (rights, backups) = (all(rights), backups.described());
+            format!("Needs the right to {rights}; for iso27001 also the right to {backups}.")
+        }
+    }
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
@@ -102,8 +109,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         .path
         .contains("{name}")
         .then(|| named("name", "path", "The name of the object"));
-    let namespace = route.need != Need::Nothing && route.need != Need::Token;
-    let narrows = |name, description| namespace.then(|| named(name, "query", description));
+    let narrows = |name, description| route.need.narrows().then(|| named(name, "query", description));
     let (namespace, cluster) = (
         narrows("namespace", "Only this namespace; all of them without it"),
         narrows(

@@ -1,6 +1,6 @@
 //! Answers from memory.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -15,11 +15,12 @@ use serde::Serialize;
 
 use super::{
     complete::complete,
+    places::{no_test, place_of_test, the_report},
     problem::Problem,
-    route::{Ask, elsewhere},
+    route::{Answering, Ask},
 };
 use crate::fleet::{
-    ClusterName, Fleet, Framework, Logs, Place, ReportFilter, Run, ScheduleRow, Shown, View, cluster_word,
+    ClusterName, Fleet, Framework, Logs, ReportFilter, Run, ScheduleRow, Shown, View, cluster_word,
     duration_text, moment,
 };
 
@@ -142,13 +143,6 @@ at_once!(upcoming, |ask| Ok(json(
     &ask.api.fleet.upcoming(usize::MAX, &ask.view)
 )));
 at_once!(clusters, |ask| Ok(shown(&ask.api.fleet.clusters(&ask.view))));
-at_once!(schedules, |ask| {
-    if ask.view.clusters.holds(None) {
-        return Ok(json(&ask.api.fleet.schedules()));
-    }
-    let line = "Velero's Schedules of other clusters are not known here.".to_owned();
-    Ok(with_notices(json(&Vec::<ScheduleRow>::new()), &[line]))
-});
 at_once!(coverage, |ask| Ok(json(&ask.api.fleet.coverage(&ask.view))));
 at_once!(compliance, |ask| {
     let (framework, days) = framework(ask)?;
@@ -167,6 +161,24 @@ at_once!(reports, |ask| {
     let response = list(&ask.api.fleet, &seen.what, &ask.view);
     Ok(with_notices(response, &seen.hidden))
 });
+
+/// Velero's Schedules, with the tests in view for those who may list these.
+pub(super) fn schedules(ask: Ask) -> Answering {
+    Box::pin(async move {
+        if !ask.view.clusters.holds(None) {
+            let line = "Velero's Schedules of other clusters are not known here.".to_owned();
+            return Ok(with_notices(json(&Vec::<ScheduleRow>::new()), &[line]));
+        }
+        let mut rows = ask.api.fleet.schedules();
+        if ask.may(&ask.act_on_tests("list")).await? {
+            rows.iter_mut().for_each(|row| row.keep_tests_in(&ask.view.scope));
+            return Ok(json(&rows));
+        }
+        rows.iter_mut().for_each(|row| row.tests.clear());
+        let line = "Tests are left out, for this account may not list them.".to_owned();
+        Ok(with_notices(json(&rows), &[line]))
+    })
+}
 
 /// Which framework, and how many days.
 pub(super) fn framework(ask: &Ask) -> Result<(Framework, u32), Problem> {
@@ -189,64 +201,6 @@ pub(super) fn filter(ask: &Ask) -> Result<ReportFilter, Problem> {
         running: ask.query.flag("running")?,
         limit: limit.and_then(|limit| usize::try_from(limit).ok()),
     })
-}
-
-/// Where the test of the path is.
-fn place_of_test(ask: &Ask) -> Result<Place, Problem> {
-    let places = ask.api.fleet.places_of_test(&ask.name, &ask.view);
-    one_of(places, "test", no_test)
-}
-
-/// The namespace of the test of the path, which is to be of this cluster.
-pub(super) fn home_of_test(ask: &Ask) -> Result<String, Problem> {
-    let (here, other): (Vec<_>, Vec<_>) = ask
-        .api
-        .fleet
-        .places_of_test(&ask.name, &ask.view)
-        .into_iter()
-        .partition(|place| place.cluster.is_none());
-    match other.into_iter().next().and_then(|place| place.cluster) {
-        Some(cluster) if here.is_empty() => Err(elsewhere(&cluster)),
-        _ => one_of(here, "test", no_test).map(|place| place.namespace),
-    }
-}
-
-fn the_report(ask: &Ask) -> Result<(Place, Shown<Arc<RestoreReport>>), Problem> {
-    let places = ask.api.fleet.places_of_report(&ask.name, &ask.view);
-    let place = one_of(places, "report", no_report)?;
-    let report = ask.api.fleet.report(&place, &ask.name, &ask.view);
-    Ok((place, report.ok_or_else(no_report)?))
-}
-
-/// One place, or the question which: first of which cluster, then of which namespace.
-fn one_of(mut places: Vec<Place>, what: &str, none: fn() -> Problem) -> Result<Place, Problem> {
-    let clusters: BTreeSet<Option<&ClusterName>> =
-        places.iter().map(|place| place.cluster.as_ref()).collect();
-    let which = |field: &str, of: &str, choices: Vec<String>| {
-        let count = choices.len();
-        let error = format!("{count} {of} have a {what} of this name; say which with ?{field}=");
-        Problem::choose(StatusCode::CONFLICT, field, error, choices)
-    };
-    match (places.len(), clusters.len()) {
-        (0, _) => Err(none()),
-        (1, _) => Ok(places.remove(0)),
-        (_, 1) => {
-            let namespaces = places.into_iter().map(|place| place.namespace);
-            Err(which("namespace", "namespaces", namespaces.collect()))
-        }
-        _ => {
-            let names = clusters.into_iter().map(|name| cluster_word(name).to_owned());
-            Err(which("cluster", "clusters", names.collect()))
-        }
-    }
-}
-
-pub(super) fn no_test() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "test not found")
-}
-
-fn no_report() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "report not found")
 }
 
 /// Whole reports. Many of them are sent as they are made, so that memory does not grow with their number.

@@ -15,8 +15,8 @@ use schemars::{Schema, SchemaGenerator};
 
 use super::{Api, caller::Caller, limits, problem::Problem, query::Query, read::with_notices};
 use crate::{
-    access::Act,
-    fleet::{ClusterName, ClusterScope, Scope, View},
+    access::{Act, bearer},
+    fleet::{ClusterName, ClusterScope, Framework, Scope, View},
 };
 
 /// What somebody must be allowed to do.
@@ -28,10 +28,14 @@ pub(super) enum Need {
     Token,
     /// These rights.
     Rights(&'static [Right]),
+    /// These rights, and the last where the framework that is asked for tells of backups.
+    OfFramework(&'static [Right], Right),
     /// What the API server asks for: it is done with the caller's own rights.
     Write,
     /// The same, and these rights first.
     WriteAfter(&'static [Right]),
+    /// The same, and this verb first, where the test of the path is.
+    Change(&'static str),
 }
 
 /// A right to objects.
@@ -62,22 +66,50 @@ pub(super) enum What {
 
 impl Need {
     pub(super) fn writes(&self) -> bool {
-        matches!(self, Self::Write | Self::WriteAfter(_))
+        matches!(self, Self::Write | Self::WriteAfter(_) | Self::Change(_))
     }
 
-    fn acts(self, velero: &str, scope: &Scope, name: Option<&str>) -> Vec<Act> {
-        let rights = match self {
-            Self::Rights(rights) | Self::WriteAfter(rights) => rights,
-            Self::Nothing | Self::Token | Self::Write => &[],
-        };
-        rights
-            .iter()
-            .map(|right| right.act(velero, scope, name))
-            .collect()
+    /// Whether the answer is of objects of namespaces and clusters.
+    pub(super) fn narrows(&self) -> bool {
+        !matches!(self, Self::Nothing | Self::Token)
+    }
+
+    fn acts(self, ask: &Asked<'_>) -> Vec<Act> {
+        let act = |right: &Right| right.act(ask.velero, ask.scope, ask.name);
+        match self {
+            Self::Rights(rights) | Self::WriteAfter(rights) => rights.iter().map(act).collect(),
+            Self::OfFramework(rights, backups) => {
+                let backups = Some(backups).filter(|_| tells_of_backups(ask.query));
+                rights.iter().chain(&backups).map(act).collect()
+            }
+            // Without a namespace the test is to be found first.
+            Self::Change(verb) if *ask.scope != Scope::All => vec![act(&Right::to_test(verb))],
+            Self::Nothing | Self::Token | Self::Write | Self::Change(_) => Vec::new(),
+        }
     }
 }
 
+/// What of a request decides which rights it needs.
+struct Asked<'a> {
+    velero: &'a str,
+    scope: &'a Scope,
+    name: Option<&'a str>,
+    query: &'a Query,
+}
+
+/// Whether the framework that is asked for does.
+fn tells_of_backups(query: &Query) -> bool {
+    let framework: Option<Framework> = query.text("framework").and_then(|text| text.parse().ok());
+    framework.is_some_and(Framework::tells_of_backups)
+}
+
 impl Right {
+    /// To the test of the path.
+    pub(super) fn to_test(verb: &'static str) -> Self {
+        let what = What::Test;
+        Self { verb, what }
+    }
+
     /// In words, such as `list restoretests.restore.kymaros.io`.
     pub(super) fn described(self) -> String {
         let act = self.act("velero", &Scope::All, None).to_string();
@@ -89,7 +121,7 @@ impl Right {
             .to_owned()
     }
 
-    fn act(self, velero: &str, scope: &Scope, name: Option<&str>) -> Act {
+    pub(super) fn act(self, velero: &str, scope: &Scope, name: Option<&str>) -> Act {
         let (group, resource) = match self.what {
             What::Tests | What::Test => (GROUP, "restoretests"),
             What::Reports | What::Report => (GROUP, "restorereports"),
@@ -120,11 +152,37 @@ impl Right {
 pub(super) struct Ask {
     pub api: Api,
     pub caller: Caller,
+    /// What they were known by.
+    pub token: Option<String>,
     pub view: View,
     pub query: Query,
     /// The one name in the path; empty without one.
     pub name: String,
     pub body: Bytes,
+}
+
+impl Ask {
+    /// Whether whoever asks may do something beside what the route stands for.
+    pub(super) async fn may(&self, act: &Act) -> Result<bool, Problem> {
+        let (auth, token) = (&self.api.auth, self.token.as_deref());
+        let acts = std::slice::from_ref(act);
+        match auth.admit_token(&self.api.client, token, false, acts).await {
+            Ok(_) => Ok(true),
+            Err(problem) if problem.status() == StatusCode::FORBIDDEN => Ok(false),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Something with the test of the path.
+    pub(super) fn act_on_test(&self, verb: &'static str, scope: &Scope) -> Act {
+        Right::to_test(verb).act(&self.api.fleet.velero_namespace, scope, Some(&self.name))
+    }
+
+    /// Something with all tests in view.
+    pub(super) fn act_on_tests(&self, verb: &'static str) -> Act {
+        let what = What::Tests;
+        Right { verb, what }.act(&self.api.fleet.velero_namespace, &self.view.scope, None)
+    }
 }
 
 pub(super) type Answer = Result<Response, Problem>;
@@ -178,8 +236,8 @@ pub(super) fn handler(route: Route) -> MethodRouter<Api> {
     )
 }
 
-/// Whoever asks for a cluster that nobody knows is told which there are.
-fn known(api: &Api, clusters: &ClusterScope) -> Result<(), Problem> {
+/// Whoever asks for a cluster that nobody knows is told which there are, once a right of theirs was looked at.
+fn known(api: &Api, clusters: &ClusterScope, is_reviewed: bool) -> Result<(), Problem> {
     let ClusterScope::Other(name) = clusters else {
         return Ok(());
     };
@@ -188,7 +246,8 @@ fn known(api: &Api, clusters: &ClusterScope) -> Result<(), Problem> {
         return Ok(());
     }
     let all = others.remotes.iter().map(|remote| remote.name.to_string());
-    let choices = std::iter::once(ClusterName::HERE.to_owned()).chain(all).collect();
+    let choices = std::iter::once(ClusterName::HERE.to_owned()).chain(all);
+    let choices = choices.filter(|_| is_reviewed).collect();
     Err(Problem::choose(
         StatusCode::NOT_FOUND,
         "cluster",
@@ -210,18 +269,29 @@ pub(super) async fn answer(
     request: Request,
 ) -> Answer {
     let query = Query::read(request.uri().query().unwrap_or_default());
-    let (scope, clusters) = (query.scope()?, query.clusters()?);
+    let (scope, clusters) = if route.need.narrows() {
+        (query.scope()?, query.clusters()?)
+    } else {
+        (Scope::All, ClusterScope::All)
+    };
     let name = path.remove("name").unwrap_or_default();
     let named = Some(name.as_str()).filter(|name| !name.is_empty());
-    let acts = route.need.acts(&api.fleet.velero_namespace, &scope, named);
+    let acts = route.need.acts(&Asked {
+        velero: &api.fleet.velero_namespace,
+        scope: &scope,
+        name: named,
+        query: &query,
+    });
+    let token = bearer(request.headers()).map(str::to_owned);
     let caller = match route.need {
         Need::Nothing => Caller {
             client: api.client.clone(),
             is_account: false,
         },
         need => {
+            let (operator, token) = (&api.client, token.as_deref());
             api.auth
-                .admit(&api.client, request.headers(), &need, &acts)
+                .admit_token(operator, token, need.writes(), &acts)
                 .await?
         }
     };
@@ -229,18 +299,20 @@ pub(super) async fn answer(
         Some(_) => limits::body(request.into_body()).await?,
         None => Bytes::new(),
     };
-    known(&api, &clusters)?;
+    known(&api, &clusters, !acts.is_empty())?;
     if let (true, ClusterScope::Other(name)) = (route.need.writes(), &clusters) {
         return Err(elsewhere(name));
     }
     let view = api.fleet.view(scope).of_clusters(clusters);
-    let away = match route.need {
-        Need::Rights(_) => api.fleet.away(&view),
-        _ => Vec::new(),
+    let away = if route.need.narrows() && !route.need.writes() {
+        api.fleet.away(&view)
+    } else {
+        Vec::new()
     };
     let ask = Ask {
         api,
         caller,
+        token,
         view,
         query,
         name,

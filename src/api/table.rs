@@ -7,7 +7,7 @@ use super::{
     read::{self, Health},
     route::{
         Answering, Ask,
-        Need::{self, Nothing, Rights, Token, Write, WriteAfter},
+        Need::{self, Change, Nothing, OfFramework, Rights, Token, Write, WriteAfter},
         Right, Route,
         Shape::{self, Empty, Json, Other},
         What,
@@ -38,6 +38,10 @@ const LIST_ALL: Need = Rights(&[
     right("list", What::Reports),
     right("list", What::Backups),
 ]);
+const OF_FRAMEWORK: Need = OfFramework(
+    &[right("list", What::Tests), right("list", What::Reports)],
+    right("list", What::Backups),
+);
 const GET_PLAN: Need = WriteAfter(&[right("get", What::Test)]);
 const DELETE_NAMESPACES: Need = WriteAfter(&[right("delete", What::Namespaces)]);
 /// Whoever may change tests may have any receiver told of them.
@@ -153,11 +157,11 @@ pub(super) fn routes() -> Vec<Route> {
             read::coverage,
         ),
         with(
-            get("/api/v1/compliance", LIST_BOTH, "What a framework asks, held against the last days", Json(of!(Compliance)), read::compliance),
+            get("/api/v1/compliance", OF_FRAMEWORK, "What a framework asks, held against the last days", Json(of!(Compliance)), read::compliance),
             FRAMEWORK,
             &[],
         ),
-        get("/api/v1/schedules", LIST_SCHEDULES, "Velero's Schedules", Json(of!(Vec<ScheduleRow>)), read::schedules),
+        get("/api/v1/schedules", LIST_SCHEDULES, "Velero's Schedules, with the tests that prove them for those who may list tests", Json(of!(Vec<ScheduleRow>)), read::schedules),
         get("/api/v1/config/provider", LIST_BACKUPS, "Velero", Json(of!(Provider)), read::provider),
         get("/api/v1/config/notifications", LIST_TESTS, "Who is told of verdicts", Json(of!(Notified)), read::notifications),
         get("/api/v1/config/sandbox", LIST_TESTS, "Settings of sandboxes, and how many there are", Json(of!(Sandboxes)), read::sandbox),
@@ -170,11 +174,11 @@ pub(super) fn routes() -> Vec<Route> {
             Other("text/csv"),
             export::coverage,
         ),
-        with(get("/api/v1/compliance.csv", LIST_BOTH, "Compliance as CSV", Other("text/csv"), export::compliance), FRAMEWORK, &[]),
+        with(get("/api/v1/compliance.csv", OF_FRAMEWORK, "Compliance as CSV", Other("text/csv"), export::compliance), FRAMEWORK, &[]),
         with(
             get(
                 "/api/v1/compliance.pdf",
-                LIST_BOTH,
+                OF_FRAMEWORK,
                 "Compliance as a document to keep",
                 Other("application/pdf"),
                 export::compliance_pdf,
@@ -224,6 +228,7 @@ fn writes() -> [Route; 6] {
             )
         },
         Route {
+            need: Change("patch"),
             body: Some(super::input::schema),
             ..write(
                 "PUT",
@@ -234,22 +239,28 @@ fn writes() -> [Route; 6] {
                 write::put_test,
             )
         },
-        write(
-            "DELETE",
-            "/api/v1/tests/{name}",
-            "Deletes a test",
-            (204, Empty),
-            &[404, 409],
-            write::delete_test,
-        ),
-        write(
-            "POST",
-            "/api/v1/tests/{name}/trigger",
-            "Starts a run of a test",
-            (200, done),
-            &[404, 409, 422],
-            write::post_trigger,
-        ),
+        Route {
+            need: Change("delete"),
+            ..write(
+                "DELETE",
+                "/api/v1/tests/{name}",
+                "Deletes a test",
+                (204, Empty),
+                &[404, 409, 422],
+                write::delete_test,
+            )
+        },
+        Route {
+            need: Change("patch"),
+            ..write(
+                "POST",
+                "/api/v1/tests/{name}/trigger",
+                "Starts a run of a test",
+                (200, done),
+                &[404, 409, 422],
+                write::post_trigger,
+            )
+        },
         Route {
             need: TRY_RECEIVER,
             body: Some(of!(ReceiverInput)),

@@ -23,8 +23,9 @@ use serde_json::json;
 
 use super::{
     input::TestInput,
+    places::{home_of_test, home_to_change, no_test},
     problem::Problem,
-    read::{home_of_test, json, no_test},
+    read::json,
     route::{Answering, Ask},
 };
 use crate::{
@@ -92,7 +93,7 @@ async fn seen(fleet: &Fleet, namespace: &str, name: &str) {
 pub(super) fn put_test(ask: Ask) -> Answering {
     Box::pin(async move {
         let input = TestInput::read(&ask.body)?;
-        let home = home_of_test(&ask)?;
+        let home = home_to_change(&ask, "patch").await?;
         let fixed = [
             ("name", &input.name, &ask.name),
             ("namespace", &input.namespace, &home),
@@ -111,7 +112,7 @@ pub(super) fn put_test(ask: Ask) -> Answering {
 
 pub(super) fn delete_test(ask: Ask) -> Answering {
     Box::pin(async move {
-        let home = home_of_test(&ask)?;
+        let home = home_to_change(&ask, "delete").await?;
         delete(&ask.caller.client, &home, &ask.name).await?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
@@ -119,7 +120,7 @@ pub(super) fn delete_test(ask: Ask) -> Answering {
 
 pub(super) fn post_trigger(ask: Ask) -> Answering {
     Box::pin(async move {
-        let home = home_of_test(&ask)?;
+        let home = home_to_change(&ask, "patch").await?;
         trigger(&ask.caller.client, &ask.api.fleet, &home, &ask.name).await?;
         Ok(done(StatusCode::OK, "test triggered"))
     })

@@ -320,10 +320,10 @@ impl Fleet {
     pub fn compliance(&self, framework: Framework, days: u32, view: &View) -> Result<Compliance, Closed> {
         view.require(Feature::Compliance)?;
         let tests = self.tests_in(view);
-        let coverage = match framework {
-            Framework::Iso27001 => self.coverage(view),
-            // They ask nothing of namespaces.
-            Framework::Soc2 | Framework::Dora => Coverage::default(),
+        let coverage = if framework.tells_of_backups() {
+            self.coverage(view)
+        } else {
+            Coverage::default()
         };
         Ok(self
             .runs

@@ -1,5 +1,8 @@
 //! Each mode, where it says no.
 
+use kymaros_crds::domain::Tier;
+use serde_json::{Value, json};
+
 use super::{routes::CALLS, world::World};
 use crate::api::{Limits, route::Need, table::routes};
 
@@ -71,6 +74,111 @@ async fn a_right_in_one_namespace_is_a_right_there() {
         "{}",
         refused.error()
     );
+}
+
+#[tokio::test]
+async fn whoever_may_not_change_a_test_is_not_told_whether_or_where_it_is() {
+    let world = World::new();
+    let none = world.ask("DELETE", "/api/v1/tests/none", "nobody", "").await;
+    assert_eq!(none.status, 403, "{none:?}");
+    for (method, address, name, body) in [
+        ("DELETE", "/api/v1/tests/shop", "shop", ""),
+        ("DELETE", "/api/v1/tests/blog", "blog", ""),
+        ("POST", "/api/v1/tests/blog/trigger", "blog", ""),
+        ("PUT", "/api/v1/tests/blog", "blog", r#"{"namespace":"x"}"#),
+    ] {
+        let answered = world.ask(method, address, "nobody", body).await;
+        let verb = if method == "DELETE" { "delete" } else { "patch" };
+        let same = none.text.replace("delete ", &format!("{verb} "));
+        assert_eq!(
+            answered.text,
+            same.replace("/none", &format!("/{name}")),
+            "{method} {address}"
+        );
+    }
+    assert_eq!(world.writes(), []);
+
+    let sees = world.ask("DELETE", "/api/v1/tests/shop", "auditor", "").await;
+    assert_eq!(
+        (sees.status.as_u16(), &sees.json()["choices"]),
+        (409, &json!(["dev", "ops"])),
+        "who may read them is asked which"
+    );
+    let body = r#"{"namespace":"x"}"#;
+    let refused = world.ask("PUT", "/api/v1/tests/blog", "auditor", body).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.error().contains("--namespace ops"), "{refused:?}");
+    assert_eq!(world.writes(), []);
+
+    let runs = world.ask("POST", "/api/v1/tests/blog/trigger", "dev", "").await;
+    assert_eq!(runs.status, 409, "it is theirs to change: {runs:?}");
+    world.ask("DELETE", "/api/v1/tests/shop", "dev", "").await;
+    let (_, path, who, _) = world.writes().remove(0);
+    assert!(
+        path.ends_with("/namespaces/ops/restoretests/shop") && who == "dev",
+        "{path}"
+    );
+    let none = world.ask("DELETE", "/api/v1/tests/none", "dev", "").await;
+    assert_eq!(none.status, 403, "{none:?}");
+}
+
+#[tokio::test]
+async fn an_answer_about_rights_is_not_asked_for_again_at_once() {
+    let world = World::new();
+    for _ in 0..3 {
+        assert_eq!(world.get("/api/v1/tests").await.status, 200);
+    }
+    let asked = world.asked.lock().unwrap().clone();
+    let count = |of: &str| asked.iter().filter(|(_, path, ..)| path.ends_with(of)).count();
+    assert_eq!((count("/tokenreviews"), count("/subjectaccessreviews")), (1, 2));
+}
+
+#[tokio::test]
+async fn clusters_are_named_to_those_with_a_right_only() {
+    let world = World::new();
+    let asked = world
+        .ask("POST", "/api/v1/tests?cluster=asia", "nobody", "{}")
+        .await;
+    assert_eq!(
+        (asked.status.as_u16(), &asked.json()["choices"]),
+        (404, &Value::Null)
+    );
+    let asked = world.get("/api/v1/tests?cluster=asia").await;
+    assert_eq!(asked.json()["choices"], json!(["local"]));
+}
+
+#[tokio::test]
+async fn what_tells_of_backups_takes_the_right_to_backups() {
+    let world = World::with_tier(Tier::Enterprise);
+    for file in ["compliance", "compliance.csv", "compliance.pdf"] {
+        for (framework, code) in [("soc2", 200), ("dora", 200), ("iso27001", 403)] {
+            let address = format!("/api/v1/{file}?framework={framework}");
+            let answered = world.ask("GET", &address, "auditor", "").await;
+            assert_eq!(answered.status.as_u16(), code, "{address}: {answered:?}");
+            assert!(
+                code == 200 || answered.error().contains("list backups.velero.io"),
+                "{answered:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn schedules_name_tests_to_those_who_may_list_these() {
+    let world = World::new();
+    let tests = async |address: &str, token: &str| {
+        let answered = world.ask("GET", address, token, "").await;
+        (
+            answered.json()[0]["tests"].clone(),
+            answered.headers.contains_key("kymaros-notice"),
+        )
+    };
+    let schedules = "/api/v1/schedules";
+    let all = json!(["dev/shop", "ops/blog", "ops/shop", "ops/wiki"]);
+    assert_eq!(tests(schedules, "admin").await, (all, false));
+    assert_eq!(tests(schedules, "velero").await, (json!([]), true));
+    let of_dev = format!("{schedules}?namespace=dev");
+    assert_eq!(tests(&of_dev, "admin").await, (json!(["dev/shop"]), false));
 }
 
 #[tokio::test]

@@ -44,8 +44,8 @@ pub struct World {
 }
 
 impl World {
-    /// Callers are known by tokens of the cluster: `admin` may do all, `dev` may read in the namespace `ops`, `nobody`
-    /// nothing.
+    /// Callers are known by tokens of the cluster: `admin` may do all, `dev` all with our kinds in the namespace `ops`,
+    /// `auditor` may read our kinds everywhere, `velero` lists Velero's, `nobody` may nothing.
     pub fn new() -> Self {
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let anonymous = api_server(asked.clone());
@@ -266,7 +266,7 @@ fn api_server(asked: Arc<Mutex<Vec<Asked>>>) -> Client {
 fn answer(method: &Method, path: &str, who: &str, body: &Value) -> (u16, Value) {
     if path.ends_with("/tokenreviews") {
         let token = body["spec"]["token"].as_str().unwrap_or_default();
-        let is_known = ["admin", "dev", "nobody"].contains(&token);
+        let is_known = ["admin", "dev", "auditor", "velero", "nobody"].contains(&token);
         let status = json!({ "authenticated": is_known, "user": { "username": token } });
         return (
             201,
@@ -278,6 +278,11 @@ fn answer(method: &Method, path: &str, who: &str, body: &Value) -> (u16, Value) 
         let allowed = match body["spec"]["user"].as_str() {
             Some("admin") => true,
             Some("dev") => wanted["namespace"] == "ops" && wanted["group"] == "restore.kymaros.io",
+            Some("auditor") => {
+                let reads = wanted["verb"] == "get" || wanted["verb"] == "list";
+                reads && wanted["group"] == "restore.kymaros.io"
+            }
+            Some("velero") => wanted["verb"] == "list" && wanted["group"] == "velero.io",
             _ => false,
         };
         let status = json!({ "allowed": allowed });

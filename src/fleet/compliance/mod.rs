@@ -52,6 +52,12 @@ impl Framework {
         }
     }
 
+    /// Whether its figures name namespaces and their backups, which is for those who may list backups.
+    #[must_use]
+    pub fn tells_of_backups(self) -> bool {
+        self == Self::Iso27001
+    }
+
     /// For people.
     #[must_use]
     pub fn title(self) -> &'static str {
