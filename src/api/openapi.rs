@@ -11,6 +11,7 @@ use super::{
     route::{Answering, Ask, Need, Right, Route, Shape},
     table::routes,
 };
+use crate::fleet::Closed;
 
 pub(super) fn openapi(_: Ask) -> Answering {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
@@ -25,13 +26,17 @@ pub fn document() -> Value {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
-    let mut schemas = settings.into_generator();
+    // A field that is left out of answers may be required in a body, and the other way round.
+    let mut answers = settings.clone().for_serialize().into_generator();
+    let mut bodies = settings.into_generator();
     let mut paths: Map<String, Value> = Map::new();
     for route in routes() {
-        let operation = operation(&route, &mut schemas);
+        let operation = operation(&route, &mut answers, &mut bodies);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.to_lowercase()] = operation;
     }
+    let mut schemas = bodies.take_definitions(true);
+    schemas.append(&mut answers.take_definitions(true));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -42,7 +47,7 @@ pub fn document() -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": schemas.take_definitions(true),
+            "schemas": schemas,
             "securitySchemes": { "token": {
                 "type": "http", "scheme": "bearer",
                 "description": "The token of an account of the cluster (kubectl create token), or the one of the installation",
@@ -51,17 +56,17 @@ pub fn document() -> Value {
     })
 }
 
-fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+fn operation(route: &Route, answers: &mut SchemaGenerator, bodies: &mut SchemaGenerator) -> Value {
     let mut operation = json!({
         "operationId": id(route),
         "summary": route.summary,
         "description": needs(route.need),
         "parameters": parameters(route),
-        "responses": responses(route, schemas),
+        "responses": responses(route, answers),
     });
     if let Some(body) = route.body {
         operation["requestBody"] =
-            json!({ "required": true, "content": { "application/json": { "schema": body(schemas) } } });
+            json!({ "required": true, "content": { "application/json": { "schema": body(bodies) } } });
     }
     if route.need != Need::Nothing {
         operation["security"] = json!([{ "token": [] }, {}]);
@@ -141,27 +146,34 @@ fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         Shape::Empty => {}
     }
     let mut responses = json!({ code.to_string(): success });
-    let problem = schemas.subschema_for::<Said>();
+    let said = json!(schemas.subschema_for::<Said>());
+    let closed = json!(schemas.subschema_for::<Closed>());
     let common: &[u16] = match route.need {
         Need::Nothing => &[429],
         Need::Token => &[401, 429, 503],
-        _ => &[400, 401, 403, 429, 503],
+        _ => &[400, 401, 403, 404, 429, 503],
     };
     for code in common.iter().chain(route.mistakes) {
+        let schema = match (code, route.feature) {
+            (403, Some(_)) => json!({ "anyOf": [said, closed] }),
+            _ => said.clone(),
+        };
         responses[code.to_string()] = json!({
-            "description": meaning(*code),
-            "content": { "application/json": { "schema": problem } },
+            "description": meaning(*code, route),
+            "content": { "application/json": { "schema": schema } },
         });
     }
     responses
 }
 
-fn meaning(code: u16) -> &'static str {
+fn meaning(code: u16, route: &Route) -> &'static str {
     match code {
         400 => "A parameter or field is wrong; it is named",
         401 => "No token, or one that is not valid",
-        403 => "This account may not, or the tier does not have it",
-        404 => "There is no such object",
+        403 if route.feature.is_some() => "This account may not, or the tier does not have it",
+        403 => "This account may not",
+        404 if route.mistakes.contains(&404) => "There is no such object, or no such cluster",
+        404 => "There is no such cluster",
         408 => "The body did not come in time",
         409 => "It exists already, a run goes on, or several clusters or namespaces have the name",
         413 => "The body is too large",
@@ -195,6 +207,16 @@ mod tests {
         assert_eq!(routes().len(), all.len(), "a route is there twice");
         let ids: BTreeSet<String> = routes().iter().map(id).collect();
         assert_eq!(ids.len(), all.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn answers_require_what_is_always_there_and_bodies_what_must_be_sent() {
+        let document = document();
+        let required = |shape: &str| document["components"]["schemas"][shape]["required"].clone();
+        assert_eq!(required("Said"), json!(["error"]));
+        assert_eq!(required("ReceiverInput"), json!(["type"]));
+        let closed = &document["paths"]["/api/v1/tests.csv"]["get"]["responses"]["403"];
+        assert!(closed.to_string().contains("schemas/Closed"), "{closed}");
     }
 
     #[test]

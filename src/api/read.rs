@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kymaros_crds::RestoreReport;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -72,6 +73,22 @@ impl<'a> OfCluster<'a> {
             Some(cluster) => Self::Other { cluster, report },
         }
     }
+}
+
+/// The same for the documentation: the schema of the kind is without what every kind has.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "RestoreReport")]
+#[expect(dead_code, reason = "a shape")]
+pub(super) struct ReportOfCluster {
+    api_version: String,
+    kind: String,
+    metadata: ObjectMeta,
+    #[serde(flatten)]
+    report: RestoreReport,
+    /// The cluster it is of; none: this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterName>,
 }
 
 fn shown<T: Serialize>(shown: &Shown<T>) -> Response {

@@ -16,7 +16,7 @@ use schemars::{Schema, SchemaGenerator};
 use super::{Api, caller::Caller, limits, problem::Problem, query::Query, read::with_notices};
 use crate::{
     access::{Act, bearer},
-    fleet::{ClusterName, ClusterScope, Framework, Scope, View},
+    fleet::{ClusterName, ClusterScope, Feature, Framework, Scope, View},
 };
 
 /// What somebody must be allowed to do.
@@ -206,6 +206,8 @@ pub(super) struct Route {
     pub method: &'static str,
     pub path: &'static str,
     pub need: Need,
+    /// What a tier must have for it.
+    pub feature: Option<Feature>,
     /// In one line.
     pub summary: &'static str,
     /// Parameters beside `namespace`, each with what it means.
@@ -304,6 +306,9 @@ pub(super) async fn answer(
         return Err(elsewhere(name));
     }
     let view = api.fleet.view(scope).of_clusters(clusters);
+    if let Some(feature) = route.feature {
+        view.require(feature)?;
+    }
     let away = if route.need.narrows() && !route.need.writes() {
         api.fleet.away(&view)
     } else {

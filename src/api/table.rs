@@ -4,7 +4,7 @@ use schemars::SchemaGenerator;
 
 use super::{
     export, live, openapi,
-    read::{self, Health},
+    read::{self, Health, ReportOfCluster},
     route::{
         Answering, Ask,
         Need::{self, Change, Nothing, OfFramework, Rights, Token, Write, WriteAfter},
@@ -16,11 +16,10 @@ use super::{
     write::{self, Deleted, Done},
 };
 use crate::fleet::{
-    Alert, ClusterRow, Compliance, Coverage, Day, LicenseView, LiveRun, Logs, Notified, Provider, Sandboxes,
-    ScheduleRow, Summary, TestDetail, TestRow, Upcoming,
+    Alert, ClusterRow, Compliance, Coverage, Day, Feature, LicenseView, LiveRun, Logs, Notified, Provider,
+    Sandboxes, ScheduleRow, Summary, TestDetail, TestRow, Upcoming,
 };
 use crate::plan::SourcePlan;
-use kymaros_crds::RestoreReport;
 
 const fn right(verb: &'static str, what: What) -> Right {
     Right { verb, what }
@@ -81,6 +80,7 @@ const fn get(
         method: "GET",
         path,
         need,
+        feature: None,
         summary,
         parameters: &[],
         body: None,
@@ -100,6 +100,18 @@ const fn with(
         mistakes,
         ..route
     }
+}
+
+/// Closed in the tiers that do not have this.
+const fn of_tier(feature: Feature, route: Route) -> Route {
+    Route {
+        feature: Some(feature),
+        ..route
+    }
+}
+
+const fn csv(path: &'static str, need: Need, summary: &'static str, handle: fn(Ask) -> Answering) -> Route {
+    of_tier(Feature::Csv, get(path, need, summary, Other("text/csv"), handle))
 }
 
 /// All of them.
@@ -128,8 +140,8 @@ pub(super) fn routes() -> Vec<Route> {
             &[],
             &[404, 409],
         ),
-        with(get("/api/v1/reports", LIST_REPORTS, "Reports, newest first", Json(of!(Vec<RestoreReport>)), read::reports), FILTER, &[]),
-        with(get("/api/v1/reports/{name}", GET_REPORT, "A report", Json(of!(RestoreReport)), read::report), &[], &[404, 409]),
+        with(get("/api/v1/reports", LIST_REPORTS, "Reports, newest first", Json(of!(Vec<ReportOfCluster>)), read::reports), FILTER, &[]),
+        with(get("/api/v1/reports/{name}", GET_REPORT, "A report", Json(of!(ReportOfCluster)), read::report), &[], &[404, 409]),
         with(
             get("/api/v1/reports/{name}/logs", GET_REPORT, "Logs and events of a report", Json(of!(Logs)), read::logs),
             &[],
@@ -157,7 +169,10 @@ pub(super) fn routes() -> Vec<Route> {
             read::coverage,
         ),
         with(
-            get("/api/v1/compliance", OF_FRAMEWORK, "What a framework asks, held against the last days", Json(of!(Compliance)), read::compliance),
+            of_tier(
+                Feature::Compliance,
+                get("/api/v1/compliance", OF_FRAMEWORK, "What a framework asks, held against the last days", Json(of!(Compliance)), read::compliance),
+            ),
             FRAMEWORK,
             &[],
         ),
@@ -165,23 +180,20 @@ pub(super) fn routes() -> Vec<Route> {
         get("/api/v1/config/provider", LIST_BACKUPS, "Velero", Json(of!(Provider)), read::provider),
         get("/api/v1/config/notifications", LIST_TESTS, "Who is told of verdicts", Json(of!(Notified)), read::notifications),
         get("/api/v1/config/sandbox", LIST_TESTS, "Settings of sandboxes, and how many there are", Json(of!(Sandboxes)), read::sandbox),
-        get("/api/v1/tests.csv", LIST_BOTH, "All tests as CSV", Other("text/csv"), export::tests),
-        with(get("/api/v1/reports.csv", LIST_REPORTS, "Reports as CSV", Other("text/csv"), export::reports), FILTER, &[]),
-        get(
-            "/api/v1/coverage.csv",
-            LIST_ALL,
-            "Coverage as CSV",
-            Other("text/csv"),
-            export::coverage,
-        ),
-        with(get("/api/v1/compliance.csv", OF_FRAMEWORK, "Compliance as CSV", Other("text/csv"), export::compliance), FRAMEWORK, &[]),
+        csv("/api/v1/tests.csv", LIST_BOTH, "All tests as CSV", export::tests),
+        with(csv("/api/v1/reports.csv", LIST_REPORTS, "Reports as CSV", export::reports), FILTER, &[]),
+        csv("/api/v1/coverage.csv", LIST_ALL, "Coverage as CSV", export::coverage),
+        with(csv("/api/v1/compliance.csv", OF_FRAMEWORK, "Compliance as CSV", export::compliance), FRAMEWORK, &[]),
         with(
-            get(
-                "/api/v1/compliance.pdf",
-                OF_FRAMEWORK,
-                "Compliance as a document to keep",
-                Other("application/pdf"),
-                export::compliance_pdf,
+            of_tier(
+                Feature::Pdf,
+                get(
+                    "/api/v1/compliance.pdf",
+                    OF_FRAMEWORK,
+                    "Compliance as a document to keep",
+                    Other("application/pdf"),
+                    export::compliance_pdf,
+                ),
             ),
             FRAMEWORK,
             &[],
@@ -207,6 +219,7 @@ fn writes() -> [Route; 6] {
         method,
         path,
         need: Write,
+        feature: None,
         summary,
         parameters: &[],
         body: None,

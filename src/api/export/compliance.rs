@@ -9,13 +9,12 @@ use crate::{
         read::{at_once, framework, with_notices},
         route::{Answer, Ask},
     },
-    fleet::{Compliance, Feature, Standing, moment},
+    fleet::{Compliance, Standing, moment},
 };
 
 at_once!(compliance, compliance_of);
 
 fn compliance_of(ask: &Ask) -> Answer {
-    ask.view.require(Feature::Pdf)?;
     let (framework, days) = framework(ask)?;
     let seen = ask.api.fleet.compliance(framework, days, &ask.view)?;
     let name = format!("compliance-{}.pdf", framework.as_str());

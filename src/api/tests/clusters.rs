@@ -11,7 +11,7 @@ use crate::fleet::{
 };
 
 /// `eu` is reached; it has a `shop` too, and an `erp` that nobody else has. `us` is away.
-fn world() -> World {
+pub fn world() -> World {
     let mut world = World::with_tier(Tier::Enterprise);
     let mut fresh = Contact::new();
     fresh.heard(jiff::Timestamp::now());

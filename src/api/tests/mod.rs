@@ -2,6 +2,7 @@
 
 mod access;
 mod clusters;
+mod documented;
 mod fuzz;
 mod live;
 mod receivers;

@@ -3,6 +3,7 @@
 use kymaros_crds::domain::Tier;
 
 use super::{routes::CALLS, world::World};
+use crate::api::table::routes;
 
 const TIERS: [Tier; 3] = [Tier::Community, Tier::Team, Tier::Enterprise];
 /// Routes that need a tier, and the least that has them. All others are in every tier.
@@ -42,6 +43,16 @@ async fn a_route_is_closed_in_the_tiers_below_its_own_and_in_no_other() {
             assert_eq!(said["upgradeURL"], "https://kymaros.io/#pricing");
         }
     }
+}
+
+#[test]
+fn the_documentation_knows_which_routes_a_tier_closes() {
+    let closed: Vec<&str> = routes()
+        .iter()
+        .filter(|route| route.feature.is_some())
+        .map(|route| route.path)
+        .collect();
+    assert_eq!(closed, CLOSED.map(|(path, _)| path));
 }
 
 #[tokio::test]

@@ -30,11 +30,11 @@ pub(super) fn page() -> Result<String> {
     let document = kymaros::api::document();
     let mut text = head("REST API", about);
     let common = "\nAny route may also answer with one of these, as [Said](#said): 400 when a parameter or field is wrong, 401 \
-                  without a valid token, 403 when the account may not or the tier does not have it, 429 after too many \
-                  requests, and 503 when the API server does not answer. After these two, `Retry-After` says when to ask \
-                  again.\n";
+                  without a valid token, 403 when the account may not, 429 after too many requests, and 503 when the API \
+                  server does not answer. After these two, `Retry-After` says when to ask again. A route that the tier does \
+                  not have answers 403 too, as [Closed](#closed).\n";
     text.push_str(common);
-    let mut wanted = BTreeSet::from(["Said".to_owned()]);
+    let mut wanted = BTreeSet::from(["Said", "Closed"].map(str::to_owned));
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in operations.as_object().into_iter().flatten() {
             text.push_str(&route(method, path, operation, &mut wanted)?);
