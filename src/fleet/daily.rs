@@ -15,14 +15,14 @@ use super::{
 /// Longest stretch, days, as in 0.6.9.
 const MOST: u32 = 365;
 
-/// One day with runs, in UTC.
+/// One day with runs that have a score, in UTC.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Day {
     /// `YYYY-MM-DD`.
     pub date: String,
     /// Mean score of its runs.
     pub score: f64,
-    /// Its runs.
+    /// Its runs with a verdict.
     pub tests: usize,
     /// Those that failed.
     pub failures: usize,
@@ -39,13 +39,17 @@ pub(super) fn daily(index: &Index, days: u32, view: &View) -> Shown<Vec<Day>> {
     }
 }
 
-/// Runs by the day they were made, oldest first.
+/// The day that a run was made on.
+pub(super) fn day_of(run: &Run) -> i64 {
+    run.created.as_second().div_euclid(86_400)
+}
+
+/// Runs with a verdict by the day they were made, oldest first. A day of which no run has a score is left out: it has
+/// none, and clients of 0.6.9 read a number.
 pub(super) fn by_day<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<Day> {
     let mut days: BTreeMap<i64, (Vec<f64>, usize, usize)> = BTreeMap::new();
-    for run in runs {
-        let (scores, tests, failures) = days
-            .entry(run.created.as_second().div_euclid(86_400))
-            .or_default();
+    for run in runs.filter(|run| run.ended.is_some()) {
+        let (scores, tests, failures) = days.entry(day_of(run)).or_default();
         *tests += 1;
         *failures += usize::from(run.result() == Some(RunResult::Fail));
         scores.extend(run.score().map(f64::from));
@@ -59,7 +63,8 @@ pub(super) fn by_day<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<Day> {
             failures,
         }
     };
-    days.into_iter().map(day).collect()
+    let scored = days.into_iter().filter(|(_, (scores, ..))| !scores.is_empty());
+    scored.map(day).collect()
 }
 
 #[cfg(test)]
@@ -68,6 +73,19 @@ mod tests {
 
     use super::*;
     use crate::fleet::sample::{log, report, view};
+
+    #[test]
+    fn a_run_without_a_verdict_counts_on_no_day_and_a_day_without_a_score_is_left_out() {
+        let log = log([
+            report("ops", "shop", 8, "pass", Some(90)),
+            report("ops", "blog", 8, "", None),
+            report("ops", "blog", 9, "", None),
+            report("ops", "shop", 9, "inconclusive", None),
+        ]);
+        let seen = log.read(|index| daily(index, 30, &view(Tier::Team, 10))).what;
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!((seen[0].date.as_str(), seen[0].tests), ("2026-01-09", 1));
+    }
 
     #[test]
     fn days_without_runs_are_left_out_and_old_ones_are_for_those_who_see_them() {
@@ -80,7 +98,7 @@ mod tests {
         let days = |tier, days| log.read(|index| daily(index, days, &view(tier, 10)));
         let seen = days(Tier::Community, 30);
         let dates: Vec<&str> = seen.what.iter().map(|day| day.date.as_str()).collect();
-        assert_eq!(dates, ["2026-01-09", "2026-01-10"]);
+        assert_eq!(dates, ["2026-01-09"]);
         assert_eq!((seen.what[0].tests, seen.what[0].failures), (2, 1));
         let scores: Vec<f64> = seen.what.iter().map(|day| day.score).collect();
         assert!(
@@ -89,7 +107,7 @@ mod tests {
         );
         assert!(seen.hidden[0].contains("7 days"), "{:?}", seen.hidden);
         let seen = days(Tier::Team, 30);
-        assert_eq!((seen.what.len(), seen.hidden.len()), (3, 0));
-        assert_eq!(days(Tier::Enterprise, 2).what.len(), 2);
+        assert_eq!((seen.what.len(), seen.hidden.len()), (2, 0));
+        assert_eq!(days(Tier::Enterprise, 2).what.len(), 1);
     }
 }

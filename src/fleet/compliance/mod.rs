@@ -5,7 +5,7 @@ mod evidence;
 mod iso27001;
 mod soc2;
 
-use std::{fmt::Display, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt::Display, str::FromStr, time::Duration};
 
 use kymaros_crds::{RunResult, domain::duration};
 use kymaros_webhooks::validate::{Usage, used};
@@ -16,7 +16,7 @@ use self::evidence::Evidence;
 use super::{
     cluster::FleetTest,
     coverage::Coverage,
-    daily::{Day, by_day},
+    daily::{Day, by_day, day_of},
     moments::duration_text,
     runs::Index,
     summary::{average, mean},
@@ -161,7 +161,7 @@ pub struct Compliance {
     pub average_score: f64,
     /// `N namespaces`.
     pub namespaces_covered: String,
-    /// Days with runs.
+    /// Days with runs that have a verdict.
     pub days_with_tests: usize,
     /// Days looked at.
     pub days_in_period: u32,
@@ -220,7 +220,7 @@ pub(super) fn compliance(
         .collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let daily = by_day(evidence.runs.iter().copied());
+    let days_with_tests: BTreeSet<i64> = judged().map(|run| day_of(run)).collect();
     let is_open = requirements
         .iter()
         .any(|asked| asked.standing == Standing::NotMet);
@@ -235,7 +235,7 @@ pub(super) fn compliance(
         tests_executed: judged().count(),
         average_score: mean(&scores),
         namespaces_covered: format!("{} namespaces", namespaces.len()),
-        days_with_tests: daily.len(),
+        days_with_tests: days_with_tests.len(),
         days_in_period: days,
         issues_detected: judged()
             .filter(|run| run.result() == Some(RunResult::Fail))
@@ -243,7 +243,7 @@ pub(super) fn compliance(
         average_rto: measured.map(duration_text).unwrap_or_default(),
         rto_target: target.map(duration_text).unwrap_or_default(),
         rto_compliant: matches!((measured, target), (Some(measured), Some(target)) if measured <= target),
-        daily_data: daily,
+        daily_data: by_day(evidence.runs.iter().copied()),
         title: framework.title(),
         scope,
         requirements,
@@ -359,6 +359,20 @@ mod tests {
         let dora = seen(Framework::Dora);
         assert_eq!((dora.status, dora.requirements[0].of), ("compliant", 1));
         assert_eq!(seen(Framework::Soc2).requirements[0].of, 2);
+    }
+
+    #[test]
+    fn a_day_on_which_nothing_ended_has_no_tests() {
+        let log = log([
+            report("ops", "shop", 7, "pass", Some(95)),
+            report("ops", "shop", 8, "inconclusive", None),
+            report("ops", "shop", 9, "", None),
+        ]);
+        let tests = fleet_tests([test("ops", "shop")]);
+        let (now, coverage) = (view(Tier::Team, 10), Coverage::default());
+        let soc2 = log.read(|index| compliance(index, &tests, &coverage, Framework::Soc2, 30, &now));
+        let counts = (soc2.tests_executed, soc2.days_with_tests, soc2.daily_data.len());
+        assert_eq!(counts, (2, 2, 1), "{soc2:?}");
     }
 
     #[test]
