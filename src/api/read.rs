@@ -22,7 +22,7 @@ use super::{
 };
 use crate::fleet::{
     ClusterName, Fleet, Framework, Logs, ReportFilter, Run, ScheduleRow, Shown, View, cluster_word,
-    duration_text, moment,
+    duration_text, left_out, moment,
 };
 
 /// What the tier hides, one line each.
@@ -176,7 +176,8 @@ at_once!(runs, |ask| Ok(json(&ask.api.fleet.live(&ask.view))));
 at_once!(reports, |ask| {
     let seen = ask.api.fleet.reports(&filter(ask)?, &ask.view);
     let response = list(&ask.api.fleet, &seen.what, &ask.view);
-    Ok(with_notices(response, &seen.hidden))
+    let hidden = [seen.hidden, left_out(&seen.what, &ask.view)].concat();
+    Ok(with_notices(response, &hidden))
 });
 
 /// Velero's Schedules, with the tests in view for those who may list these.

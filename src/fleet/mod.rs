@@ -48,7 +48,7 @@ pub use notified::{Channel, Notified};
 pub use packed::PackedReports;
 pub use provider::Provider;
 pub use remotes::{Contact, Reached, RefusedSecret, Remote, Roster};
-pub use reports::{Logs, ReportFilter, shown};
+pub use reports::{Logs, ReportFilter, left_out, shown};
 pub use runs::{Run, RunChange, RunLog, RunName};
 pub use sandboxes::{SandboxDefaults, Sandboxes, sandbox_of};
 pub use schedules::ScheduleRow;

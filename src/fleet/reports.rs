@@ -13,6 +13,9 @@ use super::{
     view::{Shown, View},
 };
 
+/// What a report has that is not in every tier.
+const IN_REPORTS: [Feature; 2] = [Feature::Timeline, Feature::ScoreBreakdown];
+
 /// Which reports somebody asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportFilter {
@@ -88,11 +91,25 @@ pub(super) fn list(index: &Index, filter: &ReportFilter, view: &View) -> Shown<V
     }
 }
 
+/// What [`shown`] leaves out of the reports of these runs, one line each: one that waits has neither timeline nor points.
+#[must_use]
+pub fn left_out(runs: &[Arc<Run>], view: &View) -> Vec<String> {
+    let has = |feature| match feature {
+        Feature::Timeline => runs.iter().any(|run| run.started.is_some()),
+        _ => runs.iter().any(|run| run.ended.is_some()),
+    };
+    let hides = |feature: &Feature| !view.features.has(*feature) && has(*feature);
+    IN_REPORTS
+        .into_iter()
+        .filter(hides)
+        .map(Feature::hidden)
+        .collect()
+}
+
 /// A report as a tier shows it: without what it hides, and a line for each.
 #[must_use]
 pub fn shown(report: &Arc<RestoreReport>, view: &View) -> Shown<Arc<RestoreReport>> {
-    let hides = [Feature::Timeline, Feature::ScoreBreakdown].map(|feature| !view.features.has(feature));
-    let [timeline, breakdown] = hides;
+    let [timeline, breakdown] = IN_REPORTS.map(|feature| !view.features.has(feature));
     if !timeline && !breakdown {
         return Shown {
             what: report.clone(),
@@ -108,16 +125,13 @@ pub fn shown(report: &Arc<RestoreReport>, view: &View) -> Shown<Arc<RestoreRepor
             without_points(levels);
         }
     }
-    let lines = [
-        (timeline, Feature::Timeline),
-        (breakdown, Feature::ScoreBreakdown),
-    ];
+    let hides = |feature: &Feature| !view.features.has(*feature);
     Shown {
         what: Arc::new(what),
-        hidden: lines
+        hidden: IN_REPORTS
             .into_iter()
-            .filter(|(hides, _)| *hides)
-            .map(|(_, feature)| feature.hidden())
+            .filter(hides)
+            .map(Feature::hidden)
             .collect(),
     }
 }
@@ -208,6 +222,19 @@ mod tests {
             let seen: Vec<bool> = index.all().map(|run| is_visible(index, run, &late)).collect();
             assert_eq!(seen, [false, true]);
         });
+    }
+
+    #[test]
+    fn a_list_says_what_its_reports_lack_and_nothing_else() {
+        let lines = |day: i64, result: &str, tier| {
+            let log = log([report("ops", "shop", day, result, None)]);
+            let runs: Vec<_> = log.read(|index| index.all().cloned().collect());
+            left_out(&runs, &view(tier, 10)).len()
+        };
+        assert_eq!(lines(9, "pass", Tier::Community), 2);
+        assert_eq!(lines(9, "", Tier::Community), 1, "it has no points yet");
+        assert_eq!(lines(9, "pass", Tier::Team), 0);
+        assert!(left_out(&[], &view(Tier::Community, 10)).is_empty());
     }
 
     #[test]

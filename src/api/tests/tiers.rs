@@ -60,7 +60,10 @@ async fn what_is_hidden_is_said_in_a_line() {
     for (tier, address, lines, hidden) in [
         (Tier::Community, "/api/v1/summary/daily?days=30", 1, ""),
         (Tier::Team, "/api/v1/summary/daily?days=30", 0, ""),
-        (Tier::Community, "/api/v1/reports", 1, "shop-1\""),
+        (Tier::Community, "/api/v1/reports", 3, "shop-1\""),
+        (Tier::Community, "/api/v1/reports", 3, "\"points\""),
+        (Tier::Community, "/api/v1/reports?latest=true", 2, "\"timeline\""),
+        (Tier::Community, "/api/v1/reports?namespace=nowhere", 1, ""),
         (Tier::Team, "/api/v1/reports?days=90", 0, "never"),
         (Tier::Community, "/api/v1/reports/shop-2", 2, "\"points\""),
         (Tier::Community, "/api/v1/reports/shop-2", 2, "\"timeline\""),
