@@ -137,7 +137,7 @@ impl TestInput {
         if let Some(suspend) = flag(&map, "suspend")? {
             input.fields.push(("/suspend", Value::Bool(suspend)));
         }
-        if let Some(limit) = map.get("historyLimit").filter(|limit| !limit.is_null()) {
+        if let Some(limit) = map.get("historyLimit") {
             let number = limit.as_i64().filter(|limit| (1..=10_000).contains(limit));
             let number = number.ok_or_else(|| {
                 Problem::field(
@@ -159,12 +159,7 @@ impl TestInput {
             .name
             .clone()
             .ok_or_else(|| Problem::field("name", "name is required"))?;
-        let namespaces = self
-            .namespaces
-            .as_ref()
-            .filter(|namespaces| !namespaces.is_empty());
-        let namespaces =
-            namespaces.ok_or_else(|| Problem::field("namespaces", "at least one namespace is required"))?;
+        let namespaces = self.namespaces.as_ref().ok_or_else(no_namespace)?;
         let mut spec = json!({ "backupSource": { "provider": "velero" }, "schedule": {}, "sandbox": {} });
         put(&mut spec, "/backupSource/namespaces", named(namespaces, None));
         for (pointer, value) in self.fields.iter().filter(|(_, value)| !value.is_null()) {
@@ -179,11 +174,7 @@ impl TestInput {
     /// What is to be changed of a spec, as a merge patch: what was given, and nothing else.
     pub(super) fn patch(&self, spec: &RestoreTestSpec) -> Value {
         let mut patch = json!({});
-        if let Some(namespaces) = self
-            .namespaces
-            .as_ref()
-            .filter(|namespaces| !namespaces.is_empty())
-        {
+        if let Some(namespaces) = &self.namespaces {
             put(
                 &mut patch,
                 "/backupSource/namespaces",
@@ -194,8 +185,8 @@ impl TestInput {
             put(&mut patch, pointer, value.clone());
         }
         let has_sla = spec.sla.is_some() || patch.pointer("/sla/maxRTO").is_some();
-        // 0.6.9 sent it with every change, with or without an agreed time.
-        if let Some(alert) = self.alert_on_exceed.filter(|alert| has_sla || *alert) {
+        // 0.6.9 sent it with every change, with or without an agreed time; without one it says nothing.
+        if let Some(alert) = self.alert_on_exceed.filter(|_| has_sla) {
             put(&mut patch, "/sla/alertOnExceed", json!(alert));
         }
         if patch.pointer("/sla/maxRTO").is_some_and(Value::is_null) {
@@ -243,7 +234,7 @@ fn text(map: &Map<String, Value>, field: &str) -> Result<Option<String>, Problem
 
 fn flag(map: &Map<String, Value>, field: &str) -> Result<Option<bool>, Problem> {
     match map.get(field) {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
         Some(other) => Err(Problem::field(
             field,
@@ -260,13 +251,18 @@ fn names(map: &Map<String, Value>) -> Result<Option<Vec<String>>, Problem> {
         )
     };
     match map.get("namespaces") {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
+        Some(Value::Array(items)) if items.is_empty() => Err(no_namespace()),
         Some(Value::Array(items)) => {
             let names = items.iter().map(|item| item.as_str().map(str::to_owned));
             names.collect::<Option<Vec<_>>>().map(Some).ok_or_else(wrong)
         }
         Some(_) => Err(wrong()),
     }
+}
+
+fn no_namespace() -> Problem {
+    Problem::field("namespaces", "at least one namespace is required")
 }
 
 /// Namespaces by name; those that stay keep the sandbox name they have.
@@ -356,6 +352,15 @@ mod tests {
             (json!({ "alertOnExceed": "yes" }), "alertOnExceed", "neither"),
             (json!({ "historyLimit": 0 }), "historyLimit", "whole number"),
             (json!({ "historyLimit": 1.5 }), "historyLimit", "whole number"),
+            (json!({ "namespaces": [] }), "namespaces", "at least one"),
+            (json!({ "namespaces": null }), "namespaces", "list of names"),
+            (
+                json!({ "alertOnExceed": null }),
+                "alertOnExceed",
+                "null is neither",
+            ),
+            (json!({ "suspend": null }), "suspend", "null is neither"),
+            (json!({ "historyLimit": null }), "historyLimit", "whole number"),
         ] {
             let Err(Problem::Said(problem)) = read(&body) else {
                 panic!("{body} was taken")
@@ -375,10 +380,7 @@ mod tests {
         }
         for (body, said) in [
             (json!({ "namespaces": ["shop"] }), "name is required"),
-            (
-                json!({ "name": "shop", "namespaces": [] }),
-                "at least one namespace is required",
-            ),
+            (json!({ "name": "shop" }), "at least one namespace is required"),
         ] {
             let Err(Problem::Said(problem)) = read(&body).unwrap().new_spec() else {
                 panic!("{body} was taken")
@@ -404,6 +406,7 @@ mod tests {
             patch(json!({ "namespaces": ["shop", "db"] })),
             json!({ "backupSource": { "namespaces": [{ "name": "shop", "sandboxName": "try" }, { "name": "db" }] } })
         );
+        assert_eq!(patch(json!({ "alertOnExceed": true })), json!({}));
         assert_eq!(patch(json!({ "maxRTO": null })), json!({ "sla": null }));
         assert_eq!(patch(json!({ "suspend": true })), json!({ "suspend": true }));
         assert_eq!(
