@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Api, problem::Problem};
+use super::{Api, problem::Problem, read::NOTICE};
 
 /// The origin of pages that may read the API from a browser, such as `https://ops.example.com`; `*` for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub(super) async fn around(State(api): State<Api>, request: Request, next: Next)
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
         let allowed = HeaderValue::from_static("Content-Type, Authorization");
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from(NOTICE));
     }
     response
 }

@@ -90,6 +90,7 @@ pub fn router(api: Api) -> Router {
     routes
         .route("/api/{*rest}", axum::routing::any(problem::not_found))
         .route("/api", axum::routing::any(problem::not_found))
+        .method_not_allowed_fallback(problem::not_allowed)
         .layer(middleware::from_fn_with_state(api.clone(), limits::within))
         .layer(middleware::from_fn_with_state(api.clone(), headers::around))
         .with_state(api)

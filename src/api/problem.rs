@@ -4,7 +4,7 @@
 use axum::{
     Json,
     http::{
-        HeaderValue, StatusCode,
+        HeaderValue, Method, StatusCode,
         header::{RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
@@ -189,6 +189,13 @@ pub(super) async fn not_found() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "there is no such route; /api/v1/openapi.json lists all",
+    )
+}
+
+pub(super) async fn not_allowed(method: Method) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} does nothing here; the header Allow names what does"),
     )
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::{
     body::Bytes,
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
@@ -221,6 +221,9 @@ pub(super) struct Route {
     pub handle: fn(Ask) -> Answering,
 }
 
+/// The names in a path.
+type Names = Path<HashMap<String, String>>;
+
 /// The way from a request to an answer: read, let in, answer.
 pub(super) fn handler(route: Route) -> MethodRouter<Api> {
     let filter = Method::from_bytes(route.method.as_bytes())
@@ -229,8 +232,12 @@ pub(super) fn handler(route: Route) -> MethodRouter<Api> {
         .unwrap_or(MethodFilter::GET);
     on(
         filter,
-        move |State(api): State<Api>, Path(path): Path<HashMap<String, String>>, request: Request| async move {
-            match answer(route, api, path, request).await {
+        move |State(api): State<Api>, path: Result<Names, PathRejection>, request: Request| async move {
+            let answer = match path {
+                Ok(Path(path)) => answer(route, api, path, request).await,
+                Err(_) => Err(Problem::field("name", "name: is no text; write it in UTF-8")),
+            };
+            match answer {
                 Ok(response) => response,
                 Err(problem) => problem.into_response(),
             }

@@ -164,6 +164,7 @@ async fn mistakes_say_what_is_wrong() {
         ("/api/v1/plan/nothing", 404, "test not found"),
         ("/api/v1/nothing", 404, "openapi.json"),
         ("/api/nothing", 404, "openapi.json"),
+        ("/api/v1/tests/%ff", 400, "UTF-8"),
     ] {
         let answered = world.get(address).await;
         assert_eq!(answered.status.as_u16(), code, "{address}: {answered:?}");
@@ -173,7 +174,12 @@ async fn mistakes_say_what_is_wrong() {
         world.ask("OPTIONS", "/api/v1/tests", "admin", "").await.status,
         405
     );
-    assert_eq!(world.ask("PATCH", "/api/v1/tests", "admin", "").await.status, 405);
+    let patched = world.ask("PATCH", "/api/v1/tests", "admin", "").await;
+    assert_eq!(
+        (patched.status.as_u16(), &patched.headers["allow"]),
+        (405, &"GET,HEAD,POST".parse().unwrap())
+    );
+    assert!(patched.error().contains("PATCH does nothing here"), "{patched:?}");
     assert_eq!(world.ask("HEAD", "/api/v1/tests", "admin", "").await.status, 200);
 }
 
@@ -396,4 +402,11 @@ async fn another_origin_reads_only_what_it_may() {
         answered.headers["access-control-allow-origin"],
         "https://ops.example.com"
     );
+    let read = world.ask("GET", "/api/v1/summary/daily?days=30", "", "").await;
+    assert_eq!(
+        read.headers["access-control-allow-origin"],
+        "https://ops.example.com"
+    );
+    assert!(read.headers.contains_key("kymaros-notice"));
+    assert_eq!(read.headers["access-control-expose-headers"], "kymaros-notice");
 }
