@@ -25,6 +25,7 @@ fn query() -> impl Strategy<Value = String> {
         Just("limit"),
         Just("running"),
         Just("namespace"),
+        Just("cluster"),
         Just("test"),
         Just("framework"),
         Just("period"),
@@ -37,6 +38,7 @@ fn query() -> impl Strategy<Value = String> {
         Just("99999999999999".to_owned()),
         Just("true".to_owned()),
         Just("ops".to_owned()),
+        Just("local".to_owned()),
         Just("dora".to_owned()),
         part(),
     ];

@@ -54,6 +54,23 @@ async fn whoever_listens_sees_what_runs_and_each_change_of_it() {
 }
 
 #[tokio::test]
+async fn whoever_is_far_behind_sees_everything_again() {
+    let world = World::open();
+    let request = Request::get("/api/v1/events").body(Body::empty()).unwrap();
+    let mut body = world.router().oneshot(request).await.unwrap().into_body();
+    assert!(next(&mut body).await.starts_with("event: runs\n"));
+    for day in 0..300 {
+        let report = report("ops", "many", day, "pass", Some(95));
+        world.api.fleet.runs.look(&Event::Apply(report));
+    }
+    let again = next(&mut body).await;
+    assert!(
+        again.starts_with("event: runs\n") && again.contains("blog-5"),
+        "{again}"
+    );
+}
+
+#[tokio::test]
 async fn there_are_not_too_many_streams() {
     let world = World::open();
     let mut open = Vec::new();

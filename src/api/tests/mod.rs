@@ -3,8 +3,10 @@
 mod access;
 mod clusters;
 mod documented;
+mod exports;
 mod fuzz;
 mod live;
+mod plan;
 mod receivers;
 mod routes;
 mod tiers;

@@ -219,7 +219,7 @@ pub fn labels(run: &str) -> Value {
 }
 
 /// The same report, made some days ago.
-fn made(report: RestoreReport, today: jiff::Timestamp, ago: i64) -> RestoreReport {
+pub fn made(report: RestoreReport, today: jiff::Timestamp, ago: i64) -> RestoreReport {
     let at = (today - jiff::SignedDuration::from_hours(24 * ago)).to_string();
     let mut value = serde_json::to_value(report).unwrap();
     value["metadata"]["creationTimestamp"] = json!(at);
