@@ -97,7 +97,10 @@ fn needs(need: Need) -> String {
         Need::Token => "Needs a valid token.".to_owned(),
         Need::Write => "Is done with the caller's own rights.".to_owned(),
         Need::Rights(rights) | Need::WriteAfter(rights) => format!("Needs the right to {}.", all(rights)),
-        Need::Change(verb) => format!("Needs the right to {}.", Right::to_test(verb).described()),
+        Need::Change(verb) => {
+            let right = Right::to_test(verb).described();
+            format!("Is done with the caller's own right to {right}.")
+        }
         Need::OfFramework(rights, backups) => {
             let (rights, backups) = (all(rights), backups.described());
             format!("Needs the right to {rights}; for iso27001 also the right to {backups}.")
