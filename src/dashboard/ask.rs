@@ -69,9 +69,32 @@ impl Ask {
         self.enter_as(false, Scope::All, acts).await
     }
 
-    /// The same for somebody who wants to change something.
-    pub(super) async fn enter_to_change(&self, acts: &[Act]) -> Result<Visit, Refused> {
-        self.enter_as(true, Scope::All, acts).await
+    /// The same in a namespace. Whoever may not list what is ours elsewhere is led on within it.
+    pub(super) async fn enter_in(&self, namespace: &str, acts: &[Act]) -> Result<Visit, Refused> {
+        let visit = self.enter(acts).await?;
+        Ok(self.led_within(visit, Some(namespace)).await)
+    }
+
+    /// The same for somebody who wants to change something there.
+    pub(super) async fn enter_to_change(&self, namespace: &str, acts: &[Act]) -> Result<Visit, Refused> {
+        let visit = self.enter_as(true, Scope::All, acts).await?;
+        Ok(self.led_within(visit, Some(namespace)).await)
+    }
+
+    /// Links of a page that is of no namespace: within the one that the address names, for those who see no more.
+    pub(super) async fn led_on(&self, visit: Visit) -> Visit {
+        let query = self.query();
+        self.led_within(visit, query.get(NAMESPACE)).await
+    }
+
+    async fn led_within(&self, mut visit: Visit, namespace: Option<&str>) -> Visit {
+        let wide = [all("list", TESTS, None), all("list", REPORTS, None)];
+        if let Some(namespace) = namespace
+            && !self.may_see(&visit, &wide).await
+        {
+            visit.view.scope = Scope::Namespace(namespace.to_owned());
+        }
+        visit
     }
 
     /// Lets somebody in who may list these kinds of ours. Where the address names a namespace they see that one, and need
@@ -150,6 +173,18 @@ impl Ask {
             namespace: Some(self.fleet().velero_namespace.clone()),
             name: None,
         }
+    }
+
+    /// What must be listed to see what Velero holds: its backups, and the namespaces there are.
+    pub(super) fn list_held(&self) -> [Act; 2] {
+        let namespaces = Act::Objects {
+            verb: "list",
+            group: "",
+            resource: "namespaces",
+            namespace: None,
+            name: None,
+        };
+        [self.list_velero("backups"), namespaces]
     }
 
     /// The clusters that an address asks for.

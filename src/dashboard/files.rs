@@ -10,7 +10,7 @@ use crate::api::exported;
 
 /// A file of the API under the name that it has there.
 pub(super) async fn file(Path(name): Path<String>, ask: Ask) -> Answer {
-    let visit = ask.enter(&[]).await?;
+    let visit = ask.led_on(ask.enter(&[]).await?).await;
     let (api, query, token) = (&ask.dashboard.api, ask.uri.query(), visit.token.as_deref());
     match exported(api, &name, query, token).await {
         Some(Ok(file)) => Ok(file),

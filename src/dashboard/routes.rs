@@ -27,7 +27,6 @@ use super::{
     sign_in, trigger,
 };
 use crate::{
-    access::Act,
     api::limited,
     fleet::{Place as Home, Scope},
 };
@@ -66,16 +65,7 @@ type Name = Path<(String, String)>;
 
 async fn overview(ask: Ask) -> Answer {
     let visit = ask.enter_lists(&[TESTS, REPORTS]).await?;
-    let namespaces = Act::Objects {
-        verb: "list",
-        group: "",
-        resource: "namespaces",
-        namespace: None,
-        name: None,
-    };
-    let covers = ask
-        .may_see(&visit, &[ask.list_velero("backups"), namespaces])
-        .await;
+    let covers = ask.may_see(&visit, &ask.list_held()).await;
     let shell = visit.shell(Place::Overview, &ask.uri);
     Ok(visit.answer(&Overview::new(
         ask.fleet(),
@@ -99,7 +89,9 @@ async fn tests(ask: Ask) -> Answer {
 async fn test(Path((namespace, name)): Name, ask: Ask) -> Answer {
     let of = (namespace.as_str(), name.as_str());
     let reports = all("list", REPORTS, Some(&namespace));
-    let visit = ask.enter(&[one("get", TESTS, of), reports]).await?;
+    let visit = ask
+        .enter_in(&namespace, &[one("get", TESTS, of), reports])
+        .await?;
     let shell = visit.shell(Place::Tests, &ask.uri);
     match TestPage::new(ask.fleet(), &visit.view, of, &ask.query(), shell) {
         Some(page) => Ok(visit.answer(&page)),
@@ -109,7 +101,7 @@ async fn test(Path((namespace, name)): Name, ask: Ask) -> Answer {
 
 async fn report(Path((namespace, name)): Name, ask: Ask) -> Answer {
     let of = (namespace.as_str(), name.as_str());
-    let visit = ask.enter(&[one("get", REPORTS, of)]).await?;
+    let visit = ask.enter_in(&namespace, &[one("get", REPORTS, of)]).await?;
     let home = Home {
         cluster: visit.view.clusters.other().cloned(),
         namespace: namespace.clone(),
@@ -139,7 +131,9 @@ async fn compliance(ask: Ask) -> Answer {
 }
 
 async fn schedules(ask: Ask) -> Answer {
-    let visit = ask.enter(&[ask.list_velero("schedules")]).await?;
+    let visit = ask
+        .led_on(ask.enter(&[ask.list_velero("schedules")]).await?)
+        .await;
     let shell = visit.shell(Place::Schedules, &ask.uri);
     Ok(visit.answer(&SchedulesPage::new(ask.fleet(), &visit.view, &ask.query(), shell)))
 }

@@ -24,7 +24,7 @@ use crate::{
 /// The page that asks whether to start a run.
 pub(super) async fn page(Path((namespace, name)): Path<(String, String)>, ask: Ask) -> Answer {
     let of = (namespace.as_str(), name.as_str());
-    let visit = ask.enter_to_change(&change(of)).await?;
+    let visit = ask.enter_to_change(&namespace, &change(of)).await?;
     answer(ask.fleet(), &visit, of, &ask.uri, None)
 }
 
@@ -35,7 +35,7 @@ pub(super) async fn start_run(
     body: Bytes,
 ) -> Answer {
     let of = (namespace.as_str(), name.as_str());
-    let visit = ask.enter_to_change(&change(of)).await?;
+    let visit = ask.enter_to_change(&namespace, &change(of)).await?;
     visit.take(&Pairs::parse(&body))?;
     if let Some(cluster) = visit.view.clusters.other() {
         return Err(visit.error(elsewhere(cluster, of), &ask.uri));

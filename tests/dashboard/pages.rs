@@ -11,7 +11,7 @@ use kymaros_crds::domain::Tier;
 
 use crate::{
     serve::{
-        CLERK, MEMBER, NOBODY, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open,
+        CLERK, MEMBER, NOBODY, OWNER, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open,
         status_of, within,
     },
     world::{OPS, TEAM, World},
@@ -455,6 +455,44 @@ async fn whoever_has_the_rights_of_one_namespace_sees_that_one() {
         all.contains(&format!(r#"<option value="{OPS}""#)),
         "who sees all is offered the others"
     );
+}
+
+#[tokio::test]
+async fn from_one_test_or_report_links_lead_where_one_may_look() {
+    let world = World::new(Tier::Enterprise);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    let page = async |token: &str, path: &str| {
+        let cookie = format!("kymaros-token={token}");
+        get(&app, path, &[("cookie", &cookie)]).await
+    };
+    let report = world.latest("payments-db").metadata.name.unwrap();
+    let test = format!("/tests/{TEAM}/payments-db");
+    let narrowed = format!(r#"href="/tests?namespace={TEAM}""#);
+    for path in [
+        &test,
+        &format!("{test}/trigger"),
+        &format!("/reports/{TEAM}/{report}"),
+        &format!("/tests/{TEAM}/none"),
+    ] {
+        let seen = page(OWNER, path).await.text;
+        assert!(seen.contains(&narrowed), "{path}");
+        let links = seen
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('"'));
+        let links = links.map(|(link, _)| link).filter(|link| link.starts_with('/'));
+        // Velero's Schedules are not of the namespace.
+        for link in links.filter(|link| !link.starts_with("/schedules")) {
+            let there = page(OWNER, link).await.status;
+            assert_ne!(there, StatusCode::FORBIDDEN, "{path} leads to {link}");
+        }
+        let all = page(TOKEN, path).await.text;
+        assert!(
+            !all.contains(&narrowed) && all.contains(r#"href="/tests""#),
+            "who sees all is not held in: {path}"
+        );
+    }
 }
 
 #[tokio::test]

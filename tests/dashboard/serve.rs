@@ -34,6 +34,8 @@ pub const READER: &str = "token-of-a-reader";
 pub const VIEWER: &str = "token-of-a-viewer";
 /// A token that it knows, whose bearer may only read what is ours in the namespace of a team.
 pub const MEMBER: &str = "token-of-a-member";
+/// A token that it knows, whose bearer may also change tests there.
+pub const OWNER: &str = "token-of-an-owner";
 /// A token that it knows, whose bearer may only read tests, and no reports.
 pub const CLERK: &str = "token-of-a-clerk";
 /// A token that it knows, whose bearer may nothing.
@@ -67,7 +69,7 @@ pub fn api_server(is_up: bool) -> (Client, Writes) {
 fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
     if path.ends_with("/tokenreviews") {
         let token = body["spec"]["token"].as_str().unwrap();
-        let is_known = [TOKEN, READER, VIEWER, MEMBER, CLERK, NOBODY].contains(&token);
+        let is_known = [TOKEN, READER, VIEWER, MEMBER, OWNER, CLERK, NOBODY].contains(&token);
         return json!({ "metadata": {}, "spec": {}, "status": { "authenticated": is_known, "user": { "username": token } } });
     }
     if path.ends_with("/subjectaccessreviews") {
@@ -78,6 +80,7 @@ fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
             READER => reads,
             VIEWER => reads && asked["group"] == "restore.kymaros.io",
             MEMBER => reads && asked["group"] == "restore.kymaros.io" && asked["namespace"] == TEAM,
+            OWNER => asked["group"] == "restore.kymaros.io" && asked["namespace"] == TEAM,
             CLERK => reads && asked["resource"] == "restoretests",
             _ => false,
         };
