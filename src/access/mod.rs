@@ -141,6 +141,14 @@ impl Access {
         Ok(self.user(token, digest).await?.is_some())
     }
 
+    /// Whether a token was found valid a moment ago, without asking anybody.
+    #[must_use]
+    pub fn has_known(&self, token: &str) -> bool {
+        self.users
+            .get(&Sha256::digest(token).into())
+            .is_some_and(|user| user.is_some())
+    }
+
     async fn user(&self, token: &str, digest: Token) -> Result<Option<UserInfo>, kube::Error> {
         if let Some(user) = self.users.get(&digest) {
             return Ok(user);

@@ -92,6 +92,19 @@ impl Auth {
             }
         }
     }
+
+    /// Whether each caller has a token of their own.
+    pub(super) fn has_accounts(&self) -> bool {
+        matches!(self, Self::Kubernetes { .. })
+    }
+
+    /// Whether a token of somebody was found valid a moment ago; nobody is asked.
+    pub(super) fn has_known(&self, token: &str) -> bool {
+        match self {
+            Self::Kubernetes { access, .. } => access.has_known(token),
+            Self::Token(_) | Self::None => false,
+        }
+    }
 }
 
 async fn by_the_cluster(access: &Access, token: &str, acts: &[Act]) -> Result<(), Problem> {

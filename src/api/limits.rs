@@ -11,7 +11,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -38,6 +38,9 @@ const BY_ADDRESS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
 /// Requests at once: so many times those of a second.
 const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 
+/// What somebody is signed in with.
+type Session = fn(&HeaderMap) -> Option<String>;
+
 /// Limits that all routes share.
 #[derive(Clone)]
 pub struct Limits {
@@ -58,9 +61,10 @@ impl Limits {
         }
     }
 
-    /// Invented tokens do not help: the address counts too.
-    fn admits(&self, address: Option<IpAddr>, token: Option<&str>) -> bool {
-        admits(&self.addresses, &address)
+    /// Invented tokens do not help: the address counts too. Those that are known have a measure of their own, however
+    /// many people come from the address of one proxy.
+    fn admits(&self, address: Option<IpAddr>, token: Option<&str>, is_known: bool) -> bool {
+        (is_known || admits(&self.addresses, &address))
             && token.is_none_or(|token| admits(&self.tokens, &Sha256::digest(token).into()))
     }
 }
@@ -73,10 +77,25 @@ fn admits<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, client: &K
 }
 
 /// Lets a request through while its client is within limits, and ends one that takes too long.
-pub(super) async fn within(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(super) async fn within(state: State<Api>, request: Request, next: Next) -> Response {
+    let no_session: Session = |_| None;
+    with_sessions(State((state.0, no_session)), request, next).await
+}
+
+/// The same for routes that know whoever is signed in.
+pub(super) async fn with_sessions(
+    State((api, session)): State<(Api, Session)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    // One token for all says nothing of who has it.
+    let session = session(headers).filter(|_| api.auth.has_accounts());
+    let token = session.or_else(|| bearer(headers).map(str::to_owned));
+    let is_known = token.as_deref().is_some_and(|token| api.auth.has_known(token));
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = connection.map(|connection| connection.0.ip());
-    if !api.limits.admits(address, bearer(request.headers())) {
+    if !api.limits.admits(address, token.as_deref(), is_known) {
         let problem = Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too many requests; try again in a moment",
@@ -118,13 +137,19 @@ mod tests {
         let here: Option<IpAddr> = Some([127, 0, 0, 1].into());
         let admitted = |address, token: &dyn Fn(usize) -> String| {
             (0..100)
-                .filter(|number| limits.admits(address, Some(&token(*number))))
+                .filter(|number| limits.admits(address, Some(&token(*number)), false))
                 .count()
         };
         assert_eq!(admitted(here, &|_| "same".to_owned()), 5);
         let there: Option<IpAddr> = Some([127, 0, 0, 2].into());
         assert_eq!(admitted(there, &|number| format!("other-{number}")), 20);
-        assert!(!limits.admits(there, None));
+        assert!(!limits.admits(there, None, false));
+        let known = |number: usize| limits.admits(there, Some(&format!("known-{}", number % 9)), true);
+        let admitted = (0..90).filter(|number| known(*number)).count();
+        assert_eq!(
+            admitted, 45,
+            "whoever is known is not held up by others of their address"
+        );
     }
 
     #[tokio::test]

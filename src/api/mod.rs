@@ -43,7 +43,7 @@ pub use write::{create, delete, trigger, update};
 
 use std::sync::Arc;
 
-use axum::{Router, middleware};
+use axum::{Router, http::HeaderMap, middleware};
 use jiff::Timestamp;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
@@ -96,7 +96,9 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// Routes of others within the limits of the API: who asks too often waits, whatever they ask for.
-pub fn limited(api: &Api, routes: Router) -> Router {
-    routes.layer(middleware::from_fn_with_state(api.clone(), limits::within))
+/// Routes of others within the limits of the API: who asks too often waits, whatever they ask for. Whoever is signed in
+/// there is known by their session.
+pub fn limited(api: &Api, routes: Router, session: fn(&HeaderMap) -> Option<String>) -> Router {
+    let state = (api.clone(), session);
+    routes.layer(middleware::from_fn_with_state(state, limits::with_sessions))
 }

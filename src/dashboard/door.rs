@@ -38,9 +38,13 @@ pub fn shown(api: &Api, headers: &HeaderMap) -> Option<String> {
     if matches!(api.auth, Auth::None) {
         return None;
     }
-    Cookie::Token
-        .read(headers)
-        .or_else(|| bearer(headers).map(str::to_owned))
+    signed_in(headers).or_else(|| bearer(headers).map(str::to_owned))
+}
+
+/// The token that a browser is signed in with.
+#[must_use]
+pub fn signed_in(headers: &HeaderMap) -> Option<String> {
+    Cookie::Token.read(headers)
 }
 
 /// How people sign in, in words.

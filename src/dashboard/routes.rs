@@ -16,7 +16,7 @@ use super::{
     addresses::{self, NAMESPACE},
     ask::{Answer, Ask, REPORTS, TESTS, all, one},
     assets,
-    door::{Entry, admit, shown},
+    door::{Entry, admit, shown, signed_in},
     files, headers, live,
     missing::{no_page, no_report, no_test},
     pages::{
@@ -58,7 +58,7 @@ pub fn router(dashboard: Dashboard) -> Router {
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(FORM))
         .with_state(Arc::new(dashboard));
-    limited(&api, pages).layer(middleware::from_fn(headers::guard))
+    limited(&api, pages, signed_in).layer(middleware::from_fn(headers::guard))
 }
 
 type Name = Path<(String, String)>;

@@ -11,6 +11,8 @@ mod forms;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod script;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod world;

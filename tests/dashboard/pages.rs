@@ -496,6 +496,36 @@ async fn from_one_test_or_report_links_lead_where_one_may_look() {
 }
 
 #[tokio::test]
+async fn whoever_is_signed_in_is_not_held_up_by_others_of_their_address() {
+    let world = World::new(Tier::Team);
+    let (client, _) = api_server(true);
+    let app = within(&world, by_rights(&client), client, Limits::new(NonZeroU32::MIN));
+    let tests = async |token: &str| {
+        let cookie = format!("kymaros-token={token}");
+        get(&app, "/tests", &[("cookie", &cookie)]).await.status
+    };
+    assert_eq!(
+        (tests(TOKEN).await, tests(READER).await),
+        (StatusCode::OK, StatusCode::OK)
+    );
+    for number in 0..40 {
+        tests(&format!("invented-{number}")).await;
+    }
+    assert_eq!(tests("invented-last").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        (tests(TOKEN).await, tests(READER).await),
+        (StatusCode::OK, StatusCode::OK)
+    );
+    for _ in 0..10 {
+        tests(TOKEN).await;
+    }
+    assert_eq!(
+        (tests(TOKEN).await, tests(READER).await),
+        (StatusCode::TOO_MANY_REQUESTS, StatusCode::OK)
+    );
+}
+
+#[tokio::test]
 async fn pages_of_tests_need_the_rights_to_the_reports_in_them() {
     let world = World::new(Tier::Team);
     let (client, _) = api_server(true);

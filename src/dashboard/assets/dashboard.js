@@ -5,36 +5,60 @@
   const page = document.documentElement;
   if (!document.querySelector("[data-live]") || !window.EventSource) return;
   const parse = (text) => new DOMParser().parseFromString(text, "text/html");
+  // Many changes a second are one page a second: the first is shown at once.
+  const APART = 1000;
+  let next = 0;
+  let planned = false;
+  const refresh = () => {
+    // A page that nobody sees is fetched when somebody does.
+    if (planned || document.hidden) return;
+    planned = true;
+    setTimeout(load, Math.max(0, next - performance.now()));
+  };
+  const wait = (seconds) => { next = performance.now() + 1000 * seconds; refresh(); };
   let busy = false;
-  let again = false;
-  const refresh = async () => {
-    if (busy) { again = true; return; }
+  const load = async () => {
+    planned = false;
+    if (busy) { wait(APART / 1000); return; }
     busy = true;
+    next = performance.now() + APART;
     try {
       const answer = await fetch(location.href, { credentials: "same-origin", headers: { "X-Kymaros-Live": "1" } });
       if (answer.status === 401 || answer.redirected) { location.reload(); return; }
-      if (!answer.ok) throw new Error(String(answer.status));
-      const fresh = parse(await answer.text());
-      for (const part of document.querySelectorAll("[data-live]")) {
-        const next = fresh.getElementById(part.id);
-        if (!next || next.innerHTML === part.innerHTML) continue;
-        const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-        const open = [...part.querySelectorAll("details")].map((d) => d.open);
-        part.replaceChildren(...next.childNodes);
-        part.querySelectorAll("details").forEach((d, i) => { if (open[i]) d.open = true; });
-        if (focused) [...part.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
-      }
+      // It does answer, to others first.
+      if (answer.status === 429) wait(Number(answer.headers.get("Retry-After")) || 1);
+      else if (!answer.ok) throw new Error(String(answer.status));
+      else show(parse(await answer.text()));
       page.classList.remove("is-stale");
     } catch {
       page.classList.add("is-stale");
     }
     busy = false;
-    if (again) { again = false; refresh(); }
   };
-  const events = new EventSource(page.dataset.stream);
-  events.addEventListener("changed", refresh);
-  events.addEventListener("open", () => page.classList.remove("is-stale"));
-  events.addEventListener("error", () => page.classList.add("is-stale"));
-  setInterval(() => { if (!document.hidden) refresh(); }, 60000);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  const show = (fresh) => {
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const made = fresh.getElementById(part.id);
+      if (!made || made.innerHTML === part.innerHTML) continue;
+      const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      const open = [...part.querySelectorAll("details")].map((d) => d.open);
+      part.replaceChildren(...made.childNodes);
+      part.querySelectorAll("details").forEach((d, i) => { if (open[i]) d.open = true; });
+      if (focused) [...part.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
+    }
+  };
+  let events;
+  const listen = () => {
+    events = new EventSource(page.dataset.stream);
+    events.addEventListener("changed", refresh);
+    // A stream that ends, or that somebody may not have, says nothing of the page: that is asked for itself.
+    events.addEventListener("error", refresh);
+    events.addEventListener("open", () => { if (page.classList.contains("is-stale")) refresh(); });
+  };
+  listen();
+  setInterval(() => {
+    if (document.hidden) return;
+    if (events.readyState === EventSource.CLOSED) listen();
+    refresh();
+  }, 60000);
+  document.addEventListener("visibilitychange", refresh);
 })();
