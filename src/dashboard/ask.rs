@@ -231,7 +231,8 @@ fn of_namespace(act: &Act) -> Option<&str> {
     }
 }
 
-fn denied(acts: &[Act]) -> Wrong {
+/// Why somebody does not come in, and which rights they lack.
+pub(super) fn denied(acts: &[Act]) -> Wrong {
     let lines: Vec<String> = acts
         .iter()
         .map(|act| format!("kubectl auth can-i {act}"))

@@ -14,14 +14,14 @@ use axum::{
 use super::{
     Dashboard,
     addresses::{self, NAMESPACE},
-    ask::{Answer, Ask, REPORTS, TESTS, all, one},
+    ask::{Answer, Ask, REPORTS, TESTS, all, denied, one},
     assets,
     door::{Entry, admit, shown, signed_in},
     files, headers, live,
     missing::{no_page, no_report, no_test},
     pages::{
-        ClustersPage, CompliancePage, Overview, ReportPage, SchedulesPage, Sees, SettingsPage, TestPage,
-        TestsPage,
+        ClustersPage, CompliancePage, CoveragePage, Overview, ReportPage, SchedulesPage, Sees, SettingsPage,
+        TestPage, TestsPage,
     },
     shell::Place,
     sign_in, trigger,
@@ -39,6 +39,7 @@ pub fn router(dashboard: Dashboard) -> Router {
     let api = dashboard.api.clone();
     let pages = Router::new()
         .route("/", get(overview))
+        .route("/coverage", get(coverage))
         .route("/tests", get(tests))
         .route("/tests/{namespace}/{name}", get(test))
         .route(
@@ -74,6 +75,16 @@ async fn overview(ask: Ask) -> Answer {
         covers,
         shell,
     )))
+}
+
+async fn coverage(ask: Ask) -> Answer {
+    let visit = ask.enter_lists(&[TESTS, REPORTS]).await?;
+    let held = ask.list_held();
+    if !ask.may_see(&visit, &held).await {
+        return Err(visit.error(denied(&held), &ask.uri));
+    }
+    let shell = visit.shell(Place::Overview, &ask.uri);
+    Ok(visit.answer(&CoveragePage::new(ask.fleet(), &visit.view, &ask.query(), shell)))
 }
 
 async fn tests(ask: Ask) -> Answer {

@@ -121,6 +121,18 @@ impl<C: Column> TableState<C> {
         }
     }
 
+    /// The address with a filter set, or without it where the value is empty; from the first page on.
+    #[must_use]
+    pub fn filtered(&self, key: &'static str, value: &str) -> String {
+        let mut there = self.clone();
+        there.page = 1;
+        there.filters.retain(|(known, _)| *known != key);
+        if !value.is_empty() {
+            there.filters.push((key, value.to_owned()));
+        }
+        there.address()
+    }
+
     /// The address that sorts by a column, the other way round when it already does.
     #[must_use]
     pub fn sorted_by(&self, column: C) -> String {

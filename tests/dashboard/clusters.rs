@@ -13,6 +13,7 @@ pub fn pages(world: &World) -> Vec<(&'static str, String)> {
     vec![
         ("overview", "/".to_owned()),
         ("overview of one", "/?within=30&cluster=us".to_owned()),
+        ("coverage", "/coverage".to_owned()),
         ("tests", "/tests".to_owned()),
         ("test", format!("/tests/{TEAM}/payments-db?cluster=us")),
         ("report", format!("/reports/{TEAM}/{report}?cluster=us")),

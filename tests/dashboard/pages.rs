@@ -27,6 +27,7 @@ pub fn all(world: &World) -> Vec<(&'static str, String)> {
     };
     vec![
         ("overview", "/".to_owned()),
+        ("coverage", "/coverage".to_owned()),
         ("tests", "/tests".to_owned()),
         ("test", format!("/tests/{TEAM}/payments-db")),
         ("report", report("payments-db", TEAM)),
@@ -493,6 +494,157 @@ async fn from_one_test_or_report_links_lead_where_one_may_look() {
             "who sees all is not held in: {path}"
         );
     }
+    let list = page(VIEWER, &format!("/coverage?namespace={TEAM}")).await;
+    assert_eq!(list.status, StatusCode::FORBIDDEN);
+    assert!(
+        list.text.contains("can-i list backups.velero.io"),
+        "{}",
+        list.text
+    );
+}
+
+#[tokio::test]
+async fn the_overview_says_that_all_passed_only_where_all_passed() {
+    let all_passed = "Every test passed its latest run. Nothing needs you.";
+    for ((first, suspended, passed), said) in [
+        ((0, 0, 2), all_passed),
+        (
+            (2, 0, 0),
+            "No test has a verdict yet: 2 tests run for the first time.",
+        ),
+        (
+            (1, 0, 1),
+            "Every other test passed its latest run; 1 test runs for the first time.",
+        ),
+        ((0, 1, 1), "It has not run yet, and is suspended."),
+        ((0, 1, 0), "1 test has proved nothing yet."),
+    ] {
+        let page = get(&open(&World::young(first, suspended, passed)), "/", &[])
+            .await
+            .text;
+        assert!(page.contains(said), "{first} {suspended} {passed}: {said}");
+        assert_eq!(
+            page.contains(all_passed),
+            said == all_passed,
+            "{first} {suspended} {passed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_the_overview_leaves_out_is_counted_and_one_click_away() {
+    let mut world = World::with_untested(Tier::Enterprise, 60);
+    world.queue(30);
+    let app = open(&world);
+    let page = get(&app, "/", &[]).await.text;
+    let rest = "/coverage?within=7&#38;proof=none";
+    assert!(page.contains("… and 50 more") && page.contains(rest), "{page}");
+    assert!(page.contains("20 more run or wait"), "{page}");
+    assert!(page.contains("waiting-000") && page.contains("waiting-029"));
+    let rest = get(&app, "/coverage?within=7&proof=none&page=2", &[]).await.text;
+    assert!(
+        rest.contains("51–60 of 60 namespaces") && rest.contains("untested-059"),
+        "{rest}"
+    );
+    assert!(
+        rest.contains("/coverage?within=7&#38;proof=none\""),
+        "the page before: {rest}"
+    );
+    let found = get(&app, "/coverage?q=untested-05&sort=-name", &[]).await.text;
+    let place = |name: &str| found.find(name).unwrap();
+    assert!(found.contains("1–10 of 10 namespaces") && place("untested-059") < place("untested-050"));
+    let none = get(&app, "/coverage?proof=some", &[]).await.text;
+    assert!(none.contains("No namespace is like that."), "{none}");
+}
+
+#[tokio::test]
+async fn what_does_not_meet_a_requirement_is_named_or_one_click_away() {
+    let world = World::with_untested(Tier::Enterprise, 130);
+    let app = open(&world);
+    let page = get(&app, "/compliance?framework=iso27001&period=30", &[])
+        .await
+        .text;
+    assert!(page.contains("untested-099") && !page.contains("untested-100"));
+    assert!(
+        page.contains(r#"and 30 more: <a href="/coverage?within=30&#38;proof=none">all namespaces</a>"#),
+        "{page}"
+    );
+    let report_like = "shop-20260101-120000";
+    let world = World::hostile(Tier::Enterprise, report_like);
+    let page = get(&open(&world), "/compliance?framework=dora", &[]).await.text;
+    assert!(page.contains(&format!(r#"href="/tests/{report_like}/{report_like}""#)));
+    assert!(
+        !page.contains(&format!(r#"href="/reports/{report_like}/{report_like}""#)),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn tables_have_pages_that_keep_what_is_asked_of_them() {
+    let mut world = World::large(Tier::Enterprise, 120, 60);
+    world.schedule(60);
+    let app = open(&world);
+    let of_test = format!("/tests/{OPS}/application-0000");
+    for (address, shown, before) in [
+        (
+            "/tests?status=pass&sort=-name&page=2".to_owned(),
+            "51–100 of 112 tests",
+            "/tests?status=pass&#38;sort=-name\"",
+        ),
+        (
+            format!("{of_test}?result=pass&sort=score&page=2"),
+            "51–59 of 59 runs",
+            "application-0000?result=pass&#38;sort=score\"",
+        ),
+        (
+            "/schedules?proof=none&sort=-last&page=2".to_owned(),
+            "51–60 of 60 Schedules",
+            "/schedules?proof=none&#38;sort=-last\"",
+        ),
+    ] {
+        let page = get(&app, &address, &[]).await.text;
+        assert!(page.contains(shown), "{address}: {page}");
+        assert!(page.contains(before), "{address}: {page}");
+    }
+    let first = async |address: String, wanted: &str| {
+        let page = get(&app, &address, &[]).await.text;
+        let (_, rows) = page.split_once("<tbody>").unwrap();
+        let (row, _) = rows.split_once("</tr>").unwrap();
+        assert!(row.contains(wanted), "{address}: {row}");
+    };
+    first("/schedules?sort=-name".to_owned(), "nightly-059").await;
+    first("/schedules?sort=name".to_owned(), "nightly-000").await;
+    let fails = get(&app, &format!("{of_test}?result=fail"), &[]).await.text;
+    assert!(fails.contains("1–1 of 1 runs"), "{fails}");
+    let none = get(&app, &format!("{of_test}?result=partial"), &[]).await.text;
+    assert!(none.contains("No run is like that."), "{none}");
+    let runs = |page: &str| {
+        let (_, table) = page.split_once("Runs of this test").unwrap();
+        let dates = table.split("\">").filter(|part| part.starts_with("20"));
+        dates.map(|part| part[..10].to_owned()).collect::<Vec<_>>()
+    };
+    let newest = runs(&get(&app, &of_test, &[]).await.text);
+    let oldest = runs(&get(&app, &format!("{of_test}?sort=time"), &[]).await.text);
+    assert!(
+        newest.first() > newest.last() && oldest.first() < oldest.last(),
+        "{newest:?} {oldest:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_has_more_than_the_table_says_so() {
+    let world = World::new(Tier::Team);
+    let app = open(&world);
+    for (query, is_more) in [
+        ("", false),
+        ("?namespace=ops", false),
+        ("?q=pay", true),
+        ("?status=fail", true),
+    ] {
+        let page = get(&app, &format!("/tests{query}"), &[]).await.text;
+        let said = page.contains("All tests as CSV, also those that are not shown");
+        assert_eq!(said, is_more, "{query}");
+    }
 }
 
 #[tokio::test]
@@ -680,6 +832,7 @@ async fn the_heaviest_page_is_light_however_large_the_fleet() {
         "/tests/kymaros-system/application-0000",
         &format!("/reports/kymaros-system/{report}"),
         "/compliance?framework=iso27001",
+        "/coverage",
         "/settings",
     ] {
         let page = get(&app, path, &[]).await;

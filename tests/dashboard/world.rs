@@ -116,6 +116,33 @@ impl World {
         Self::of(tier, tests, reports, now)
     }
 
+    /// Tests of which each is in its first run, or suspended before it, beside one that passed.
+    pub fn young(first: usize, suspended: usize, passed: usize) -> Self {
+        let now = Timestamp::now();
+        let (mut tests, mut reports) = (Vec::new(), Vec::new());
+        for index in 0..first {
+            let name = format!("first-{index}");
+            tests.push(test(&name, OPS, Latest::Running, None, now));
+            reports.push(running(&name, OPS, now));
+        }
+        for index in 0..suspended {
+            tests.push(test(
+                &format!("suspended-{index}"),
+                OPS,
+                Latest::Suspended,
+                None,
+                now,
+            ));
+        }
+        for index in 0..passed {
+            let name = format!("passed-{index}");
+            let run = report(&name, OPS, now - SignedDuration::from_hours(1), "pass", 100, 90);
+            tests.push(test(&name, OPS, Latest::Pass, Some(&run), now));
+            reports.push(run);
+        }
+        Self::of(Tier::Team, tests, reports, now)
+    }
+
     /// A fleet whose every name and text comes from somebody hostile.
     pub fn hostile(tier: Tier, text: &str) -> Self {
         let now = Timestamp::now();
@@ -239,6 +266,34 @@ impl World {
             ),
             reports: packed,
             contact: watch::channel(contact).1,
+        }
+    }
+
+    /// Namespaces with a backup that no test restores, and nothing else.
+    pub fn with_untested(tier: Tier, count: usize) -> Self {
+        let mut world = Self::new(tier);
+        let names: Vec<String> = (0..count).map(|index| format!("untested-{index:03}")).collect();
+        let now = Timestamp::now();
+        world.fleet.backups = store(
+            names
+                .iter()
+                .map(|name| backup(&format!("nightly-{name}"), name, now)),
+        );
+        world.fleet.namespaces = store(names.iter().map(|name| namespace(name)));
+        world
+    }
+
+    /// Many Schedules.
+    pub fn schedule(&mut self, count: usize) {
+        let now = Timestamp::now();
+        let name = |index| format!("nightly-{index:03}");
+        self.fleet.schedules = store((0..count).map(|index| schedule(&name(index), &["keycloak"], now)));
+    }
+
+    /// Runs that wait for their turn.
+    pub fn queue(&mut self, count: usize) {
+        for index in 0..count {
+            self.put(queued(&format!("waiting-{index:03}"), OPS, Timestamp::now()));
         }
     }
 

@@ -5,6 +5,7 @@ use askama::Template;
 use super::{
     Figure, Files, Link,
     clusters::{CLUSTER, links, value},
+    covered::{PROOF, whole},
     plural, spanned, test_link,
 };
 use crate::{
@@ -53,6 +54,9 @@ struct Row {
     word: &'static str,
     open: Vec<Link>,
     open_count: usize,
+    /// Those that have no name here, and where they have one.
+    open_more: usize,
+    elsewhere: Link,
 }
 
 impl CompliancePage {
@@ -102,7 +106,7 @@ impl CompliancePage {
             requirements: found
                 .iter()
                 .flat_map(|found| &found.requirements)
-                .map(row)
+                .map(|asked| row(fleet, asked, (view, days)))
                 .collect(),
             hidden: match &found {
                 Some(found) => found.hidden.clone(),
@@ -210,7 +214,7 @@ fn figures(found: &Compliance) -> Vec<Figure> {
     ]
 }
 
-fn row(asked: &Requirement) -> Row {
+fn row(fleet: &Fleet, asked: &Requirement, (view, days): (&View, u32)) -> Row {
     let (standing, word) = match asked.standing {
         Met::Met => (Standing::Pass, "Met"),
         Met::NotMet => (Standing::Fail, "Not met"),
@@ -223,22 +227,34 @@ fn row(asked: &Requirement) -> Row {
         share: Percent::of(asked.met, asked.of),
         standing,
         word,
-        open: asked.open.iter().take(20).map(|name| open_link(name)).collect(),
+        open: asked.open.iter().map(|name| open_link(fleet, name)).collect(),
+        elsewhere: elsewhere(asked, view, days),
+        open_more: (asked.of - asked.met).saturating_sub(asked.open.len()),
         open_count: asked.of - asked.met,
     }
 }
 
-/// Tests and reports are named alike, as `namespace/name` or `cluster/namespace/name`; reports end with the moment they were made.
-fn open_link(name: &str) -> Link {
-    let is_report = name
-        .rsplit('-')
-        .take(2)
-        .all(|part| part.len() >= 6 && part.bytes().all(|b| b.is_ascii_digit()));
-    match parts(name) {
-        Some((cluster, namespace, report)) if is_report => {
-            Link::new(name, addresses::report(cluster.as_ref(), namespace, report))
-        }
-        Some(_) => test_link(name).unwrap_or_else(|| Link::new(name, String::new())),
-        None => Link::new(name, String::new()),
+/// The table of all that a requirement is held against.
+fn elsewhere(asked: &Requirement, view: &View, days: u32) -> Link {
+    if asked.open.iter().any(|name| name.contains('/')) {
+        let here = write(narrowed(&view.scope).as_slice());
+        Link::new("all tests", format!("/tests{here}"))
+    } else {
+        Link::new("all namespaces", whole(view, days.min(365), &[(PROOF, "none")]))
+    }
+}
+
+/// Tests and reports are named alike, as `namespace/name` or `cluster/namespace/name`, and a test can be named as a report
+/// is: which of them there is tells.
+fn open_link(fleet: &Fleet, name: &str) -> Link {
+    let Some((cluster, namespace, of)) = parts(name) else {
+        return Link::new(name, String::new());
+    };
+    let cluster = cluster.as_ref();
+    let is_test = fleet.test_of(cluster, namespace, of).is_some();
+    if !is_test && fleet.stored(cluster, namespace, of).is_some() {
+        Link::new(name, addresses::report(cluster, namespace, of))
+    } else {
+        test_link(name).unwrap_or_else(|| Link::new(name, String::new()))
     }
 }

@@ -1,5 +1,7 @@
 //! Coverage: which namespaces with data have no recent proof.
 
+use jiff::Timestamp;
+
 use super::{
     Link,
     clusters::{CLUSTER, ClusterMark, value},
@@ -8,21 +10,32 @@ use super::{
 };
 use crate::{
     dashboard::{addresses::narrowed, charts::Percent, moments::Moment, query::write},
-    fleet::{ClusterName, Coverage, Feature, View},
+    fleet::{ClusterName, Coverage, CoveredNamespace, Feature, View},
 };
 
-/// Rows at most.
+/// Rows on the overview.
 const NAMESPACES: usize = 10;
+/// Tests that are named beside a namespace.
+const TESTS: usize = 3;
 /// Ages of proofs that are one click away.
-const AGES: [u32; 4] = [1, 7, 30, 90];
+pub(super) const AGES: [u32; 4] = [1, 7, 30, 90];
+/// The parameter that says how old a proof may be, days.
+pub(super) const WITHIN: &str = "within";
+/// The parameter that leaves namespaces with a recent proof out, or those without.
+pub(super) const PROOF: &str = "proof";
 
 /// Namespaces that have data, and no recent proof.
 pub(super) struct Covered {
     pub(super) label: String,
     pub(super) share: Percent,
     pub(super) all: usize,
+    /// Namespaces without a recent proof; the first of them are shown.
+    pub(super) open: usize,
     pub(super) rows: Vec<CoveredRow>,
-    pub(super) more: usize,
+    /// The page of all that are open.
+    pub(super) more: String,
+    /// The page of all that have a backup.
+    pub(super) whole: String,
     pub(super) files: Files,
 }
 
@@ -32,6 +45,7 @@ pub(super) struct CoveredRow {
     pub(super) proven: Option<Moment>,
     pub(super) taken: Option<Moment>,
     pub(super) tests: Vec<Link>,
+    pub(super) more: usize,
 }
 
 impl Covered {
@@ -42,18 +56,8 @@ impl Covered {
         within: u32,
         mark: impl Fn(Option<&ClusterName>) -> Option<ClusterMark>,
     ) -> Self {
-        let now = view.now;
-        let oldest = u64::from(within) * 86_400;
-        let held: Vec<_> = coverage
-            .namespaces
-            .iter()
-            .filter(|row| row.backup.is_some())
-            .collect();
-        let is_recent = |age: Option<u64>| age.is_some_and(|age| age <= oldest);
-        let open: Vec<_> = held
-            .iter()
-            .filter(|row| !is_recent(row.proof_age_seconds))
-            .collect();
+        let held = held(coverage);
+        let open: Vec<_> = held.iter().filter(|row| !is_proven(row, within)).collect();
         let (all, proven) = (held.len(), held.len() - open.len());
         Self {
             label: format!(
@@ -71,25 +75,55 @@ impl Covered {
                     format!("/files/coverage.csv{}", write(&scoped(view))),
                 )],
             ),
-            more: open.len().saturating_sub(NAMESPACES),
+            open: open.len(),
+            more: whole(view, within, &[(PROOF, "none")]),
+            whole: whole(view, within, &[]),
             rows: open
                 .into_iter()
                 .take(NAMESPACES)
-                .map(|row| CoveredRow {
-                    namespace: row.namespace.clone(),
-                    cluster: mark(row.cluster.as_ref()),
-                    proven: row.proven_at.as_deref().and_then(|at| moment(at, now)),
-                    taken: row.backup_taken_at.as_deref().and_then(|at| moment(at, now)),
-                    tests: row
-                        .tests
-                        .iter()
-                        .take(3)
-                        .filter_map(|test| test_link(test))
-                        .collect(),
-                })
+                .map(|row| of_row(row, mark(row.cluster.as_ref()), view.now))
                 .collect(),
         }
     }
+}
+
+/// Namespaces that have a backup.
+pub(super) fn held(coverage: &Coverage) -> Vec<&CoveredNamespace> {
+    let rows = coverage.namespaces.iter();
+    rows.filter(|row| row.backup.is_some()).collect()
+}
+
+/// Whether the proof of a namespace is not older than so many days.
+pub(super) fn is_proven(row: &CoveredNamespace, within: u32) -> bool {
+    let oldest = u64::from(within) * 86_400;
+    row.proof_age_seconds.is_some_and(|age| age <= oldest)
+}
+
+pub(super) fn of_row(row: &CoveredNamespace, cluster: Option<ClusterMark>, now: Timestamp) -> CoveredRow {
+    CoveredRow {
+        namespace: row.namespace.clone(),
+        cluster,
+        proven: row.proven_at.as_deref().and_then(|at| moment(at, now)),
+        taken: row.backup_taken_at.as_deref().and_then(|at| moment(at, now)),
+        more: row.tests.len().saturating_sub(TESTS),
+        tests: row
+            .tests
+            .iter()
+            .take(TESTS)
+            .filter_map(|test| test_link(test))
+            .collect(),
+    }
+}
+
+/// The page of all namespaces with a backup.
+pub(super) fn whole(view: &View, within: u32, pairs: &[(&str, &str)]) -> String {
+    let within = within.to_string();
+    let all: Vec<(&str, &str)> = [(WITHIN, within.as_str())]
+        .into_iter()
+        .chain(pairs.iter().copied())
+        .chain(scoped(view))
+        .collect();
+    format!("/coverage{}", write(&all))
 }
 
 /// A number of days in words.
@@ -103,7 +137,7 @@ pub(super) fn days(count: u32) -> String {
 /// The overview with proofs of so many days.
 pub(super) fn address(view: &View, within: u32, pairs: &[(&str, &str)]) -> String {
     let within = within.to_string();
-    let all: Vec<(&str, &str)> = [("within", within.as_str())]
+    let all: Vec<(&str, &str)> = [(WITHIN, within.as_str())]
         .into_iter()
         .chain(pairs.iter().copied())
         .chain(narrowed(&view.scope))
@@ -123,7 +157,7 @@ pub(super) fn tabs(view: &View, within: u32) -> Vec<Link> {
 }
 
 /// What a view is narrowed to, as an address says it.
-fn scoped(view: &View) -> Vec<(&str, &str)> {
+pub(super) fn scoped(view: &View) -> Vec<(&str, &str)> {
     let cluster = value(&view.clusters).map(|value| (CLUSTER, value));
     cluster.into_iter().chain(narrowed(&view.scope)).collect()
 }

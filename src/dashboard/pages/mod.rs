@@ -2,6 +2,7 @@
 
 pub mod clusters;
 mod compliance;
+mod coverage;
 mod covered;
 mod error;
 mod files;
@@ -19,6 +20,7 @@ use kymaros_crds::{RunResult, Trigger};
 
 pub use clusters::ClustersPage;
 pub use compliance::CompliancePage;
+pub use coverage::CoveragePage;
 pub use error::{ErrorPage, Wrong};
 pub use files::Files;
 pub use overview::Overview;

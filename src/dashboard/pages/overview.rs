@@ -22,9 +22,11 @@ use crate::{
     fleet::{ClusterName, Fleet, LiveRun, ReportFilter, Roster, Run, TestRow, View},
 };
 
-/// Rows of what needs somebody, and of next runs.
+/// Rows of what needs somebody, of what runs or waits, and of next runs.
 const ATTENTION: usize = 12;
 const NEXT: usize = 6;
+/// Rows of what runs or waits behind those, which are folded.
+const FOLDED: usize = 88;
 /// Days of the chart.
 const DAYS: u32 = 30;
 
@@ -39,10 +41,14 @@ pub struct Overview {
     tests: usize,
     attention: Vec<Attention>,
     attention_more: usize,
+    /// What is said where nothing needs somebody.
+    quiet: String,
     within: u32,
     within_tabs: Vec<Link>,
     coverage: Option<Covered>,
     live: Vec<LiveRow>,
+    folded: Vec<LiveRow>,
+    live_more: usize,
     upcoming: Vec<Next>,
     days: Days,
     legend: [Standing; 4],
@@ -86,13 +92,6 @@ struct Next {
     cluster: Option<ClusterMark>,
 }
 
-impl Covered {
-    /// Namespaces without a recent proof.
-    fn open(&self) -> usize {
-        self.rows.len() + self.more
-    }
-}
-
 impl Overview {
     /// The page as somebody sees it, who may or may not see what Velero backs up.
     #[must_use]
@@ -110,12 +109,7 @@ impl Overview {
         );
         let mut needing: Vec<&TestRow> = rows
             .iter()
-            .filter(|row| {
-                !matches!(
-                    standing(row),
-                    Standing::Pass | Standing::Running | Standing::Suspended
-                )
-            })
+            .filter(|row| !matches!(standing(row), Standing::Pass | Standing::Running))
             .collect();
         needing.sort_by_key(|row| (standing(row), row.last_score));
         let attention_more = needing.len().saturating_sub(ATTENTION);
@@ -126,22 +120,28 @@ impl Overview {
             .collect();
         let covered = covers.then(|| Covered::new(&fleet.coverage(view), view, within, mark));
         let upcoming = fleet.upcoming(NEXT, view);
+        let mut live: Vec<LiveRow> = fleet
+            .live(view)
+            .into_iter()
+            .map(|run| live_row(mark(run.cluster.as_ref()), run))
+            .collect();
+        let mut folded = live.split_off(live.len().min(ATTENTION));
+        let live_more = folded.len();
+        folded.truncate(FOLDED);
         Self {
             lead: lead(&rows, covered.as_ref(), within),
             figures: figures(&rows, covered.as_ref(), &recent.what, view.now),
             tests: rows.len(),
             attention,
             attention_more,
+            quiet: quiet(&rows),
             within,
             within_tabs: tabs(view, within),
             clusters: links(&others, &view.clusters, |pairs| address(view, within, pairs)),
             coverage: covered,
-            live: fleet
-                .live(view)
-                .into_iter()
-                .take(ATTENTION)
-                .map(|run| live(mark(run.cluster.as_ref()), run))
-                .collect(),
+            live,
+            folded,
+            live_more,
             upcoming: upcoming
                 .into_iter()
                 .filter_map(|row| next(&row, mark(row.cluster.as_ref()), view.now))
@@ -176,6 +176,7 @@ fn attention(fleet: &Fleet, row: &TestRow, cluster: Option<ClusterMark>, now: Ti
             _ if !row.problem.is_empty() => row.problem.clone(),
             (_, Some(message)) => message,
             (Standing::Unproven, None) => "It has not run yet.".to_owned(),
+            (Standing::Suspended, None) => "It has not run yet, and is suspended.".to_owned(),
             (_, None) => String::new(),
         },
         score: row.score().map(|score| score.to_string()).unwrap_or_default(),
@@ -189,10 +190,31 @@ fn attention(fleet: &Fleet, row: &TestRow, cluster: Option<ClusterMark>, now: Ti
     }
 }
 
+/// What there is to say where no test needs somebody: one that has no verdict yet has not passed.
+fn quiet(rows: &[TestRow]) -> String {
+    let first = rows
+        .iter()
+        .filter(|row| standing(row) == Standing::Running)
+        .count();
+    match (rows.len(), first) {
+        (0, _) => String::new(),
+        (_, 0) => "Every test passed its latest run. Nothing needs you.".to_owned(),
+        (all, first) if all == first => format!(
+            "No test has a verdict yet: {} for the first time.",
+            plural(first, "test runs", "tests run")
+        ),
+        (_, first) => format!(
+            "Every other test passed its latest run; {} for the first time.",
+            plural(first, "test runs", "tests run")
+        ),
+    }
+}
+
 /// One sentence that an SRE reads first.
 fn lead(rows: &[TestRow], coverage: Option<&Covered>, within: u32) -> Vec<LeadPart> {
     let count = |wanted: Standing| rows.iter().filter(|row| standing(row) == wanted).count();
-    let (failing, unproven) = (count(Standing::Fail), count(Standing::Unproven));
+    let unproven = count(Standing::Unproven) + count(Standing::Suspended);
+    let failing = count(Standing::Fail);
     let (unclear, partial) = (count(Standing::Inconclusive), count(Standing::Partial));
     let said = |count: usize, one: &str, many: &str| (count > 0).then(|| plural(count, one, many));
     let strong: Vec<String> = [
@@ -208,7 +230,7 @@ fn lead(rows: &[TestRow], coverage: Option<&Covered>, within: u32) -> Vec<LeadPa
     .into_iter()
     .flatten()
     .collect();
-    let (open, covered) = coverage.map_or((0, 0), |coverage| (coverage.open(), coverage.all));
+    let (open, covered) = coverage.map_or((0, 0), |coverage| (coverage.open, coverage.all));
     let (first, is_strong) = match (strong.is_empty(), rows.len()) {
         (false, _) => (format!("{}.", strong.join(", ")), true),
         (true, 0) => ("There is no test yet.".to_owned(), true),
@@ -273,7 +295,7 @@ fn figures(
     let proven = coverage.map(|coverage| {
         Figure::new(
             "Namespaces proven",
-            coverage.all - coverage.open(),
+            coverage.all - coverage.open,
             format!("of {}", coverage.all),
             "with a backup and a recent proof",
         )
@@ -312,7 +334,7 @@ fn is_slow(row: &TestRow) -> bool {
     matches!((parse(&row.last_rto), parse(&row.rto_target)), (Ok(took), Ok(agreed)) if took > agreed)
 }
 
-fn live(cluster: Option<ClusterMark>, run: LiveRun) -> LiveRow {
+fn live_row(cluster: Option<ClusterMark>, run: LiveRun) -> LiveRow {
     LiveRow {
         standing: match run.phase {
             RunPhase::Queued => Standing::Queued,

@@ -8,7 +8,7 @@ use kymaros_crds::{
 };
 
 use super::{
-    Fact, Figure, Heading,
+    Fact, Figure, Heading, Link,
     clusters::{CLUSTER, ClusterMark},
     heading, moment, or_dash, spanned, standing, why_it_ran,
 };
@@ -55,6 +55,16 @@ impl Column for By {
     }
 }
 
+/// The parameter that narrows runs to those that ended so.
+const RESULT: &str = "result";
+/// How runs end.
+const ENDS: [Standing; 4] = [
+    Standing::Pass,
+    Standing::Partial,
+    Standing::Inconclusive,
+    Standing::Fail,
+];
+
 /// The page.
 #[derive(Template)]
 #[template(path = "test.html")]
@@ -76,6 +86,8 @@ pub struct TestPage {
     recovery: Option<History>,
     analytics: Option<Analytics>,
     legend: [Standing; 4],
+    results: Vec<Link>,
+    has_runs: bool,
     columns: Vec<Heading>,
     rows: Vec<Row>,
     pager: Pager,
@@ -125,7 +137,7 @@ impl TestPage {
             namespace: namespace.to_owned(),
         };
         let detail = fleet.detail(&place, name, view)?;
-        let state = TableState::parse(addresses::test(None, namespace, name), query, &[CLUSTER]);
+        let state = TableState::parse(addresses::test(None, namespace, name), query, &[CLUSTER, RESULT]);
         let row = &detail.row;
         let latest = fleet.stored(cluster, namespace, &row.last_report);
         let (shown, pager) = state.page_of(arranged(&detail.history, &state));
@@ -147,12 +159,9 @@ impl TestPage {
             scores: History::of_scores(scores(&detail.history)),
             recovery: is_open.then(|| History::of_recovery(recoveries(&detail.history), target)),
             analytics: detail.rto.as_ref().map(analytics),
-            legend: [
-                Standing::Pass,
-                Standing::Partial,
-                Standing::Inconclusive,
-                Standing::Fail,
-            ],
+            legend: ENDS,
+            results: results(&state),
+            has_runs: !detail.history.is_empty(),
             columns: vec![
                 heading(&state, By::Time, "Run", ""),
                 heading(&state, By::Standing, "Result", ""),
@@ -232,8 +241,21 @@ fn entry_standing(entry: &HistoryEntry) -> Standing {
     }
 }
 
+/// Links to all runs, and to those that ended in each way.
+fn results(state: &TableState<By>) -> Vec<Link> {
+    let link = |value: &str, name: &str| Link {
+        name: name.to_owned(),
+        href: state.filtered(RESULT, value),
+        is_here: state.filter(RESULT) == value,
+    };
+    let ends = ENDS.into_iter().map(|end| link(end.key(), end.word()));
+    std::iter::once(link("", "All")).chain(ends).collect()
+}
+
 fn arranged<'a>(history: &'a [HistoryEntry], state: &TableState<By>) -> Vec<&'a HistoryEntry> {
-    let mut rows: Vec<&HistoryEntry> = history.iter().collect();
+    let result = state.filter(RESULT);
+    let is_asked = |entry: &&HistoryEntry| result.is_empty() || entry_standing(entry).key() == result;
+    let mut rows: Vec<&HistoryEntry> = history.iter().filter(is_asked).collect();
     let (by, direction) = state.sort.unwrap_or((By::Time, Direction::Descending));
     match by {
         By::Time => rows.sort_by(|a, b| (&a.created_at, &a.report).cmp(&(&b.created_at, &b.report))),

@@ -153,13 +153,22 @@ impl TestsPage {
             files: Files::new(
                 view,
                 [
-                    (Feature::Csv, "Tests as CSV", file("tests.csv", &state)),
+                    (Feature::Csv, tests_file(&state), file("tests.csv", &state)),
                     (Feature::Csv, "Reports as CSV", file("reports.csv", &state)),
                 ],
             ),
             state,
             shell,
         }
+    }
+}
+
+/// The file has tests that a search or a status leaves out of the table.
+fn tests_file(state: &TableState<By>) -> &'static str {
+    if state.search.is_some() || !state.filter("status").is_empty() {
+        "All tests as CSV, also those that are not shown"
+    } else {
+        "Tests as CSV"
     }
 }
 
