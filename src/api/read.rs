@@ -168,7 +168,9 @@ at_once!(compliance, |ask| {
 });
 at_once!(license, |ask| Ok(json(&ask.api.fleet.license(&ask.view))));
 at_once!(provider, |ask| Ok(json(&ask.api.fleet.provider(&ask.view))));
-at_once!(notifications, |ask| Ok(json(&ask.api.fleet.notified(&ask.view))));
+at_once!(notifications, |ask| Ok(json(
+    &ask.api.fleet.notified(ask.api.notifier.defaults(), &ask.view)
+)));
 at_once!(sandbox, |ask| Ok(json(
     &ask.api.fleet.sandboxes_of(&ask.view.scope)
 )));

@@ -72,6 +72,7 @@ use tokio::sync::watch;
 use crate::{
     admission::Namespaces,
     license::License,
+    notify,
     source::Wanted,
     velero::{Backup, Schedule, StorageLocation},
 };
@@ -371,10 +372,14 @@ impl Fleet {
         sandboxes::orphans(&self.namespaces.state(), &self.reports, scope)
     }
 
-    /// Who is told of verdicts, by receiver.
+    /// Who is told of verdicts, by receiver; some are the operator's own.
     #[must_use]
-    pub fn notified(&self, view: &View) -> Notified {
-        notified::notified(&self.tests_in(&view.clone().of_clusters(ClusterScope::Here)))
+    pub fn notified(&self, own: &notify::Defaults, view: &View) -> Notified {
+        notified::notified(
+            &self.tests_in(&view.clone().of_clusters(ClusterScope::Here)),
+            own,
+            view,
+        )
     }
 
     /// The queue and the runs that go on: those that run first, then the queue in its order.

@@ -1,13 +1,17 @@
 //! Who is told of verdicts, by receiver.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
-use kymaros_crds::NotificationType;
+use kymaros_crds::{NotificationType, RestoreTest, domain::NotificationTarget};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::cluster::FleetTest;
+use super::{
+    cluster::FleetTest,
+    view::{Scope, View},
+};
+use crate::notify::{Defaults, Receiver, decide::resolve};
 
 /// All receivers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -29,54 +33,97 @@ pub struct Channel {
     /// The Secret with its address.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub secret_ref: String,
-    /// Namespace of that and of the tests.
+    /// Namespace of the tests; of the operator, for a receiver of its own that no test uses.
     pub namespace: String,
+    /// Namespace of the Secret, where it is not that: the receiver is the operator's own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub secret_namespace: String,
     /// Names of the tests.
     pub used_by_tests: Vec<String>,
 }
 
-pub(super) fn notified(tests: &[FleetTest]) -> Notified {
-    let mut channels: BTreeMap<(String, String, String, String), Channel> = BTreeMap::new();
+/// The operator's own receivers are those of tests that say nothing of notifications; whoever sees all sees them unused too.
+pub(super) fn notified(tests: &[FleetTest], own: &Defaults, view: &View) -> Notified {
+    // By namespace, then by how the receiver is written.
+    let mut told: BTreeMap<(String, String), (Receiver, BTreeSet<String>)> = BTreeMap::new();
     for test in tests {
         let namespace = test.namespace().unwrap_or_default();
-        let targets = test
-            .spec
-            .notifications
-            .iter()
-            .flat_map(|told| told.on_failure.iter().chain(&told.on_success));
-        for target in targets {
-            let channel = target.channel.clone().unwrap_or_default();
-            let secret_ref = target.webhook_secret_ref.clone().unwrap_or_default();
-            let key = (
-                namespace.clone(),
-                format!("{:?}", target.type_),
-                channel.clone(),
-                secret_ref.clone(),
-            );
-            let known = channels.entry(key).or_insert_with(|| Channel {
-                type_: target.type_,
-                channel,
-                secret_ref,
-                namespace: namespace.clone(),
-                used_by_tests: Vec::new(),
-            });
-            let name = test.name_any();
-            if known.used_by_tests.last() != Some(&name) {
-                known.used_by_tests.push(name);
+        for receiver in receivers(test, &namespace, own) {
+            let key = (namespace.clone(), receiver.to_string());
+            let (_, tests) = told.entry(key).or_insert_with(|| (receiver, BTreeSet::new()));
+            tests.insert(test.name_any());
+        }
+    }
+    if view.scope == Scope::All {
+        for receiver in of_operator(own) {
+            if !told.values().any(|(known, _)| *known == receiver) {
+                let key = (own.namespace.clone(), receiver.to_string());
+                told.insert(key, (receiver, BTreeSet::new()));
             }
         }
     }
+    let channels = told
+        .into_iter()
+        .map(|((namespace, _), (receiver, tests))| channel(namespace, receiver, tests));
     Notified {
-        channels: channels.into_values().collect(),
+        channels: channels.collect(),
+    }
+}
+
+fn receivers(test: &RestoreTest, namespace: &str, own: &Defaults) -> Vec<Receiver> {
+    let Some(told) = &test.spec.notifications else {
+        return of_operator(own);
+    };
+    let targets = told.on_failure.iter().chain(&told.on_success);
+    let valid = targets.filter_map(|target| NotificationTarget::parse(target).ok());
+    valid.map(|target| resolve(&target, namespace, own)).collect()
+}
+
+fn of_operator(own: &Defaults) -> Vec<Receiver> {
+    let types = [
+        (NotificationType::Slack, own.slack.is_some()),
+        (NotificationType::Webhook, own.webhook.is_some()),
+    ];
+    let there = types.into_iter().filter(|(_, is_there)| *is_there);
+    let target = |type_| NotificationTarget {
+        type_,
+        channel: None,
+        secret: None,
+    };
+    there
+        .map(|(type_, _)| resolve(&target(type_), &own.namespace, own))
+        .collect()
+}
+
+fn channel(namespace: String, receiver: Receiver, tests: BTreeSet<String>) -> Channel {
+    let (secret_namespace, secret_ref) = receiver
+        .secret
+        .map(|secret| (secret.namespace, secret.name))
+        .unwrap_or_default();
+    Channel {
+        type_: receiver.type_,
+        channel: receiver.channel.unwrap_or_default(),
+        secret_ref,
+        secret_namespace: if secret_namespace == namespace {
+            String::new()
+        } else {
+            secret_namespace
+        },
+        namespace,
+        used_by_tests: tests.into_iter().collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use kymaros_crds::domain::Tier;
     use serde_json::json;
 
     use super::*;
-    use crate::fleet::sample::{fleet_tests, read, test};
+    use crate::{
+        fleet::sample::{fleet_tests, read, test, view},
+        notify::OwnReceiver,
+    };
 
     #[test]
     fn a_receiver_is_named_once_with_all_its_tests() {
@@ -86,18 +133,73 @@ mod tests {
             test.spec.notifications = Some(read(json!({ "onFailure": [slack], "onSuccess": [slack] })));
             test
         };
-        let seen = notified(&fleet_tests([
+        let tests = fleet_tests([
             with("ops", "a"),
             with("ops", "b"),
             with("dev", "a"),
             test("ops", "c"),
-        ]));
+        ]);
+        let seen = notified(&tests, &Defaults::default(), &view(Tier::Team, 1));
         let used: Vec<(&str, usize)> = seen
             .channels
             .iter()
             .map(|channel| (channel.namespace.as_str(), channel.used_by_tests.len()))
             .collect();
         assert_eq!(used, [("dev", 1), ("ops", 2)]);
-        assert_eq!(notified(&[]).channels, []);
+        let none = notified(&[], &Defaults::default(), &view(Tier::Team, 1));
+        assert_eq!(none.channels, []);
+    }
+
+    #[test]
+    fn the_operators_own_receivers_are_those_of_tests_that_name_none() {
+        let own = Defaults {
+            namespace: "kymaros-system".to_owned(),
+            slack: Some(OwnReceiver {
+                secret: "slack".to_owned(),
+                channel: Some("#alerts".to_owned()),
+            }),
+            webhook: None,
+        };
+        let mut silent = test("ops", "silent");
+        silent.spec.notifications = Some(read(json!({})));
+        let mut without_secret = test("dev", "other-channel");
+        without_secret.spec.notifications = Some(read(
+            json!({ "onFailure": [{ "type": "slack", "channel": "#dev" }] }),
+        ));
+        let tests = fleet_tests([test("ops", "a"), test("dev", "b"), silent, without_secret]);
+        let lines = |tests: &[FleetTest], view: &View| {
+            let seen = notified(tests, &own, view);
+            let line = |channel: Channel| {
+                assert_eq!(
+                    (channel.type_, channel.secret_ref.as_str()),
+                    (NotificationType::Slack, "slack")
+                );
+                let tests = channel.used_by_tests.join(",");
+                format!(
+                    "{}>{}:{} {tests}",
+                    channel.namespace, channel.secret_namespace, channel.channel
+                )
+            };
+            seen.channels.into_iter().map(line).collect::<Vec<_>>()
+        };
+        let all = view(Tier::Team, 1);
+        assert_eq!(
+            lines(&tests, &all),
+            [
+                "dev>kymaros-system:#alerts b",
+                "dev>kymaros-system:#dev other-channel",
+                "ops>kymaros-system:#alerts a",
+            ]
+        );
+        assert_eq!(
+            lines(&[], &all),
+            ["kymaros-system>:#alerts "],
+            "nobody uses it yet"
+        );
+        let one = View {
+            scope: Scope::Namespace("dev".to_owned()),
+            ..all
+        };
+        assert!(lines(&[], &one).is_empty(), "it is nothing of that namespace");
     }
 }

@@ -712,6 +712,17 @@ async fn what_the_operator_is_told_is_shown_to_those_who_see_all() {
             assert_eq!(page.text.contains(part), sees, "{token} {part}");
         }
     }
+    let all = get(
+        &app,
+        "/settings",
+        &[("cookie", &format!("kymaros-token={VIEWER}"))],
+    )
+    .await
+    .text;
+    assert!(
+        all.contains("slack-of-the-operator") && all.contains("none yet"),
+        "the operator's own receivers: {all}"
+    );
 }
 
 #[tokio::test]

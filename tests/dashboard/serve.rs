@@ -18,7 +18,7 @@ use kymaros::{
     access::Access,
     api::{self, About, Api, ApiToken, Auth, Limits},
     dashboard::{Dashboard, Setting, router},
-    notify::{self, Notifier, Reach, Sender},
+    notify::{self, Notifier, OwnReceiver, Reach, Sender},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -133,10 +133,18 @@ pub fn within(world: &World, auth: Auth, client: Client, limits: Limits) -> Rout
         setting("default-ttl", "30m", "command line", "Life of a sandbox"),
     ];
     let sender = Sender::new(Reach::default()).unwrap();
+    let receivers = notify::Defaults {
+        namespace: world.fleet.namespace.clone(),
+        slack: Some(OwnReceiver {
+            secret: "slack-of-the-operator".to_owned(),
+            channel: Some("#alerts".to_owned()),
+        }),
+        webhook: None,
+    };
     let api = Api {
         fleet: world.fleet.clone(),
         auth,
-        notifier: Notifier::new(client.clone(), sender, notify::Defaults::default()),
+        notifier: Notifier::new(client.clone(), sender, receivers),
         client,
         about: Arc::new(About {
             kubernetes_version: "v1.35.0".to_owned(),

@@ -101,7 +101,7 @@ impl SettingsPage {
                 Fact::new("Signing in", described(&api.auth)),
                 Fact::new("API", "/api/v1, described at /api/v1/openapi.json"),
             ],
-            channels: channels(fleet, view),
+            channels: channels(api, view),
             groups: if sees.all { groups(settings) } else { Vec::new() },
             shell,
         }
@@ -198,17 +198,26 @@ fn sandboxes(fleet: &Fleet) -> Vec<Fact> {
     ]
 }
 
-fn channels(fleet: &Fleet, view: &View) -> Vec<ChannelRow> {
+fn channels(api: &Api, view: &View) -> Vec<ChannelRow> {
     let row = |channel: crate::fleet::Channel| ChannelRow {
         name: match channel.type_ {
             NotificationType::Slack => format!("Slack {}", channel.channel).trim().to_owned(),
             NotificationType::Webhook => "Webhook".to_owned(),
         },
-        secret: channel.secret_ref,
+        secret: match (channel.secret_ref, channel.secret_namespace) {
+            (none, _) if none.is_empty() => "none is named".to_owned(),
+            (name, namespace) if namespace.is_empty() => name,
+            (name, namespace) => format!("{name} in {namespace}, the operator's own"),
+        },
+        tests: if channel.used_by_tests.is_empty() {
+            "none yet".to_owned()
+        } else {
+            channel.used_by_tests.join(", ")
+        },
         namespace: channel.namespace,
-        tests: channel.used_by_tests.join(", "),
     };
-    fleet.notified(view).channels.into_iter().map(row).collect()
+    let told = api.fleet.notified(api.notifier.defaults(), view);
+    told.channels.into_iter().map(row).collect()
 }
 
 fn groups(settings: &[Setting]) -> Vec<Group> {
