@@ -199,7 +199,14 @@ pub(super) fn compliance(
         0 => days,
         most => days.min(most),
     };
-    let (tests, scope) = in_scope(tests, framework);
+    let (tests, scope, is_marked) = in_scope(tests, framework);
+    let narrowed;
+    let coverage = if is_marked {
+        narrowed = restored_by(&tests, coverage);
+        &narrowed
+    } else {
+        coverage
+    };
     let evidence = Evidence::new(index, &tests, coverage, (since, view.now));
     let requirements = match framework {
         Framework::Soc2 => soc2::requirements(&evidence),
@@ -251,8 +258,21 @@ pub(super) fn compliance(
     }
 }
 
-/// The tests that carry the framework in their label, or all when none does.
-fn in_scope(tests: &[FleetTest], framework: Framework) -> (Vec<FleetTest>, String) {
+/// What is known of the namespaces that these tests restore: an audit of some tests asks nothing of the others.
+fn restored_by(tests: &[FleetTest], coverage: &Coverage) -> Coverage {
+    let sources = tests
+        .iter()
+        .flat_map(|test| used(&test.spec, Usage::Source).map(|source| (test.cluster.as_ref(), source)));
+    let sources: BTreeSet<_> = sources.collect();
+    let mut narrowed = coverage.clone();
+    narrowed
+        .namespaces
+        .retain(|row| sources.contains(&(row.cluster.as_ref(), row.namespace.as_str())));
+    narrowed
+}
+
+/// The tests that carry the framework in their label, or all when none does; and whether any does.
+fn in_scope(tests: &[FleetTest], framework: Framework) -> (Vec<FleetTest>, String, bool) {
     let is_marked = |test: &&FleetTest| {
         let label = test.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL));
         label.is_some_and(|label| label == framework.as_str())
@@ -264,21 +284,28 @@ fn in_scope(tests: &[FleetTest], framework: Framework) -> (Vec<FleetTest>, Strin
             "All {} tests count; label some of them {label} to count these only.",
             tests.len()
         );
-        (tests.to_vec(), line)
+        (tests.to_vec(), line, false)
     } else {
-        let line = format!("The {} tests with the label {label} count.", marked.len());
-        (marked, line)
+        let line = format!(
+            "The {} tests with the label {label} and the namespaces that they restore count.",
+            marked.len()
+        );
+        (marked, line, true)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use kymaros_crds::domain::Tier;
+    use kymaros_crds::{RestoreTest, domain::Tier};
+    use serde_json::json;
 
     use super::*;
-    use crate::fleet::{
-        coverage::coverage,
-        sample::{fleet_tests, log, report, test, view},
+    use crate::{
+        fleet::{
+            coverage::coverage,
+            sample::{fleet_tests, log, read, report, shared, test, view},
+        },
+        velero::Backup,
     };
 
     fn judged(framework: Framework) -> Compliance {
@@ -373,6 +400,29 @@ mod tests {
         let soc2 = log.read(|index| compliance(index, &tests, &coverage, Framework::Soc2, 30, &now));
         let counts = (soc2.tests_executed, soc2.days_with_tests, soc2.daily_data.len());
         assert_eq!(counts, (2, 2, 1), "{soc2:?}");
+    }
+
+    #[test]
+    fn a_label_narrows_namespaces_to_those_that_its_tests_restore() {
+        let mut marked = test("ops", "shop");
+        marked.metadata.labels = Some([(LABEL.to_owned(), "iso27001".to_owned())].into());
+        let plain = test("ops", "blog");
+        let backup: Backup = read(json!({
+            "metadata": { "name": "nightly", "namespace": "velero" }, "spec": {},
+            "status": { "phase": "Completed", "startTimestamp": "2026-01-05T01:00:00Z" },
+        }));
+        let namespaces = ["shop", "blog", "wiki"].map(str::to_owned);
+        let asked = |tests: [RestoreTest; 2]| {
+            let (tests, now) = (fleet_tests(tests), view(Tier::Team, 10));
+            let log = log([report("ops", "shop", 9, "pass", Some(95))]);
+            log.read(|index| {
+                let held = coverage(index, &tests, &shared([backup.clone()]), &namespaces, &now);
+                let of = compliance(index, &tests, &held, Framework::Iso27001, 30, &now);
+                figures(&of)[0]
+            })
+        };
+        assert_eq!(asked([plain.clone(), test("ops", "shop")]), ("A.8.13", 1, 3));
+        assert_eq!(asked([plain, marked]), ("A.8.13", 1, 1));
     }
 
     #[test]
