@@ -24,7 +24,7 @@ pub struct Features {
     pub multi_backup: bool,
     /// Several clusters.
     pub multi_cluster: bool,
-    /// Single sign-on.
+    /// Single sign-on, as licenses of 0.6.0 name it: signing in is the same in every tier.
     pub sso: bool,
     /// Recovery times over many runs.
     pub rto_analytics: bool,
