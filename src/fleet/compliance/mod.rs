@@ -332,7 +332,7 @@ mod tests {
         })
     }
 
-    fn figures(of: &Compliance) -> Vec<(&str, usize, usize)> {
+    fn figures(of: &Compliance) -> Vec<(&'static str, usize, usize)> {
         of.requirements
             .iter()
             .map(|asked| (asked.id, asked.met, asked.of))
