@@ -191,10 +191,14 @@ pub(super) fn schedules(ask: Ask) -> Answering {
         }
         let mut rows = ask.api.fleet.schedules();
         if ask.may(&ask.act_on_tests("list")).await? {
-            rows.iter_mut().for_each(|row| row.keep_tests_in(&ask.view.scope));
+            for row in &mut rows {
+                row.keep_tests_in(&ask.view.scope);
+            }
             return Ok(json(&rows));
         }
-        rows.iter_mut().for_each(|row| row.tests.clear());
+        for row in &mut rows {
+            row.tests.clear();
+        }
         let line = "Tests are left out, for this account may not list them.".to_owned();
         Ok(with_notices(json(&rows), &[line]))
     })

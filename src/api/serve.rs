@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_stops_reading_holds_no_answer() {
         let (held, mut let_go) = mpsc::channel::<()>(1);
-        let endless = stream::repeat(Bytes::from_static(&[b'x'; 1 << 16])).inspect(move |_| {
+        let endless = stream::repeat(Bytes::from(vec![b'x'; 1 << 16])).inspect(move |_| {
             let _ = &held;
         });
         let _client = ask(endless).await;

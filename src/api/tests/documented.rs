@@ -51,10 +51,10 @@ impl Judge {
                     let at = format!("{at}.{field}");
                     match (&schema["properties"][field], &schema["additionalProperties"]) {
                         (Value::Null, others @ Value::Object(_)) => {
-                            mistakes.extend(self.mistakes(others, value, &at))
+                            mistakes.extend(self.mistakes(others, value, &at));
                         }
                         (Value::Null, _) if schema["properties"].is_object() => {
-                            mistakes.push(format!("{at}: unknown"))
+                            mistakes.push(format!("{at}: unknown"));
                         }
                         (of_field, _) => mistakes.extend(self.mistakes(of_field, value, &at)),
                     }

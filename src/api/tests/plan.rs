@@ -54,7 +54,7 @@ fn velero(port: u16, askers: Arc<Mutex<Vec<String>>>) -> Client {
             let sent: Value = serde_json::from_slice(&sent).unwrap_or_default();
             let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
             let answer = match parts.method.as_str() {
-                "GET" if path.ends_with("/backups") => list(json!({
+                "GET" if path.ends_with("/backups") => list(&json!({
                     "metadata": { "name": "nightly" }, "spec": {},
                     "status": { "phase": "Completed", "startTimestamp": jiff::Timestamp::now().to_string() },
                 })),
@@ -63,7 +63,7 @@ fn velero(port: u16, askers: Arc<Mutex<Vec<String>>>) -> Client {
                     let name = name.split('&').next().unwrap();
                     let url = format!("http://127.0.0.1:{port}/{name}");
                     list(
-                        json!({ "metadata": { "name": name }, "spec": { "target": { "kind": "", "name": "" } },
+                        &json!({ "metadata": { "name": name }, "spec": { "target": { "kind": "", "name": "" } },
                                  "status": { "phase": "Processed", "downloadURL": url } }),
                     )
                 }
@@ -80,7 +80,7 @@ fn velero(port: u16, askers: Arc<Mutex<Vec<String>>>) -> Client {
     Client::new(service, "default")
 }
 
-fn list(item: Value) -> Value {
+fn list(item: &Value) -> Value {
     json!({ "apiVersion": "velero.io/v1", "kind": "List", "metadata": { "resourceVersion": "1" }, "items": [item] })
 }
 
