@@ -235,8 +235,8 @@ pub(super) mod tests {
     fn a_line_break_after_a_token_is_none_of_it() {
         let server = json!({ "server": "https://eu.example.com" });
         let taken = checked(of(&server, &json!({ "token": "t\r\n" })).as_bytes()).unwrap();
-        let token = taken.auth_infos[0].auth_info.as_ref().unwrap().token.as_ref();
-        assert_eq!(token.unwrap().expose_secret(), "t");
+        let user = taken.auth_infos[0].auth_info.as_ref().unwrap();
+        assert_eq!(user.token.as_ref().unwrap().expose_secret(), "t");
     }
 
     fn is_refused(cluster: &Value, user: &Value, field: &str, remedy: &str) {

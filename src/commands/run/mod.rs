@@ -172,9 +172,10 @@ fn goes_on(report: &RestoreReport) -> bool {
 
 /// Nobody took the trigger up, so it is taken back: whoever reads this does not expect a run in an hour.
 async fn nothing_began(cluster: &Cluster, test: &RestoreTest, asked: &str) -> anyhow::Result<String> {
-    let why = why_nothing_began(cluster, test).await?;
     let name = test.name_any();
-    Ok(match trigger::take_back(&cluster.tests(), &name, asked).await {
+    let taken_back = trigger::take_back(&cluster.tests(), &name, asked).await;
+    let why = why_nothing_began(cluster, test).await?;
+    Ok(match taken_back {
         Ok(true) => format!("{why}; the trigger is taken off again"),
         // Somebody dealt with it meanwhile.
         Ok(false) => why,
