@@ -171,7 +171,7 @@ mod tests {
     use kymaros_crds::Trigger;
 
     #[test]
-    fn a_report_is_named_after_its_planned_time_and_carries_the_labels_of_its_test_and_what_was_missed() {
+    fn a_report_is_named_after_its_planned_time_and_carries_the_labels_of_its_test() {
         let mut test: RestoreTest = serde_json::from_value(serde_json::json!({
             "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
             "metadata": { "name": "shop", "namespace": "ops", "uid": "u",

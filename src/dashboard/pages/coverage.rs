@@ -159,7 +159,7 @@ fn arranged<'a>(
         By::Name => rows.sort_by(|a, b| (&a.namespace, &a.cluster).cmp(&(&b.namespace, &b.cluster))),
         By::Proof => rows.sort_by(|a, b| (&a.proven_at, &a.namespace).cmp(&(&b.proven_at, &b.namespace))),
         By::Backup => {
-            rows.sort_by(|a, b| (&a.backup_taken_at, &a.namespace).cmp(&(&b.backup_taken_at, &b.namespace)))
+            rows.sort_by(|a, b| (&a.backup_taken_at, &a.namespace).cmp(&(&b.backup_taken_at, &b.namespace)));
         }
     }
     if direction == Direction::Descending {
