@@ -79,7 +79,9 @@ impl Need {
         match self {
             Self::Rights(rights) | Self::WriteAfter(rights) => rights.iter().map(act).collect(),
             Self::OfFramework(rights, backups) => {
-                let backups = Some(backups).filter(|_| tells_of_backups(ask.query));
+                // Of one's own namespace it is no secret whether it has a backup.
+                let tells = tells_of_backups(ask.query) && *ask.scope == Scope::All;
+                let backups = Some(backups).filter(|_| tells);
                 rights.iter().chain(&backups).map(act).collect()
             }
             // Without a namespace the test is to be found first.

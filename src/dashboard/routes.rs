@@ -21,7 +21,7 @@ use super::{
     missing::{no_page, no_report, no_test},
     pages::{
         ClustersPage, CompliancePage, CoveragePage, Overview, ReportPage, SchedulesPage, Sees, SettingsPage,
-        TestPage, TestsPage,
+        TestPage, TestsPage, framework,
     },
     shell::Place,
     sign_in, trigger,
@@ -132,6 +132,12 @@ async fn clusters(ask: Ask) -> Answer {
 
 async fn compliance(ask: Ask) -> Answer {
     let visit = ask.enter_lists(&[TESTS, REPORTS]).await?;
+    // Which namespaces have a backup is told by one framework; of one's own it is no secret.
+    let backups = [ask.list_velero("backups")];
+    let tells = framework(&ask.query()).tells_of_backups() && visit.view.scope == Scope::All;
+    if tells && !ask.may_see(&visit, &backups).await {
+        return Err(visit.error(denied(&backups), &ask.uri));
+    }
     let shell = visit.shell(Place::Compliance, &ask.uri);
     Ok(visit.answer(&CompliancePage::new(
         ask.fleet(),
@@ -145,8 +151,18 @@ async fn schedules(ask: Ask) -> Answer {
     let visit = ask
         .led_on(ask.enter(&[ask.list_velero("schedules")]).await?)
         .await;
+    let scope = &visit.view.scope;
+    let tests = [all("list", TESTS, scope.namespace())];
+    let seen = ask.may_see(&visit, &tests).await.then_some(scope);
     let shell = visit.shell(Place::Schedules, &ask.uri);
-    Ok(visit.answer(&SchedulesPage::new(ask.fleet(), &visit.view, &ask.query(), shell)))
+    let rows = ask.fleet().schedules(seen);
+    Ok(visit.answer(&SchedulesPage::new(
+        ask.fleet(),
+        rows,
+        &visit.view,
+        &ask.query(),
+        shell,
+    )))
 }
 
 async fn settings(ask: Ask) -> Answer {

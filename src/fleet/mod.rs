@@ -297,10 +297,15 @@ impl Fleet {
         upcoming::upcoming(&self.tests_in(view), most, view)
     }
 
-    /// Velero's Schedules of this cluster, by name.
+    /// Velero's Schedules of this cluster, by name, with the tests that somebody sees: those of `seen`, or none.
     #[must_use]
-    pub fn schedules(&self) -> Vec<ScheduleRow> {
-        schedules::schedules(&self.schedules.state(), &self.tests.state())
+    pub fn schedules(&self, seen: Option<&Scope>) -> Vec<ScheduleRow> {
+        let tests = seen.map_or_else(Vec::new, |scope| {
+            let mut tests = self.tests.state();
+            tests.retain(|test| scope.holds(&test.namespace().unwrap_or_default()));
+            tests
+        });
+        schedules::schedules(&self.schedules.state(), &tests)
     }
 
     /// Namespaces with a backup or a test, and the age of their proof; the unproven first.

@@ -7,7 +7,6 @@ use kymaros_crds::{BackupSource, RestoreTest, domain::Source};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::view::Scope;
 use crate::velero::Schedule;
 
 /// A Schedule of Velero. Clients of 0.6.9 read the capitalised names.
@@ -42,14 +41,6 @@ pub struct ScheduleRow {
     old_namespaces: Vec<String>,
     #[serde(rename = "LastBackup")]
     old_last_backup: String,
-}
-
-impl ScheduleRow {
-    /// Leaves out tests in other namespaces.
-    pub fn keep_tests_in(&mut self, scope: &Scope) {
-        let is_in = |test: &String| test.split_once('/').is_some_and(|(home, _)| scope.holds(home));
-        self.tests.retain(is_in);
-    }
 }
 
 pub(super) fn schedules(schedules: &[Arc<Schedule>], tests: &[Arc<RestoreTest>]) -> Vec<ScheduleRow> {
@@ -125,15 +116,6 @@ mod tests {
         );
         assert_eq!(rows[0].tests, ["ops/shop"]);
         assert_eq!(rows[1].tests, ["ops/blog", "ops/shop"]);
-        let in_scope = |scope: Scope| {
-            let mut row = rows[1].clone();
-            row.keep_tests_in(&scope);
-            row.tests.len()
-        };
-        assert_eq!(
-            (in_scope(Scope::All), in_scope(Scope::Namespace("dev".into()))),
-            (2, 0)
-        );
         let json = serde_json::to_value(&rows[1]).unwrap();
         for (old, new, value) in [
             ("Name", "name", json!("nightly")),

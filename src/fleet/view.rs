@@ -27,6 +27,15 @@ impl Scope {
             Self::Namespace(only) => only == namespace,
         }
     }
+
+    /// The one namespace; `None` for all of them.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Namespace(only) => Some(only),
+        }
+    }
 }
 
 /// How somebody sees the fleet at a moment.

@@ -11,8 +11,8 @@ use kymaros_crds::domain::Tier;
 
 use crate::{
     serve::{
-        CLERK, MEMBER, NOBODY, OWNER, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token, get, open,
-        status_of, within,
+        CLERK, MEMBER, NOBODY, OWNER, PLANNER, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token,
+        get, open, status_of, within,
     },
     world::{OPS, TEAM, World},
 };
@@ -743,6 +743,18 @@ async fn what_velero_holds_is_shown_to_those_who_may_see_it_there() {
         );
         assert_eq!(page("/settings").await.text.contains("v1.17.1"), sees, "{token}");
         assert_eq!(page("/schedules").await.status.is_success(), sees, "{token}");
+        // Which namespaces have a backup is told by one framework.
+        for (framework, is_told) in [("soc2", true), ("iso27001", sees)] {
+            let page = page(&format!("/compliance?framework={framework}")).await;
+            assert_eq!(page.status.is_success(), is_told, "{token}: {framework}");
+        }
+    }
+    for (token, sees) in [(READER, true), (PLANNER, false)] {
+        let cookie = format!("kymaros-token={token}");
+        let page = get(&app, "/schedules", &[("cookie", &cookie)]).await;
+        assert!(page.status.is_success(), "{token}");
+        let links = page.text.contains("href=\"/tests/team-");
+        assert_eq!(links, sees, "{token}");
     }
 }
 

@@ -38,6 +38,8 @@ pub const MEMBER: &str = "token-of-a-member";
 pub const OWNER: &str = "token-of-an-owner";
 /// A token that it knows, whose bearer may only read tests, and no reports.
 pub const CLERK: &str = "token-of-a-clerk";
+/// A token that it knows, whose bearer may only read Schedules.
+pub const PLANNER: &str = "token-of-a-planner";
 /// A token that it knows, whose bearer may nothing.
 pub const NOBODY: &str = "token-of-nobody";
 
@@ -69,7 +71,7 @@ pub fn api_server(is_up: bool) -> (Client, Writes) {
 fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
     if path.ends_with("/tokenreviews") {
         let token = body["spec"]["token"].as_str().unwrap();
-        let is_known = [TOKEN, READER, VIEWER, MEMBER, OWNER, CLERK, NOBODY].contains(&token);
+        let is_known = [TOKEN, READER, VIEWER, MEMBER, OWNER, CLERK, PLANNER, NOBODY].contains(&token);
         return json!({ "metadata": {}, "spec": {}, "status": { "authenticated": is_known, "user": { "username": token } } });
     }
     if path.ends_with("/subjectaccessreviews") {
@@ -82,6 +84,7 @@ fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
             MEMBER => reads && asked["group"] == "restore.kymaros.io" && asked["namespace"] == TEAM,
             OWNER => asked["group"] == "restore.kymaros.io" && asked["namespace"] == TEAM,
             CLERK => reads && asked["resource"] == "restoretests",
+            PLANNER => reads && asked["resource"] == "schedules",
             _ => false,
         };
         return json!({ "metadata": {}, "spec": {}, "status": { "allowed": may } });

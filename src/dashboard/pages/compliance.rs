@@ -59,14 +59,20 @@ struct Row {
     elsewhere: Link,
 }
 
+/// The framework that is asked for.
+#[must_use]
+pub fn framework(query: &Pairs) -> Framework {
+    query
+        .get("framework")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(Framework::Soc2)
+}
+
 impl CompliancePage {
     /// The page as somebody sees it; without figures, and with one line about that, where the tier has none.
     #[must_use]
     pub fn new(fleet: &Fleet, view: &View, query: &Pairs, shell: Shell) -> Self {
-        let framework = query
-            .get("framework")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(Framework::Soc2);
+        let framework = framework(query);
         let days = query.number("period", 1..=3650).unwrap_or(90);
         let chosen = value(&view.clusters).map(|value| (CLUSTER, value));
         let address = |framework: Framework, days: u32| of_clusters(view, framework, days, chosen.as_slice());

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use kymaros_crds::{RunResult, Trigger};
 
 pub use clusters::ClustersPage;
-pub use compliance::CompliancePage;
+pub use compliance::{CompliancePage, framework};
 pub use coverage::CoveragePage;
 pub use error::{ErrorPage, Wrong};
 pub use files::Files;

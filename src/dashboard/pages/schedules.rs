@@ -71,16 +71,16 @@ struct Row {
 }
 
 impl SchedulesPage {
-    /// The page as somebody sees it.
+    /// The page as somebody sees it, with the Schedules and tests that are for them.
     #[must_use]
-    pub fn new(fleet: &Fleet, view: &View, query: &Pairs, shell: Shell) -> Self {
+    pub fn new(fleet: &Fleet, rows: Vec<ScheduleRow>, view: &View, query: &Pairs, shell: Shell) -> Self {
         let state: TableState<By> = TableState::parse("/schedules".to_owned(), query, &["proof"]);
         let proof = |value: &str, name: &str| Choice {
             value: value.to_owned(),
             name: name.to_owned(),
             is_set: state.filter("proof") == value,
         };
-        let (shown, pager) = state.page_of(arranged(fleet.schedules(), &state));
+        let (shown, pager) = state.page_of(arranged(rows, &state));
         Self {
             proofs: [proof("none", "no test"), proof("some", "with a test")],
             columns: vec![
