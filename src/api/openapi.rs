@@ -103,7 +103,9 @@ fn needs(need: Need) -> String {
         }
         Need::OfFramework(rights, backups) => {
             let (rights, backups) = (all(rights), backups.described());
-            format!("Needs the right to {rights}; for iso27001 also the right to {backups}.")
+            format!(
+                "Needs the right to {rights}; for iso27001 without a namespace also the right to {backups}."
+            )
         }
     }
 }

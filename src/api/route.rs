@@ -79,9 +79,7 @@ impl Need {
         match self {
             Self::Rights(rights) | Self::WriteAfter(rights) => rights.iter().map(act).collect(),
             Self::OfFramework(rights, backups) => {
-                // Of one's own namespace it is no secret whether it has a backup.
-                let tells = tells_of_backups(ask.query) && *ask.scope == Scope::All;
-                let backups = Some(backups).filter(|_| tells);
+                let backups = Some(backups).filter(|_| is_for_those_who_list_backups(ask));
                 rights.iter().chain(&backups).map(act).collect()
             }
             // Without a namespace the test is to be found first.
@@ -99,10 +97,10 @@ struct Asked<'a> {
     query: &'a Query,
 }
 
-/// Whether the framework that is asked for does.
-fn tells_of_backups(query: &Query) -> bool {
-    let framework: Option<Framework> = query.text("framework").and_then(|text| text.parse().ok());
-    framework.is_some_and(Framework::tells_of_backups)
+/// Whether the framework that is asked for is.
+fn is_for_those_who_list_backups(ask: &Asked<'_>) -> bool {
+    let framework = ask.query.text("framework").and_then(|text| text.parse().ok());
+    framework.is_some_and(|framework: Framework| framework.is_for_those_who_list_backups(ask.scope))
 }
 
 impl Right {

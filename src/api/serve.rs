@@ -44,7 +44,9 @@ async fn serve_within(
         stop.cancelled().await;
         ends.graceful_shutdown(Some(GRACE));
     });
+    // Over HTTP/2 a connection is never stalled: whoever takes nothing says so, and none of these limits would end it.
     let mut server = axum_server::from_tcp(listener)?
+        .http1_only()
         .handle(handle)
         .acceptor(Impatient(stalls));
     server
@@ -97,6 +99,10 @@ mod tests {
 
     /// Asks a server that waits for no reader at all for its one answer.
     async fn ask(body: impl Stream<Item = Bytes> + Send + 'static) -> TcpStream {
+        say(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n", body).await
+    }
+
+    async fn say(words: &[u8], body: impl Stream<Item = Bytes> + Send + 'static) -> TcpStream {
         let body = Arc::new(Mutex::new(Some(body.map(Ok::<_, Infallible>))));
         let answer = move || {
             ready(
@@ -118,10 +124,7 @@ mod tests {
             Duration::ZERO,
         ));
         let mut client = TcpStream::connect(address).await.unwrap();
-        client
-            .write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
-            .await
-            .unwrap();
+        client.write_all(words).await.unwrap();
         client
     }
 
@@ -134,6 +137,18 @@ mod tests {
         let _client = ask(endless).await;
         let gone = tokio::time::timeout(PATIENCE, let_go.recv()).await;
         assert_eq!(gone.expect("in time"), None);
+    }
+
+    #[tokio::test]
+    async fn whoever_speaks_a_protocol_without_these_limits_is_sent_away() {
+        // The start of HTTP/2, and settings that nothing is said in.
+        let begins = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let mut client = say(begins, stream::empty()).await;
+        let mut said = Vec::new();
+        // A reset says no, too.
+        let read = tokio::time::timeout(PATIENCE, client.read_to_end(&mut said)).await;
+        drop(read.expect("in time"));
+        assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 4"), "{said:?}");
     }
 
     #[tokio::test]

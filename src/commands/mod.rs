@@ -31,7 +31,8 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the operator in a cluster.
-    // Of a flag that is given twice the last one counts: the chart writes nearly all, and `extraArgs` come after them.
+    // Of a flag that is given twice the last one counts, and a list gets longer: the chart writes nearly all flags, and
+    // `extraArgs` come after them.
     #[command(args_override_self = true)]
     Operator(Box<operator::Args>),
     /// Show what a run of a test would do: which backup, and what becomes of each kind of object.

@@ -132,10 +132,9 @@ async fn clusters(ask: Ask) -> Answer {
 
 async fn compliance(ask: Ask) -> Answer {
     let visit = ask.enter_lists(&[TESTS, REPORTS]).await?;
-    // Which namespaces have a backup is told by one framework; of one's own it is no secret.
     let backups = [ask.list_velero("backups")];
-    let tells = framework(&ask.query()).tells_of_backups() && visit.view.scope == Scope::All;
-    if tells && !ask.may_see(&visit, &backups).await {
+    let needs_them = framework(&ask.query()).is_for_those_who_list_backups(&visit.view.scope);
+    if needs_them && !ask.may_see(&visit, &backups).await {
         return Err(visit.error(denied(&backups), &ask.uri));
     }
     let shell = visit.shell(Place::Compliance, &ask.uri);
@@ -155,10 +154,9 @@ async fn schedules(ask: Ask) -> Answer {
     let tests = [all("list", TESTS, scope.namespace())];
     let seen = ask.may_see(&visit, &tests).await.then_some(scope);
     let shell = visit.shell(Place::Schedules, &ask.uri);
-    let rows = ask.fleet().schedules(seen);
     Ok(visit.answer(&SchedulesPage::new(
         ask.fleet(),
-        rows,
+        seen,
         &visit.view,
         &ask.query(),
         shell,

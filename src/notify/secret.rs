@@ -72,7 +72,7 @@ fn stored(secret: &Secret) -> Option<Stored> {
     let address = ADDRESS.iter().find_map(|key| value(key))?;
     Some(Stored {
         address: String::from_utf8(address).ok()?,
-        signing_key: value(SIGNING_KEY).map(one_line),
+        signing_key: value(SIGNING_KEY).map(one_line).filter(|key| !key.is_empty()),
     })
 }
 
@@ -117,6 +117,8 @@ mod tests {
             let signed = serde_json::json!({ "url": "https://a", "signing-key": stored });
             assert_eq!(of(signed).unwrap().1, Some(key.as_bytes().to_vec()), "{stored:?}");
         }
+        let blank = serde_json::json!({ "url": "https://a", "signing-key": "\n" });
+        assert_eq!(of(blank).unwrap().1, None, "a key that everybody has");
     }
 
     #[tokio::test(start_paused = true)]

@@ -153,17 +153,13 @@ async fn carry_out(
     decision: &Decision,
 ) -> Result<bool, ScheduleError> {
     let client = &context.client;
-    // A store may lag behind our own removal of the annotation: only the live object decides a second run.
-    let answered = matches!(
-        decision.start,
-        Some(Start {
-            trigger: Trigger::Annotation,
-            ..
-        })
-    ) && !act::is_triggered(client, test)
-        .await
-        .map_err(ScheduleError::Metadata)?;
-    if let Some(start) = decision.start.filter(|_| !answered) {
+    // A store may lag behind our own removal of the annotation: only the live object decides a second run, or that it is refused.
+    let answered = decision.clear_trigger
+        && !act::is_triggered(client, test)
+            .await
+            .map_err(ScheduleError::Metadata)?;
+    let is_answered = |start: &Start| answered && start.trigger == Trigger::Annotation;
+    if let Some(start) = decision.start.filter(|start| !is_answered(start)) {
         let name = act::create_report(client, test, frozen, start)
             .await
             .map_err(ScheduleError::Report)?;
@@ -171,7 +167,7 @@ async fn carry_out(
         let note = format!("run {name} ({:?})", start.trigger);
         tell(context, test, EventType::Normal, EventReason::RunStarted, note).await;
     }
-    if let Some(run) = &decision.refused_by {
+    if let Some(run) = decision.refused_by.as_ref().filter(|_| !answered) {
         // A store may not have seen yet that the run is over, and a trigger that is taken off for it is lost.
         if !act::goes_on(client, test, run)
             .await
@@ -188,7 +184,7 @@ async fn carry_out(
         )
         .await;
     }
-    if decision.clear_trigger {
+    if decision.clear_trigger && !answered {
         act::clear_trigger(client, test)
             .await
             .map_err(ScheduleError::Metadata)?;

@@ -37,22 +37,33 @@ fn triggered() -> RestoreTest {
     triggered
 }
 
-/// An API server with one report, or none. What is made or replaced there comes back as it is.
-fn server(live: Option<RestoreReport>, written: Arc<Mutex<BTreeSet<String>>>) -> Client {
+/// What the API server has: the test, and one report or none.
+#[derive(Clone)]
+struct Live {
+    test: RestoreTest,
+    report: Option<RestoreReport>,
+}
+
+/// An API server. What is made or replaced there comes back as it is.
+fn server(live: Live, written: Arc<Mutex<BTreeSet<String>>>) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
         let (live, written) = (live.clone(), written.clone());
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             let (code, answer) = if head.method == Method::GET {
-                assert!(
-                    head.uri.path().ends_with("/restorereports/shop-1"),
-                    "{}",
-                    head.uri
-                );
                 let gone =
                     json!({ "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404 });
-                live.map_or((404, gone), |live| (200, json!(live)))
+                if head.uri.path().ends_with("/restoretests/shop") {
+                    (200, json!(live.test))
+                } else {
+                    assert!(
+                        head.uri.path().ends_with("/restorereports/shop-1"),
+                        "{}",
+                        head.uri
+                    );
+                    live.report.map_or((404, gone), |live| (200, json!(live)))
+                }
             } else {
                 let kind = head.uri.path().rsplit('/').find(|part| *part != "shop");
                 let what = format!("{} {}", head.method, kind.unwrap_or_default());
@@ -72,7 +83,7 @@ fn server(live: Option<RestoreReport>, written: Arc<Mutex<BTreeSet<String>>>) ->
 }
 
 /// What is written for a test whose run goes on in the store, and when it is looked at again.
-async fn told(live: Option<RestoreReport>) -> (BTreeSet<String>, Action) {
+async fn told(live: Live) -> (BTreeSet<String>, Action) {
     let test = triggered();
     let written = Arc::default();
     let client = server(live, Arc::clone(&written));
@@ -92,9 +103,13 @@ async fn told(live: Option<RestoreReport>) -> (BTreeSet<String>, Action) {
     (written, action)
 }
 
+fn live(test: RestoreTest, report: Option<RestoreReport>) -> Live {
+    Live { test, report }
+}
+
 #[tokio::test]
 async fn a_trigger_is_refused_only_by_a_run_that_still_goes_on() {
-    let (written, _) = told(Some(going_on(&triggered()))).await;
+    let (written, _) = told(live(triggered(), Some(going_on(&triggered())))).await;
     let (refused, taken_off) = ("POST events".to_owned(), "PATCH restoretests".to_owned());
     assert!(
         written.contains(&refused) && written.contains(&taken_off),
@@ -102,12 +117,20 @@ async fn a_trigger_is_refused_only_by_a_run_that_still_goes_on() {
     );
     let mut over = going_on(&triggered());
     over.status.as_mut().unwrap().phase = Some(RunPhase::Completed);
-    for live in [Some(over), None] {
-        let (written, action) = told(live).await;
+    for report in [Some(over), None] {
+        let (written, action) = told(live(triggered(), report)).await;
         assert!(
             !written.contains(&refused) && !written.contains(&taken_off),
             "{written:?}"
         );
         assert_eq!(action, Action::requeue(Duration::from_secs(1)));
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_that_was_answered_is_not_refused_by_its_own_run() {
+    let (written, _) = told(live(test("ops", "shop"), Some(going_on(&triggered())))).await;
+    for refusal in ["POST events", "PATCH restoretests"] {
+        assert!(!written.contains(refusal), "{written:?}");
     }
 }

@@ -755,6 +755,17 @@ async fn what_velero_holds_is_shown_to_those_who_may_see_it_there() {
         assert!(page.status.is_success(), "{token}");
         let links = page.text.contains("href=\"/tests/team-");
         assert_eq!(links, sees, "{token}");
+        assert_eq!(page.text.contains("Tests are not shown"), !sees, "{token}");
+        assert_eq!(page.text.contains("No test"), sees, "{token}: nobody knows that");
+    }
+    let cookie = format!("kymaros-token={PLANNER}");
+    let narrowed = format!("/schedules?namespace={TEAM}&proof=some");
+    let page = get(&app, &narrowed, &[("cookie", &cookie)]).await.text;
+    for kept in [
+        format!("namespace={TEAM}&#38;sort="),
+        format!(r#"name="namespace" value="{TEAM}""#),
+    ] {
+        assert!(page.contains(&kept), "{kept} is not in {page}");
     }
 }
 

@@ -42,7 +42,7 @@ log:
   # -- What is logged, for example "info" or "kymaros=debug,kube=info".
   filter: info
 
-# -- More arguments of `kymaros operator`.
+# -- More arguments of `kymaros operator`; they count more than those that the chart makes of other values.
 extraArgs: []
 
 # -- Of the operator's container.

@@ -160,6 +160,10 @@ async fn what_tells_of_backups_takes_the_right_to_backups() {
                 "{answered:?}"
             );
         }
+        // Whoever sees the tests of a namespace sees what they restore.
+        let address = format!("/api/v1/{file}?framework=iso27001&namespace=ops");
+        let answered = world.ask("GET", &address, "auditor", "").await;
+        assert_eq!(answered.status.as_u16(), 200, "{address}: {answered:?}");
     }
 }
 

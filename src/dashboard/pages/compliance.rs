@@ -5,7 +5,7 @@ use askama::Template;
 use super::{
     Figure, Files, Link,
     clusters::{CLUSTER, links, value},
-    covered::{PROOF, whole},
+    covered::{PROOF, scoped, whole},
     plural, spanned, test_link,
 };
 use crate::{
@@ -243,7 +243,7 @@ fn row(fleet: &Fleet, asked: &Requirement, (view, days): (&View, u32)) -> Row {
 /// The table of all that a requirement is held against.
 fn elsewhere(asked: &Requirement, view: &View, days: u32) -> Link {
     if asked.open.iter().any(|name| name.contains('/')) {
-        let here = write(narrowed(&view.scope).as_slice());
+        let here = write(&scoped(view));
         Link::new("all tests", format!("/tests{here}"))
     } else {
         Link::new("all namespaces", whole(view, days.min(365), &[(PROOF, "none")]))

@@ -95,6 +95,8 @@ impl CoveragePage {
             share: Percent::of(proven, all),
             ages: AGES
                 .into_iter()
+                // An audit leads here with a time of its own.
+                .chain([within].into_iter().filter(|within| !AGES.contains(within)))
                 .map(|age| Choice {
                     is_set: age == within,
                     value: age.to_string(),
@@ -151,8 +153,12 @@ fn arranged<'a>(
 ) -> Vec<&'a CoveredNamespace> {
     let proof = state.filter(PROOF);
     rows.retain(|row| {
-        (proof.is_empty() || (proof == "some") == is_proven(row, within))
-            && (state.finds(&row.namespace) || row.tests.iter().any(|test| state.finds(test)))
+        let is_asked_for = match proof {
+            "some" => is_proven(row, within),
+            "none" => !is_proven(row, within),
+            _ => true,
+        };
+        is_asked_for && (state.finds(&row.namespace) || row.tests.iter().any(|test| state.finds(test)))
     });
     let (by, direction) = state.sort.unwrap_or((By::Proof, Direction::Ascending));
     match by {

@@ -5,16 +5,18 @@ use askama::Template;
 use super::{Choice, Heading, Link, heading, moment, test_link};
 use crate::{
     dashboard::{
+        addresses::NAMESPACE,
         moments::Moment,
         query::Pairs,
         shell::Shell,
         table::{Column, Direction, Pager, TableState},
     },
-    fleet::{Fleet, ScheduleRow, View},
+    fleet::{Fleet, ScheduleRow, Scope, View},
 };
 
 /// Tests that are named beside a Schedule.
 const MOST: usize = 4;
+const PROOF: &str = "proof";
 
 /// What Schedules are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,10 @@ pub struct SchedulesPage {
     rows: Vec<Row>,
     pager: Pager,
     velero: String,
+    /// The namespace whose tests are seen alone; empty where all are, or none.
+    only: String,
+    /// What is not said of tests; empty when all are seen.
+    unseen: String,
     /// Whether there are others whose Schedules are not known.
     has_others: bool,
 }
@@ -71,16 +77,16 @@ struct Row {
 }
 
 impl SchedulesPage {
-    /// The page as somebody sees it, with the Schedules and tests that are for them.
+    /// The page as somebody sees it, with the tests of `seen`, or none.
     #[must_use]
-    pub fn new(fleet: &Fleet, rows: Vec<ScheduleRow>, view: &View, query: &Pairs, shell: Shell) -> Self {
-        let state: TableState<By> = TableState::parse("/schedules".to_owned(), query, &["proof"]);
+    pub fn new(fleet: &Fleet, seen: Option<&Scope>, view: &View, query: &Pairs, shell: Shell) -> Self {
+        let state: TableState<By> = TableState::parse("/schedules".to_owned(), query, &[PROOF, NAMESPACE]);
         let proof = |value: &str, name: &str| Choice {
             value: value.to_owned(),
             name: name.to_owned(),
-            is_set: state.filter("proof") == value,
+            is_set: state.filter(PROOF) == value,
         };
-        let (shown, pager) = state.page_of(arranged(rows, &state));
+        let (shown, pager) = state.page_of(arranged(fleet.schedules(seen), &state));
         Self {
             proofs: [proof("none", "no test"), proof("some", "with a test")],
             columns: vec![
@@ -112,6 +118,17 @@ impl SchedulesPage {
                 .collect(),
             pager,
             velero: fleet.velero_namespace.clone(),
+            only: match &view.scope {
+                Scope::Namespace(namespace) => namespace.clone(),
+                Scope::All => String::new(),
+            },
+            unseen: match seen {
+                Some(Scope::All) => String::new(),
+                Some(Scope::Namespace(namespace)) => {
+                    format!("Tests of other namespaces than {namespace} are not shown.")
+                }
+                None => "Tests are not shown: your account may not list them.".to_owned(),
+            },
             has_others: !fleet.others().remotes.is_empty(),
             state,
             shell,
@@ -119,11 +136,23 @@ impl SchedulesPage {
     }
 }
 
+impl SchedulesPage {
+    /// Whether anything is left out of the table that can be seen.
+    fn is_narrowed(&self) -> bool {
+        self.state.search.is_some() || !self.state.filter(PROOF).is_empty()
+    }
+}
+
 fn arranged(mut rows: Vec<ScheduleRow>, state: &TableState<By>) -> Vec<ScheduleRow> {
-    let proof = state.filter("proof");
+    let proof = state.filter(PROOF);
     rows.retain(|row| {
         let is_proven = !row.tests.is_empty();
-        (proof.is_empty() || (proof == "some") == is_proven)
+        let is_asked_for = match proof {
+            "some" => is_proven,
+            "none" => !is_proven,
+            _ => true,
+        };
+        is_asked_for
             && (state.finds(&row.name) || row.namespaces.iter().any(|namespace| state.finds(namespace)))
     });
     let (by, direction) = state.sort.unwrap_or((By::Name, Direction::Ascending));

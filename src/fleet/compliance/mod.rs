@@ -20,7 +20,7 @@ use super::{
     moments::duration_text,
     runs::Index,
     summary::{average, mean},
-    view::View,
+    view::{Scope, View},
 };
 
 /// Label that narrows a framework to the tests that carry it, once one does.
@@ -52,10 +52,17 @@ impl Framework {
         }
     }
 
-    /// Whether its figures name namespaces and their backups, which is for those who may list backups.
+    /// Whether its figures name namespaces and their backups.
     #[must_use]
     pub fn tells_of_backups(self) -> bool {
         self == Self::Iso27001
+    }
+
+    /// Whether whoever asks for it must be one who may list backups. Of the namespaces that the tests of one namespace restore,
+    /// whoever sees these tests sees it anyway.
+    #[must_use]
+    pub fn is_for_those_who_list_backups(self, scope: &Scope) -> bool {
+        self.tells_of_backups() && *scope == Scope::All
     }
 
     /// For people.
