@@ -132,10 +132,7 @@ impl Right {
         let namespace = match self.what {
             What::Backups | What::Schedules => Some(velero.to_owned()),
             What::Namespaces => None,
-            _ => match scope {
-                Scope::All => None,
-                Scope::Namespace(namespace) => Some(namespace.clone()),
-            },
+            _ => scope.namespace().map(str::to_owned),
         };
         let is_one = matches!(self.what, What::Test | What::Report);
         Act::Objects {

@@ -12,10 +12,7 @@ pub const STREAM: &str = "/live";
 /// What an address says of the namespace that is seen alone.
 #[must_use]
 pub fn narrowed(scope: &Scope) -> Option<(&'static str, &str)> {
-    match scope {
-        Scope::Namespace(namespace) => Some((NAMESPACE, namespace)),
-        Scope::All => None,
-    }
+    scope.namespace().map(|namespace| (NAMESPACE, namespace))
 }
 
 /// What the fleet names as `namespace/name`, or `cluster/namespace/name`.

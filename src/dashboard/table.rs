@@ -121,6 +121,12 @@ impl<C: Column> TableState<C> {
         }
     }
 
+    /// Whether a search or one of these filters leaves anything out.
+    #[must_use]
+    pub fn is_narrowed_by(&self, filters: &[&str]) -> bool {
+        self.search.is_some() || filters.iter().any(|key| !self.filter(key).is_empty())
+    }
+
     /// The address with a filter set, or without it where the value is empty; from the first page on.
     #[must_use]
     pub fn filtered(&self, key: &'static str, value: &str) -> String {

@@ -5,8 +5,8 @@ use askama::Template;
 use super::{
     Choice, Files, Heading,
     clusters::{CLUSTER, ClusterMark, choices as cluster_choices},
-    covered::{AGES, CoveredRow, PROOF, WITHIN, days, held, is_proven, of_row, scoped},
-    heading, plural,
+    covered::{AGES, CoveredRow, PROOF, WITHIN, days, held, is_asked_for, is_proven, label, of_row, scoped},
+    heading,
 };
 use crate::{
     dashboard::{
@@ -16,7 +16,7 @@ use crate::{
         shell::Shell,
         table::{Column, Direction, Pager, TableState},
     },
-    fleet::{CoveredNamespace, Feature, Fleet, Scope, View},
+    fleet::{CoveredNamespace, Feature, Fleet, View},
 };
 
 /// What namespaces are sorted by.
@@ -87,11 +87,7 @@ impl CoveragePage {
             name,
         };
         Self {
-            label: format!(
-                "{proven} of {} with a backup proven in {}",
-                plural(all, "namespace", "namespaces"),
-                days(within)
-            ),
+            label: label(proven, all, within),
             share: Percent::of(proven, all),
             ages: AGES
                 .into_iter()
@@ -106,10 +102,7 @@ impl CoveragePage {
             proofs: [("none", "without a proof"), ("some", "with a proof")]
                 .map(|(value, name)| choice(PROOF, value.to_owned(), name.to_owned())),
             clusters: cluster_choices(&others, state.filter(CLUSTER)),
-            only: match &view.scope {
-                Scope::Namespace(namespace) => namespace.clone(),
-                Scope::All => String::new(),
-            },
+            only: view.scope.namespace().unwrap_or_default().to_owned(),
             columns: [
                 heading(&state, By::Name, "Namespace", ""),
                 heading(&state, By::Proof, "Last proof", ""),
@@ -139,10 +132,7 @@ impl CoveragePage {
 
     /// Whether anything is left out of the table that can be seen.
     fn is_narrowed(&self) -> bool {
-        self.state.search.is_some()
-            || [PROOF, CLUSTER]
-                .iter()
-                .any(|key| !self.state.filter(key).is_empty())
+        self.state.is_narrowed_by(&[PROOF, CLUSTER])
     }
 }
 
@@ -153,12 +143,8 @@ fn arranged<'a>(
 ) -> Vec<&'a CoveredNamespace> {
     let proof = state.filter(PROOF);
     rows.retain(|row| {
-        let is_asked_for = match proof {
-            "some" => is_proven(row, within),
-            "none" => !is_proven(row, within),
-            _ => true,
-        };
-        is_asked_for && (state.finds(&row.namespace) || row.tests.iter().any(|test| state.finds(test)))
+        is_asked_for(proof, is_proven(row, within))
+            && (state.finds(&row.namespace) || row.tests.iter().any(|test| state.finds(test)))
     });
     let (by, direction) = state.sort.unwrap_or((By::Proof, Direction::Ascending));
     match by {

@@ -21,7 +21,7 @@ const TESTS: usize = 3;
 pub(super) const AGES: [u32; 4] = [1, 7, 30, 90];
 /// The parameter that says how old a proof may be, days.
 pub(super) const WITHIN: &str = "within";
-/// The parameter that leaves namespaces with a recent proof out, or those without.
+/// The parameter that leaves out what has a proof, or what has none.
 pub(super) const PROOF: &str = "proof";
 
 /// Namespaces that have data, and no recent proof.
@@ -60,11 +60,7 @@ impl Covered {
         let open: Vec<_> = held.iter().filter(|row| !is_proven(row, within)).collect();
         let (all, proven) = (held.len(), held.len() - open.len());
         Self {
-            label: format!(
-                "{proven} of {} with a backup proven in {}",
-                plural(all, "namespace", "namespaces"),
-                days(within)
-            ),
+            label: label(proven, all, within),
             share: Percent::of(proven, all),
             all,
             files: Files::new(
@@ -84,6 +80,24 @@ impl Covered {
                 .map(|row| of_row(row, mark(row.cluster.as_ref()), view.now))
                 .collect(),
         }
+    }
+}
+
+/// How many namespaces are proven, in words.
+pub(super) fn label(proven: usize, all: usize, within: u32) -> String {
+    format!(
+        "{proven} of {} with a backup proven in {}",
+        plural(all, "namespace", "namespaces"),
+        days(within)
+    )
+}
+
+/// Whether a row is asked for by the value of [`PROOF`]; without one that is known, all are.
+pub(super) fn is_asked_for(proof: &str, is_proven: bool) -> bool {
+    match proof {
+        "some" => is_proven,
+        "none" => !is_proven,
+        _ => true,
     }
 }
 

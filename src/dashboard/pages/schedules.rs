@@ -2,7 +2,11 @@
 
 use askama::Template;
 
-use super::{Choice, Heading, Link, heading, moment, test_link};
+use super::{
+    Choice, Heading, Link,
+    covered::{PROOF, is_asked_for},
+    heading, moment, test_link,
+};
 use crate::{
     dashboard::{
         addresses::NAMESPACE,
@@ -16,7 +20,6 @@ use crate::{
 
 /// Tests that are named beside a Schedule.
 const MOST: usize = 4;
-const PROOF: &str = "proof";
 
 /// What Schedules are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +121,7 @@ impl SchedulesPage {
                 .collect(),
             pager,
             velero: fleet.velero_namespace.clone(),
-            only: match &view.scope {
-                Scope::Namespace(namespace) => namespace.clone(),
-                Scope::All => String::new(),
-            },
+            only: view.scope.namespace().unwrap_or_default().to_owned(),
             unseen: match seen {
                 Some(Scope::All) => String::new(),
                 Some(Scope::Namespace(namespace)) => {
@@ -139,7 +139,7 @@ impl SchedulesPage {
 impl SchedulesPage {
     /// Whether anything is left out of the table that can be seen.
     fn is_narrowed(&self) -> bool {
-        self.state.search.is_some() || !self.state.filter(PROOF).is_empty()
+        self.state.is_narrowed_by(&[PROOF])
     }
 }
 
@@ -147,12 +147,7 @@ fn arranged(mut rows: Vec<ScheduleRow>, state: &TableState<By>) -> Vec<ScheduleR
     let proof = state.filter(PROOF);
     rows.retain(|row| {
         let is_proven = !row.tests.is_empty();
-        let is_asked_for = match proof {
-            "some" => is_proven,
-            "none" => !is_proven,
-            _ => true,
-        };
-        is_asked_for
+        is_asked_for(proof, is_proven)
             && (state.finds(&row.name) || row.namespaces.iter().any(|namespace| state.finds(namespace)))
     });
     let (by, direction) = state.sort.unwrap_or((By::Name, Direction::Ascending));
