@@ -786,7 +786,14 @@ fn with_cert_manager_somebody_else_keeps_the_certificate() -> Result<()> {
         certificate["spec"]["dnsNames"],
         json!(["kymaros-webhooks.kymaros-system.svc"])
     );
-    object(&objects, "Issuer", "kymaros-webhooks")?;
+    // What the API server trusts outlives each certificate.
+    let signs = &object(&objects, "Issuer", "kymaros-webhooks")?["spec"]["ca"]["secretName"];
+    let authority = &object(&objects, "Certificate", "kymaros-webhooks-ca")?["spec"];
+    assert_eq!(
+        (&authority["secretName"], &authority["isCA"]),
+        (signs, &json!(true))
+    );
+    object(&objects, "Issuer", "kymaros-webhooks-ca")?;
     for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
         let annotations = &object(&objects, kind, "kymaros")?["metadata"]["annotations"];
         assert_eq!(
@@ -806,7 +813,9 @@ fn with_cert_manager_somebody_else_keeps_the_certificate() -> Result<()> {
         "--set",
         "webhooks.certManager.enabled=true,webhooks.certManager.issuerRef.name=ours,webhooks.certManager.issuerRef.kind=ClusterIssuer",
     ])?;
-    assert!(object(&other, "Issuer", "kymaros-webhooks").is_err());
+    for made in ["kymaros-webhooks", "kymaros-webhooks-ca"] {
+        assert!(object(&other, "Issuer", made).is_err());
+    }
     let issuer = &object(&other, "Certificate", "kymaros-webhooks")?["spec"]["issuerRef"];
     assert_eq!(*issuer, json!({ "name": "ours", "kind": "ClusterIssuer" }));
     Ok(())

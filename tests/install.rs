@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use audit::{Map, Request, missing, recorded, requests_of, sandboxes, unused};
 use helm::NAMESPACE;
-use kymaros::rbac::Place;
+use kymaros::rbac::{Place, Setting};
 use kymaros_testbed::{cluster::KUBECONFIG, scene::VELERO};
+use serde_json::json;
 use stage::Stage;
 
 #[tokio::test]
@@ -73,6 +74,11 @@ async fn life(mut stage: Stage) -> Result<()> {
         .step("it keeps a sandbox", async |s| s.keeps_a_sandbox("kept").await)
         .await?;
     stage
+        .step("it is in the middle of a run", async |s| {
+            s.is_in_a_run("broken-off").await
+        })
+        .await?;
+    stage
         .step("it is uninstalled", async |s| s.uninstall().await)
         .await?;
     stage
@@ -83,6 +89,11 @@ async fn life(mut stage: Stage) -> Result<()> {
         .await?;
     stage
         .step("and goes on", async |s| s.goes_on("kept").await)
+        .await?;
+    stage
+        .step("what was broken off is ended", async |s| {
+            s.ends_the_run("broken-off").await
+        })
         .await?;
     stage.end().await
 }
@@ -124,13 +135,22 @@ async fn alone_every_right_is_used_and_none_is_missing() -> Result<()> {
     stage.step("install", async |s| s.install()).await?;
     stage
         .step("a run with everything a test can have", async |s| {
-            s.uses_everything("rights").await
+            s.uses_everything("rights", &json!({})).await
+        })
+        .await?;
+    stage
+        .step("somebody asks its API", async |s| {
+            s.asks_as_an_account("caller").await
         })
         .await?;
     let requests = requests_of(OPERATOR, begun)?;
-    check(&requests, &sandboxes(&requests), |place| {
-        OF_THE_OPERATOR.contains(&place)
-    });
+    check(
+        &requests,
+        &sandboxes(&requests),
+        &OF_THE_OPERATOR,
+        &[],
+        &[Setting::Reviews],
+    );
 
     stage
         .step("it keeps a sandbox", async |s| s.keeps_a_sandbox("kept").await)
@@ -139,21 +159,86 @@ async fn alone_every_right_is_used_and_none_is_missing() -> Result<()> {
     stage
         .step("it is uninstalled", async |s| s.uninstall().await)
         .await?;
-    check(&requests_of(UNINSTALLER, begun)?, &made, |place| {
-        !OF_THE_OPERATOR.contains(&place)
-    });
+    let uninstalling = [Place::Uninstall, Place::UninstallOwn];
+    check(&requests_of(UNINSTALLER, begun)?, &made, &uninstalling, &[], &[]);
+    stage.end().await
+}
+
+/// Everything that values other than the default ones give a right for.
+const BY_OTHER_VALUES: [Setting; 6] = [
+    Setting::WritesTests,
+    Setting::CompareSecrets,
+    Setting::CompareResources,
+    Setting::AuthoritySecrets,
+    Setting::OwnReceivers,
+    Setting::Clusters,
+];
+
+#[tokio::test]
+async fn alone_rights_of_other_values_are_used_and_suffice() -> Result<()> {
+    if is_own_cluster() {
+        return Ok(());
+    }
+    let mut stage = Stage::set("helm").await?;
+    let begun = recorded()?;
+    let told = stage.receivers("told").await?;
+    stage
+        .step("install", async |s| s.install_with_other_values(&told))
+        .await?;
+    stage.step("its test passes", async |s| s.test()).await?;
+    stage
+        .step(
+            "what its network policy leaves open is reached, and nothing else",
+            async |s| s.is_closed_off("neighbour").await,
+        )
+        .await?;
+    stage
+        .step("a test is made and deleted by the API", async |s| {
+            s.changes_a_test_by_token("neighbour").await
+        })
+        .await?;
+    stage
+        .step("receivers are told", async |s| s.tells(&told).await)
+        .await?;
+    stage
+        .step(
+            "a run with everything, from a location with an authority",
+            async |s| s.uses_everything_there_is("rights").await,
+        )
+        .await?;
+    let requests = requests_of(OPERATOR, begun)?;
+    let places = [&OF_THE_OPERATOR[..], &[Place::Receivers]].concat();
+    check(
+        &requests,
+        &sandboxes(&requests),
+        &places,
+        &[&told],
+        &BY_OTHER_VALUES,
+    );
+    stage
+        .step("it is uninstalled", async |s| s.uninstall().await)
+        .await?;
     stage.end().await
 }
 
 /// By the API server's own record, nothing that is granted is unused, and nothing that is needed is missing.
-fn check(requests: &[Request], sandboxes: &BTreeSet<String>, is_meant: impl Fn(Place) -> bool) {
+fn check(
+    requests: &[Request],
+    sandboxes: &BTreeSet<String>,
+    places: &[Place],
+    receivers: &[&str],
+    settings: &[Setting],
+) {
     let map = Map {
         own: NAMESPACE,
         velero: VELERO,
         sandboxes,
+        receivers,
     };
-    let places = Place::ALL.into_iter().filter(|place| is_meant(*place));
-    let unused: Vec<String> = places.flat_map(|place| unused(requests, place, &map)).collect();
+    let unused: Vec<String> = places
+        .iter()
+        .flat_map(|place| unused(requests, *place, &map, settings))
+        .collect();
     assert!(
         unused.is_empty(),
         "granted, but never used:\n{}",

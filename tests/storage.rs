@@ -2,57 +2,18 @@
 
 mod story;
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{
-    Api, Client,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
-    core::{ApiResource, GroupVersionKind},
-    runtime::wait::await_condition,
-};
+use k8s_openapi::ByteString;
 use kymaros_crds::{Cause, Finding, RestoreReportStatus, RunResult};
 use kymaros_testbed::{
-    places::{self, NODE_ADDRESS, S3_TLS_PORT},
-    scene::{AUTHORITY_SECRET, Backup, Scene, apply, backup, delete_backup, unique, wait_ready},
+    places,
+    scene::{
+        AUTHORITY_SECRET, Backup, Scene, apply, authority_in, backup, delete_backup, forget_authority,
+        forget_location, location, unique, wait_ready,
+    },
 };
 use serde_json::{Value, json};
 use story::{SMALL, run, small, spec};
-
-const VELERO: &str = "velero";
-
-fn locations(client: &Client) -> (Api<DynamicObject>, ApiResource) {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", "BackupStorageLocation"));
-    let api = Api::namespaced_with(client.clone(), VELERO, &resource);
-    (api, resource)
-}
-
-/// A location behind TLS, as soon as Velero trusts it.
-async fn location(client: &Client, name: &str, trust: &Value) -> Result<()> {
-    let (api, resource) = locations(client);
-    let mut location = DynamicObject::new(name, &resource).within(VELERO);
-    // A folder that Velero knows: any other one in the bucket's root makes the location there invalid.
-    location.data = json!({ "spec": {
-        "provider": "aws",
-        "objectStorage": { "bucket": "velero", "prefix": format!("plugins/{name}") },
-        "config": { "region": "us-east-1", "s3ForcePathStyle": "true",
-                    "s3Url": format!("https://{NODE_ADDRESS}:{S3_TLS_PORT}") },
-    }});
-    for (part, values) in trust.as_object().into_iter().flatten() {
-        for (key, value) in values.as_object().into_iter().flatten() {
-            location.data["spec"][part][key] = value.clone();
-        }
-    }
-    api.create(&PostParams::default(), &location).await?;
-    let available = await_condition(api, name, |location: Option<&DynamicObject>| {
-        location.is_some_and(|l| l.data["status"]["phase"] == "Available")
-    });
-    tokio::time::timeout(Duration::from_mins(1), available)
-        .await
-        .context("Velero does not take the location")??;
-    Ok(())
-}
 
 /// A run of a backup in a location that is trusted like this reads both lists: nothing is only counted.
 async fn reads_everything(stem: &str, trust: &Value) -> Result<()> {
@@ -83,8 +44,7 @@ async fn run_from(stem: &str, trust: &Value) -> Result<RestoreReportStatus> {
     let source = status.source.as_ref();
     assert_eq!(source.and_then(|s| s.location.clone()), Some(place.clone()));
     delete_backup(&scene.client, &name).await?;
-    let (api, _) = locations(&scene.client);
-    api.delete(&place, &DeleteParams::default()).await?;
+    forget_location(&scene.client, &place).await?;
     Ok(status)
 }
 
@@ -94,29 +54,12 @@ async fn an_authority_of_its_own_is_trusted() -> Result<()> {
     reads_everything("private", &json!({ "objectStorage": { "caCert": authority } })).await
 }
 
-/// A Secret of Velero's with the authority, and a location's reference to it.
-async fn authority_in(client: &Client, secret: &str) -> Result<Value> {
-    let authority = ByteString(std::fs::read(places::state("pki/ca.crt"))?);
-    // One that a test before left behind is as good.
-    let object = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": secret }, "data": { "ca": authority } });
-    let secrets = Api::<Secret>::namespaced(client.clone(), VELERO);
-    let params = PatchParams::apply("kymaros-tests").force();
-    secrets.patch(secret, &params, &Patch::Apply(&object)).await?;
-    Ok(json!({ "objectStorage": { "caCertRef": { "name": secret, "key": "ca" } } }))
-}
-
-async fn forget(client: &Client, secret: &str) -> Result<()> {
-    let secrets = Api::<Secret>::namespaced(client.clone(), VELERO);
-    secrets.delete(secret, &DeleteParams::default()).await?;
-    Ok(())
-}
-
 #[tokio::test]
 async fn an_authority_in_a_secret_that_the_chart_names_is_trusted() -> Result<()> {
     let scene = Scene::new().await?;
     let trust = authority_in(&scene.client, AUTHORITY_SECRET).await?;
     reads_everything("secret", &trust).await?;
-    forget(&scene.client, AUTHORITY_SECRET).await
+    forget_authority(&scene.client, AUTHORITY_SECRET).await
 }
 
 #[tokio::test]
@@ -133,7 +76,7 @@ async fn of_an_authority_that_may_not_be_read_it_is_said_how_to_allow_it() -> Re
     );
     let says_how = |f: &Finding| f.message.contains(&secret) && f.message.contains("velero.caSecrets");
     assert!(status.findings.iter().any(says_how), "{:?}", status.findings);
-    forget(&scene.client, &secret).await
+    forget_authority(&scene.client, &secret).await
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use kymaros::rbac::{Place, Rule};
-use kymaros_testbed::places;
+use kymaros::rbac::{Place, Rule, Setting};
+use kymaros_testbed::{places, scene::LISTED_KIND};
 use serde::Deserialize;
 
 /// One request, as the API server records it.
@@ -149,6 +149,8 @@ pub struct Map<'a> {
     pub own: &'a str,
     pub velero: &'a str,
     pub sandboxes: &'a BTreeSet<String>,
+    /// Namespaces of tests whose receivers the operator may read.
+    pub receivers: &'a [&'a str],
 }
 
 impl Map<'_> {
@@ -159,24 +161,32 @@ impl Map<'_> {
             Place::Sandbox => self.sandboxes.contains(namespace),
             Place::Velero => namespace == self.velero,
             Place::Own | Place::UninstallOwn => namespace == self.own,
-            // Which they are is the chart's user's to say, and what is used in them is declared to be rare.
-            Place::Receivers => false,
+            Place::Receivers => self.receivers.contains(&namespace.as_str()),
         }
     }
 }
 
-/// Rights that nothing asked for, but those that are declared to be needed rarely.
-pub fn unused(requests: &[Request], place: Place, map: &Map) -> Vec<String> {
+/// Rights that nothing asked for, but those that are declared to be needed rarely. Of what is there by one of these
+/// settings, or for receivers of tests, nothing is rare.
+pub fn unused(requests: &[Request], place: Place, map: &Map, settings: &[Setting]) -> Vec<String> {
     let there: Vec<&Request> = requests
         .iter()
         .filter(|r| !r.is_forbidden() && map.is_in(r, place))
         .collect();
     let mut unused = Vec::new();
     for rule in place.rules() {
-        for (resource, verb) in expected(rule) {
+        let is_wanted = match place {
+            Place::Receivers => !map.receivers.is_empty(),
+            _ => rule.when.is_some_and(|setting| settings.contains(&setting)),
+        };
+        let (groups, resources) = kinds(rule);
+        for (resource, verb) in resources
+            .iter()
+            .flat_map(|r| verbs(rule, is_wanted).map(move |v| (*r, v)))
+        {
             let is_it = |r: &&Request| {
                 (resource == "*" || r.resource() == resource)
-                    && (rule.groups == ["*"] || rule.groups.contains(&r.object_ref.api_group.as_str()))
+                    && (groups == ["*"] || groups.contains(&r.object_ref.api_group.as_str()))
                     && r.uses(verb)
             };
             if !there.iter().any(is_it) {
@@ -187,17 +197,19 @@ pub fn unused(requests: &[Request], place: Place, map: &Map) -> Vec<String> {
     unused
 }
 
-fn expected(rule: &Rule) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let rarely: Vec<&str> = rule.rarely.iter().map(|(verb, _)| *verb).collect();
-    let verbs: Vec<&'static str> = rule
-        .verbs
-        .iter()
-        .copied()
-        .filter(|verb| !rarely.contains(verb))
-        .collect();
-    rule.resources
-        .iter()
-        .flat_map(move |resource| verbs.clone().into_iter().map(move |verb| (*resource, verb)))
+/// Groups and kinds of a rule. Those that the chart's user names are the one that tests name.
+fn kinds(rule: &Rule) -> (Vec<&'static str>, Vec<&'static str>) {
+    match (rule.when, LISTED_KIND.split_once('.')) {
+        (Some(Setting::CompareResources), Some((plural, group))) => (vec![group], vec![plural]),
+        _ => (rule.groups.to_vec(), rule.resources.to_vec()),
+    }
+}
+
+/// What must have been asked for.
+fn verbs(rule: &Rule, rare_too: bool) -> impl Iterator<Item = &'static str> {
+    let is_rare = |verb: &str| rule.rarely.iter().any(|(rare, _)| *rare == verb);
+    let verbs = rule.verbs.iter().copied();
+    verbs.filter(move |verb| rare_too || !is_rare(verb))
 }
 
 #[cfg(test)]
@@ -255,11 +267,12 @@ mod tests {
             own: "own",
             velero: "velero",
             sandboxes: &sandboxes,
+            receivers: &[],
         };
         let mut list = request("list", "backups", "velero");
         list.object_ref.api_group = "velero.io".to_owned();
         let names_it = |requests: &[Request]| {
-            unused(requests, Place::Velero, &map)
+            unused(requests, Place::Velero, &map, &[])
                 .iter()
                 .any(|right| right.starts_with("Velero: list backups ("))
         };
@@ -267,5 +280,30 @@ mod tests {
         assert!(names_it(&[forbidden(list.clone())]));
         list.object_ref.namespace = "other".to_owned();
         assert!(names_it(&[list]));
+    }
+    #[test]
+    fn a_rare_right_counts_when_its_setting_is_there() {
+        let sandboxes = BTreeSet::new();
+        let map = Map {
+            own: "own",
+            velero: "velero",
+            sandboxes: &sandboxes,
+            receivers: &["shop"],
+        };
+        let of =
+            |requests: &[Request], place, settings: &[Setting]| unused(requests, place, &map, settings).len();
+        assert_eq!(
+            of(&[], Place::Own, &[Setting::Clusters]),
+            of(&[], Place::Own, &[]) + 2
+        );
+        let made = [request("get", "secrets", "shop")];
+        assert_eq!(
+            (of(&[], Place::Receivers, &[]), of(&made, Place::Receivers, &[])),
+            (1, 0)
+        );
+        let mut listed = request("list", "widgets", "shop");
+        listed.object_ref.api_group = "example.com".to_owned();
+        let compared = |requests: &[Request]| of(requests, Place::Cluster, &[Setting::CompareResources]);
+        assert_eq!(compared(&[]), compared(&[listed]) + 1);
     }
 }

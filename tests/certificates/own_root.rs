@@ -1,5 +1,5 @@
-//! The certificate that cert-manager's self-signed issuer makes, which the chart asks for unless it is told of another one:
-//! no authority, no name of its own, and its own root.
+//! The certificate that a self-signed issuer of cert-manager makes, which people may name to the chart: no authority, no name
+//! of its own, and its own root.
 
 use std::time::Duration;
 

@@ -20,8 +20,8 @@ const FOR_THE_CLUSTER: &str = "validatingwebhookconfigurations,mutatingwebhookco
 const IN_ITS_NAMESPACE: &str = "deployments,pods,jobs,services,serviceaccounts,roles,rolebindings,secrets,leases,\
      poddisruptionbudgets,networkpolicies";
 
-/// Nothing is left of the release, nor of what the operator made for itself and in sandboxes.
-pub async fn nothing(scene: &Scene) -> Result<()> {
+/// Nothing but these is left of the release, of what the operator made for itself, in sandboxes and beside Velero.
+pub async fn nothing_but(scene: &Scene, stays: &[&str]) -> Result<()> {
     sandboxes_go(scene).await?;
     let names = |args: &[&str]| -> Result<Vec<String>> {
         let found = scene
@@ -38,7 +38,12 @@ pub async fn nothing(scene: &Scene) -> Result<()> {
         &label,
     ])?);
     left.extend(names(&[IN_ITS_NAMESPACE, "--namespace", NAMESPACE])?);
-    left.retain(|name| name != "serviceaccount/default");
+    left.extend(names(&[
+        "restores.velero.io,downloadrequests.velero.io",
+        "--all-namespaces",
+        "--selector=kymaros.io/run-uid",
+    ])?);
+    left.retain(|name| name != "serviceaccount/default" && !stays.contains(&name.as_str()));
     if !left.is_empty() {
         bail!("this is left: {}", left.join(", "));
     }

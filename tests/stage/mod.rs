@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each file of tests uses its own part")]
 
 mod left;
+mod other_values;
 mod tests;
 
 use std::{
@@ -75,9 +76,9 @@ impl Stage {
             .run(self.helm, &[args, &["--namespace", NAMESPACE]].concat())
     }
 
-    fn install_chart(&self, chart: &str) -> Result<()> {
+    fn install_chart(&self, chart: &str, values: &[&str]) -> Result<()> {
         let image = self.image_values()?;
-        self.helm(&[
+        let mut args = vec![
             "install",
             RELEASE,
             chart,
@@ -86,7 +87,9 @@ impl Stage {
             "2m",
             "--set",
             &image,
-        ])?;
+        ];
+        args.extend(values.iter().flat_map(|value| ["--set-json", value]));
+        self.helm(&args)?;
         Ok(())
     }
 
@@ -101,7 +104,7 @@ impl Stage {
     }
 
     pub async fn install_older(&mut self) -> Result<()> {
-        self.install_chart(text(&self.older)?)?;
+        self.install_chart(text(&self.older)?, &[])?;
         assert!(
             !tests::knows_suspend(&self.scene.client).await?,
             "the older chart is not older"
@@ -110,7 +113,12 @@ impl Stage {
     }
 
     pub fn install(&mut self) -> Result<()> {
-        self.install_chart(text(chart()?)?)
+        self.install_with(&[])
+    }
+
+    /// With these values, each as Helm's `--set-json` takes it.
+    pub fn install_with(&mut self, values: &[&str]) -> Result<()> {
+        self.install_chart(text(chart()?)?, values)
     }
 
     pub fn test(&mut self) -> Result<()> {
@@ -149,9 +157,15 @@ impl Stage {
     /// Whoever installed it, and however far an earlier test came.
     pub async fn clear(&mut self) -> Result<()> {
         // Users bring it, so nobody else takes it away.
-        let signing = ["delete", "secret", scene::SIGNING_SECRET, "--ignore-not-found"];
+        let theirs = [
+            "delete",
+            "secret",
+            scene::SIGNING_SECRET,
+            other_values::HOOK,
+            "--ignore-not-found",
+        ];
         let cluster = &self.scene.cluster;
-        cluster.kubectl(&[&signing[..], &["--namespace", NAMESPACE]].concat())?;
+        cluster.kubectl(&[&theirs[..], &["--namespace", NAMESPACE]].concat())?;
         if self.helm(&["status", RELEASE]).is_ok() {
             return self.uninstall().await;
         }
@@ -159,8 +173,13 @@ impl Stage {
     }
 
     pub async fn uninstall(&mut self) -> Result<()> {
+        self.uninstall_but(&[]).await
+    }
+
+    /// What somebody else made for the release may stay.
+    pub async fn uninstall_but(&mut self, stays: &[&str]) -> Result<()> {
         self.helm(&["uninstall", RELEASE, "--wait", "--timeout", "5m"])?;
-        left::nothing(&self.scene).await
+        left::nothing_but(&self.scene, stays).await
     }
 
     async fn image_in_use(&self) -> Result<String> {
@@ -267,7 +286,7 @@ impl Stage {
         // What the operator made for itself blocks nothing.
         let own = ["delete", "secret,lease", "--all", "--namespace", NAMESPACE];
         self.scene.cluster.kubectl(&own)?;
-        left::nothing(&self.scene).await
+        left::nothing_but(&self.scene, &[]).await
     }
 }
 

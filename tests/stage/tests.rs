@@ -10,12 +10,12 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
     runtime::wait::await_condition,
 };
-use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, names};
+use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, deploy_shop, unique, wait_ready};
 use serde_json::{Value, json};
 
 use super::{Stage, is_gone};
-use crate::story::{SMALL, answers, finished, gone, phase, run, spec};
+use crate::story::{SMALL, answers, create_test, finished, gone, phase, report_when, run, small, spec};
 
 /// Takes a field out of a definition: the one that an older chart had.
 pub fn forget_suspend(template: &Path) -> Result<()> {
@@ -77,7 +77,7 @@ impl Stage {
         .await
     }
 
-    fn home(&self, name: &str) -> Result<&str> {
+    pub(super) fn home(&self, name: &str) -> Result<&str> {
         self.homes
             .get(name)
             .map(String::as_str)
@@ -102,6 +102,38 @@ impl Stage {
             .status
             .and_then(|s| s.sandboxes.first().map(|s| s.name.clone()));
         assert!(!is_gone(&self.scene.client, &sandbox.context("no sandbox")?).await?);
+        Ok(())
+    }
+
+    /// Leaves a run under way that does not end by itself in the time the stage takes.
+    pub async fn is_in_a_run(&mut self, name: &str) -> Result<()> {
+        let (namespace, backup_name) = small(&mut self.scene, name).await?;
+        self.homes.insert(name.to_owned(), namespace.clone());
+        let long = json!({ "sandbox": { "ttl": "1h" }, "timeout": "50m",
+            "healthChecks": { "settle": "30m", "timeout": "40m" } });
+        let spec = spec(&[&namespace], &backup_name, long);
+        create_test(&self.scene.client, &namespace, name, spec).await?;
+        report_when(
+            &self.scene.client,
+            &namespace,
+            name,
+            "a sandbox that starts",
+            |report| phase(report) == Some(RunPhase::Starting),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// A run that was under way when the operator went is ended by the next one, and nobody's backup is blamed.
+    pub async fn ends_the_run(&mut self, name: &str) -> Result<()> {
+        let report = finished(&self.scene.client, self.home(name)?, name).await?;
+        let status = report.status.context("no status")?;
+        assert_eq!(
+            (status.result, status.cause, status.score),
+            (Some(RunResult::Partial), Some(Cause::Sandbox), None),
+            "{:?}",
+            status.findings
+        );
         Ok(())
     }
 
@@ -157,7 +189,7 @@ impl Stage {
         tokio::time::timeout(std::time::Duration::from_mins(1), held)
             .await
             .context("no run was made")??;
-        crate::story::report_when(&self.scene.client, &home, name, "another run", |report| {
+        report_when(&self.scene.client, &home, name, "another run", |report| {
             report.spec.trigger == Some(kymaros_crds::Trigger::Annotation)
                 && phase(report) == Some(RunPhase::Completed)
         })
@@ -171,14 +203,14 @@ impl Stage {
 
     /// Every kind of check, a volume that would be retained, a copy with a foreign finalizer, a trigger, more reports
     /// than are kept, and the end of the test.
-    pub async fn uses_everything(&mut self, name: &str) -> Result<()> {
+    pub async fn uses_everything(&mut self, name: &str, backed_up: &Value) -> Result<()> {
         let client = self.scene.client.clone();
         let namespace = self.scene.namespace(name).await?;
         deploy_shop(&client, &namespace).await?;
         apply(&client, &namespace, FOREIGN).await?;
         retain_volumes(&client, &namespace, "Retain").await?;
         let backup_name = unique(name);
-        backup(&client, &backup_name, &Backup::of(&[&namespace])).await?;
+        backup(&client, &backup_name, &Backup::of(&[&namespace]).with(backed_up)).await?;
         // Else the source could not be removed at the end.
         retain_volumes(&client, &namespace, "Delete").await?;
         let free = json!({ "metadata": { "finalizers": null } });

@@ -291,7 +291,7 @@ webhooks:
   certManager:
     # -- Let cert-manager issue and renew the certificate. Without it the operator does.
     enabled: false
-    # -- For example {name: our-ca, kind: ClusterIssuer}. When empty, an Issuer of the release signs for itself.
+    # -- For example {name: our-ca, kind: ClusterIssuer}. When empty, an authority of the release's own issues it.
     issuerRef: {}
 
 license:

@@ -21,12 +21,14 @@
 //! - [`images`]: container images without a registry
 //! - [`scene`]: what tests and the demo play on: namespaces, the shop, backups, the operator
 //! - [`between`]: between an operator and the API server, for faults
+//! - [`cert_manager`]: cert-manager, for the one test of it
 //! - [`lone`]: an API server of its own for one test
 //! - [`netpol`]: what enforces `NetworkPolicy`
 //! - [`ports`]: ports for what a test starts
 
 pub mod addons;
 pub mod between;
+pub mod cert_manager;
 pub mod cluster;
 pub mod components;
 mod host;

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Tests that need the inside of the test cluster: its storage, its network, its programs.
-const INSIDE: [&str; 9] = [
+const INSIDE: [&str; 10] = [
+    "cert_manager",
     "certificates",
     "clusters",
     "foreign_kinds",

@@ -7,5 +7,5 @@ mod promtool;
 
 pub use build::build_missing;
 pub use debian::install_missing;
-pub use go::{API_SERVERS, GROUPS, Group, program, short_hash};
+pub use go::{API_SERVERS, CERT_MANAGER, GROUPS, Group, program, short_hash};
 pub use promtool::promtool;

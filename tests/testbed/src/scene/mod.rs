@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod diagnose;
+mod location;
 mod operator;
 mod rights;
 mod scale;
@@ -10,6 +11,7 @@ mod shop;
 
 pub use apply::apply;
 pub use backup::{Backup, VELERO, backup, delete_backup};
+pub use location::{authority_in, forget_authority, forget_location, location};
 pub use operator::{
     AUTHORITY_SECRET, LISTED_KIND, NAMESPACE, Operator, RELEASE, SIGNING_KEY, SIGNING_SECRET, deploy, scale,
 };
