@@ -11,7 +11,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use kymaros_crds::{HealthCheckPolicy, RestoreTest, names};
-use kymaros_testbed::scene::{Scene, unique};
+use kymaros_testbed::scene::{Scene, delete_backup, unique};
 use serde_json::{Value, json};
 
 /// A test that is never made: the API server asks the webhooks and stores nothing.
@@ -150,6 +150,28 @@ async fn namespaces_of_others_and_of_other_tests_are_left_alone() -> Result<()> 
     Ok(())
 }
 
+/// What the API server says beside its answer to this, which it does not keep.
+async fn warned(client: &Client, method: &str, path: &str, body: &Value) -> Result<Vec<String>> {
+    let kind = if method == "PATCH" {
+        "application/merge-patch+json"
+    } else {
+        "application/json"
+    };
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!(
+            "/apis/restore.kymaros.io/v1alpha1/namespaces/{path}?dryRun=All"
+        ))
+        .header("content-type", kind)
+        .body(kube::client::Body::from(body.to_string().into_bytes()))?;
+    let answer = client.send(request).await?;
+    ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+    let warnings = answer.headers().get_all("warning").iter();
+    Ok(warnings
+        .filter_map(|value| value.to_str().ok().map(str::to_owned))
+        .collect())
+}
+
 #[tokio::test]
 async fn whoever_is_let_through_is_warned() -> Result<()> {
     let mut scene = Scene::new().await?;
@@ -159,23 +181,34 @@ async fn whoever_is_let_through_is_warned() -> Result<()> {
     let test = json!({
         "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest", "metadata": { "name": "tried" }, "spec": spec,
     });
-    let path = format!("/apis/restore.kymaros.io/v1alpha1/namespaces/{namespace}/restoretests?dryRun=All");
-    let request = http::Request::post(path)
-        .header("content-type", "application/json")
-        .body(kube::client::Body::from(test.to_string().into_bytes()))?;
-    let answer = scene.client.send(request).await?;
-    assert_eq!(answer.status(), 201);
-    let warnings: Vec<&str> = answer
-        .headers()
-        .get_all("warning")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    let policy = |warning: &&&str| {
+    let path = format!("{namespace}/restoretests");
+    let warnings = warned(&scene.client, "POST", &path, &test).await?;
+    let policy = |warning: &&String| {
         warning.contains("spec.healthChecks.policyRef") && warning.contains("no such HealthCheckPolicy yet")
     };
     assert_eq!(warnings.iter().filter(policy).count(), 1, "{warnings:?}");
     Ok(())
+}
+
+#[tokio::test]
+async fn less_time_than_the_last_runs_took_is_warned_of() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, backup) = story::small(&mut scene, "longer").await?;
+    let spec = story::spec(&[&namespace], &backup, json!({}));
+    story::run(&scene, &namespace, "longer", spec).await?;
+    let path = format!("{namespace}/restoretests/longer");
+    let enough = json!({ "spec": { "timeout": "9m" } });
+    let said = "the last runs took";
+    let warnings = warned(&scene.client, "PATCH", &path, &enough).await?;
+    assert!(!warnings.iter().any(|w| w.contains(said)), "{warnings:?}");
+    let less = json!({ "spec": { "timeout": "1s", "sandbox": { "ttl": "1s" },
+        "healthChecks": { "timeout": "1s", "settle": "0s" } } });
+    let warnings = warned(&scene.client, "PATCH", &path, &less).await?;
+    for field in ["spec.sandbox.ttl", "spec.timeout"] {
+        let is_it = |warning: &String| warning.contains(field) && warning.contains(said);
+        assert!(warnings.iter().any(is_it), "{field}: {warnings:?}");
+    }
+    delete_backup(&scene.client, &backup).await
 }
 
 #[tokio::test]

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::PersistentVolume};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, PostParams},
 };
-use kymaros_crds::RunResult;
+use kymaros_crds::{RestoreTest, RunPhase, RunResult};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::json;
-use story::{SMALL, leftovers, run, spec};
+use story::{SMALL, create_test, gone, leftovers, phase, report_when, run, small, spec};
 
 /// A workload with a volume written into its pods; it sleeps, for the volume need not be there.
 fn bound_to(name: &str, volume: &str) -> String {
@@ -145,4 +145,61 @@ spec: {{storageClassName: by-hand, accessModes: [ReadWriteOnce], resources: {{re
         delete_backup(&scene.client, &name).await?;
     }
     Ok(())
+}
+
+/// A volume at a driver, as Velero would make it for a restore.
+fn at_driver(name: &str, restore: &str, handle: &str) -> Result<PersistentVolume> {
+    Ok(serde_json::from_value(json!({
+        "metadata": { "name": name, "labels": { "velero.io/restore-name": restore } },
+        "spec": { "capacity": { "storage": "16Mi" }, "accessModes": ["ReadWriteOnce"], "storageClassName": "by-hand",
+                  "persistentVolumeReclaimPolicy": "Retain", "csi": { "driver": "disk.example.com", "volumeHandle": handle } },
+    }))?)
+}
+
+#[tokio::test]
+async fn a_volume_that_is_restored_onto_a_disk_in_use_is_refused() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, backup) = small(&mut scene, "handle").await?;
+    let volumes = Api::<PersistentVolume>::all(scene.client.clone());
+    let (theirs, copy) = (unique("theirs"), unique("copy"));
+    volumes
+        .create(&PostParams::default(), &at_driver(&theirs, "friday", &theirs)?)
+        .await?;
+    let long = json!({ "healthChecks": { "settle": "5m" }, "timeout": "9m" });
+    create_test(
+        &scene.client,
+        &namespace,
+        "handle",
+        spec(&[&namespace], &backup, long),
+    )
+    .await?;
+    let report = report_when(
+        &scene.client,
+        &namespace,
+        "handle",
+        "a sandbox that starts",
+        |report| phase(report) == Some(RunPhase::Starting),
+    )
+    .await?;
+    let restores = report.status.context("no status")?.restores;
+    let restore = &restores.first().context("no Restore")?.name;
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let refused = volumes.create(&dry, &at_driver(&copy, restore, &theirs)?).await;
+    let refused = refused
+        .err()
+        .context("it would be kept on the disk of production")?;
+    let says = format!("in the same place as volume {theirs}");
+    assert!(refused.to_string().contains(&says), "{refused}");
+    volumes
+        .create(&dry, &at_driver(&copy, restore, &copy)?)
+        .await
+        .context("a disk of its own")?;
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
+    tests.delete("handle", &DeleteParams::default()).await?;
+    gone(tests, "handle").await?;
+    volumes.delete(&theirs, &DeleteParams::default()).await?;
+    delete_backup(&scene.client, &backup).await
 }
