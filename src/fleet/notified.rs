@@ -11,7 +11,7 @@ use super::{
     cluster::FleetTest,
     view::{Scope, View},
 };
-use crate::notify::{Defaults, Receiver, decide::resolve};
+use crate::notify::{Defaults, Receiver, resolve};
 
 /// All receivers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

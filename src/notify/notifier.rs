@@ -9,8 +9,9 @@ use thiserror::Error;
 
 use super::{
     address::{Address, AddressError},
-    decide::{Defaults, Notice, Receiver, SecretName, resolve, short_hash, type_name},
+    decide::{Notice, short_hash},
     message,
+    receiver::{Defaults, Receiver, SecretName, resolve, type_name},
     secret::{self, SecretError},
     send::{SendError, Sender},
 };

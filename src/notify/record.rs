@@ -201,8 +201,8 @@ mod tests {
 
     use super::*;
     use crate::notify::{
-        decide::{Receiver, SecretName},
         message,
+        receiver::{Receiver, SecretName},
     };
 
     fn at(second: i64) -> Timestamp {

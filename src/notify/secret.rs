@@ -7,7 +7,7 @@ use kube::{Api, Client};
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::decide::SecretName;
+use super::receiver::SecretName;
 
 /// Keys of the address, as in 0.6.9: the first that is there.
 const ADDRESS: [&str; 2] = ["url", "webhook-url"];

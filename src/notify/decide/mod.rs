@@ -9,87 +9,19 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use kymaros_crds::{
-    NotificationSubject, NotificationType, RestoreReport, RunResult,
-    domain::{NotificationTarget, Test},
-};
+use kymaros_crds::{NotificationSubject, RestoreReport, RunResult, domain::Test};
 use sha2::{Digest, Sha256};
 
-use super::message::{self, Message};
+use super::{
+    message::{self, Message},
+    receiver::{Defaults, Receiver, Receivers},
+};
 
 /// A message that could not be delivered for so long is not sent any more, and one that nobody has begun with by then is
 /// not begun: who names a receiver today is not told of last month.
 pub const TOO_LATE: SignedDuration = SignedDuration::from_hours(24);
-
-/// The operator's own receivers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Defaults {
-    /// The operator's namespace, where their Secrets are.
-    pub namespace: String,
-    /// Slack.
-    pub slack: Option<OwnReceiver>,
-    /// A webhook.
-    pub webhook: Option<OwnReceiver>,
-}
-
-/// A receiver of the operator's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnReceiver {
-    /// The Secret with its address, in the operator's namespace.
-    pub secret: String,
-    /// The Slack channel, where a test does not say another.
-    pub channel: Option<String>,
-}
-
-/// A Secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretName {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for SecretName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
-/// Somebody who is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receiver {
-    /// How.
-    pub type_: NotificationType,
-    /// The Slack channel.
-    pub channel: Option<String>,
-    /// Where the address is. None: the test counts on a receiver of the operator's own, and there is none.
-    pub secret: Option<SecretName>,
-}
-
-impl fmt::Display for Receiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(type_name(self.type_))?;
-        if let Some(channel) = &self.channel {
-            write!(f, " {channel}")?;
-        }
-        match &self.secret {
-            Some(secret) => write!(f, " by Secret {secret}"),
-            None => write!(f, " of the operator"),
-        }
-    }
-}
-
-pub(super) const fn type_name(type_: NotificationType) -> &'static str {
-    match type_ {
-        NotificationType::Slack => "slack",
-        NotificationType::Webhook => "webhook",
-    }
-}
 
 /// A message to a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,97 +162,6 @@ fn reasons(report: &RestoreReport, test: &Test, result: RunResult, ended: Timest
     }
     reasons.extend(schedule::skipped(report, test, ended));
     reasons
-}
-
-/// Who is told by a test.
-struct Receivers {
-    on_failure: Vec<Receiver>,
-    on_success: Vec<Receiver>,
-}
-
-impl Receivers {
-    /// The operator's own receivers are for tests that say nothing of notifications, and for those that name one of their
-    /// type without a Secret.
-    fn of(test: &Test, report: &RestoreReport, defaults: &Defaults) -> Self {
-        let namespace = report.namespace().unwrap_or_default();
-        let notifications = &test.notifications;
-        if !notifications.is_set {
-            let own = [NotificationType::Slack, NotificationType::Webhook]
-                .into_iter()
-                .filter_map(|type_| defaults.receiver(type_, None));
-            return Self {
-                on_failure: own.collect(),
-                on_success: Vec::new(),
-            };
-        }
-        let list = |targets: &[NotificationTarget]| {
-            let mut list: Vec<Receiver> = Vec::new();
-            for target in targets {
-                let receiver = resolve(target, &namespace, defaults);
-                if !list.contains(&receiver) {
-                    list.push(receiver);
-                }
-            }
-            list
-        };
-        Self {
-            on_failure: list(&notifications.on_failure),
-            on_success: list(&notifications.on_success),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Receiver> {
-        let more = self.on_success.iter().filter(|r| !self.on_failure.contains(r));
-        self.on_failure.iter().chain(more)
-    }
-
-    fn list(&self, success: bool) -> &[Receiver] {
-        if success {
-            &self.on_success
-        } else {
-            &self.on_failure
-        }
-    }
-}
-
-impl Defaults {
-    fn receiver(&self, type_: NotificationType, channel: Option<&str>) -> Option<Receiver> {
-        let own = match type_ {
-            NotificationType::Slack => self.slack.as_ref(),
-            NotificationType::Webhook => self.webhook.as_ref(),
-        }?;
-        Some(Receiver {
-            type_,
-            channel: channel.map(str::to_owned).or_else(|| own.channel.clone()),
-            secret: Some(SecretName {
-                namespace: self.namespace.clone(),
-                name: own.secret.clone(),
-            }),
-        })
-    }
-}
-
-/// Who a target of a test in this namespace is.
-#[must_use]
-pub fn resolve(target: &NotificationTarget, namespace: &str, defaults: &Defaults) -> Receiver {
-    let channel = match target.type_ {
-        NotificationType::Slack => target.channel.clone(),
-        NotificationType::Webhook => None,
-    };
-    let secret = target.secret.as_ref().map(|name| SecretName {
-        namespace: namespace.to_owned(),
-        name: name.clone(),
-    });
-    if secret.is_none()
-        && let Some(own) = defaults.receiver(target.type_, channel.as_deref())
-    {
-        return own;
-    }
-    Receiver {
-        type_: target.type_,
-        channel,
-        secret,
-    }
 }
 
 fn notice(

@@ -2,6 +2,7 @@ use kymaros_crds::Trigger;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::notify::OwnReceiver;
 
 const NOW: &str = "2026-01-01T03:20:00Z";
 
