@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
-use kymaros_crds::{NotificationType, RestoreTest, domain::NotificationTarget};
+use kymaros_crds::{NotificationType, domain::Notifications};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::{
     cluster::FleetTest,
     view::{Scope, View},
 };
-use crate::notify::{Defaults, Receiver, resolve};
+use crate::notify::{Defaults, Receiver, Receivers};
 
 /// All receivers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -42,20 +42,23 @@ pub struct Channel {
     pub used_by_tests: Vec<String>,
 }
 
-/// The operator's own receivers are those of tests that say nothing of notifications; whoever sees all sees them unused too.
+/// Whoever sees all sees the operator's own receivers though no test uses them.
 pub(super) fn notified(tests: &[FleetTest], own: &Defaults, view: &View) -> Notified {
     // By namespace, then by how the receiver is written.
     let mut told: BTreeMap<(String, String), (Receiver, BTreeSet<String>)> = BTreeMap::new();
     for test in tests {
         let namespace = test.namespace().unwrap_or_default();
-        for receiver in receivers(test, &namespace, own) {
+        let asked = Notifications::valid(test.spec.notifications.as_ref());
+        for receiver in Receivers::of(&asked, &namespace, own).all() {
             let key = (namespace.clone(), receiver.to_string());
-            let (_, tests) = told.entry(key).or_insert_with(|| (receiver, BTreeSet::new()));
+            let (_, tests) = told
+                .entry(key)
+                .or_insert_with(|| (receiver.clone(), BTreeSet::new()));
             tests.insert(test.name_any());
         }
     }
     if view.scope == Scope::All {
-        for receiver in of_operator(own) {
+        for receiver in own.receivers() {
             if !told.values().any(|(known, _)| *known == receiver) {
                 let key = (own.namespace.clone(), receiver.to_string());
                 told.insert(key, (receiver, BTreeSet::new()));
@@ -68,31 +71,6 @@ pub(super) fn notified(tests: &[FleetTest], own: &Defaults, view: &View) -> Noti
     Notified {
         channels: channels.collect(),
     }
-}
-
-fn receivers(test: &RestoreTest, namespace: &str, own: &Defaults) -> Vec<Receiver> {
-    let Some(told) = &test.spec.notifications else {
-        return of_operator(own);
-    };
-    let targets = told.on_failure.iter().chain(&told.on_success);
-    let valid = targets.filter_map(|target| NotificationTarget::parse(target).ok());
-    valid.map(|target| resolve(&target, namespace, own)).collect()
-}
-
-fn of_operator(own: &Defaults) -> Vec<Receiver> {
-    let types = [
-        (NotificationType::Slack, own.slack.is_some()),
-        (NotificationType::Webhook, own.webhook.is_some()),
-    ];
-    let there = types.into_iter().filter(|(_, is_there)| *is_there);
-    let target = |type_| NotificationTarget {
-        type_,
-        channel: None,
-        secret: None,
-    };
-    there
-        .map(|(type_, _)| resolve(&target(type_), &own.namespace, own))
-        .collect()
 }
 
 fn channel(namespace: String, receiver: Receiver, tests: BTreeSet<String>) -> Channel {
@@ -148,6 +126,18 @@ mod tests {
         assert_eq!(used, [("dev", 1), ("ops", 2)]);
         let none = notified(&[], &Defaults::default(), &view(Tier::Team, 1));
         assert_eq!(none.channels, []);
+    }
+
+    #[test]
+    fn a_receiver_that_cannot_be_read_hides_no_other() {
+        let mut test = test("ops", "a");
+        test.spec.notifications = Some(read(json!({ "onFailure": [
+            { "type": "webhook", "webhookSecretRef": "https://example.com" },
+            { "type": "webhook", "webhookSecretRef": "hook" },
+        ] })));
+        let seen = notified(&fleet_tests([test]), &Defaults::default(), &view(Tier::Team, 1));
+        let secrets = seen.channels.into_iter().map(|channel| channel.secret_ref);
+        assert_eq!(secrets.collect::<Vec<_>>(), ["hook"]);
     }
 
     #[test]

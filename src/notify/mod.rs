@@ -23,7 +23,7 @@ pub use address::AddressError;
 pub use controller::NotifyContext;
 pub use message::Message;
 pub use notifier::{Notifier, NotifyError};
-pub use receiver::{Defaults, OwnReceiver, Receiver, SecretName, resolve};
+pub use receiver::{Defaults, OwnReceiver, Receiver, Receivers, SecretName};
 pub use send::{SendError, Sender};
 
 pub use crate::reach::Reach;

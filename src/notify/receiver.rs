@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use kube::ResourceExt;
 use kymaros_crds::{
-    NotificationType, RestoreReport,
-    domain::{NotificationTarget, Test},
+    NotificationType,
+    domain::{NotificationTarget, Notifications},
 };
 
 /// The operator's own receivers.
@@ -75,7 +74,7 @@ pub(super) const fn type_name(type_: NotificationType) -> &'static str {
 }
 
 /// Who is told by a test.
-pub(super) struct Receivers {
+pub struct Receivers {
     pub(super) on_failure: Vec<Receiver>,
     on_success: Vec<Receiver>,
 }
@@ -83,22 +82,18 @@ pub(super) struct Receivers {
 impl Receivers {
     /// The operator's own receivers are for tests that say nothing of notifications, and for those that name one of their
     /// type without a Secret.
-    pub(super) fn of(test: &Test, report: &RestoreReport, defaults: &Defaults) -> Self {
-        let namespace = report.namespace().unwrap_or_default();
-        let notifications = &test.notifications;
+    #[must_use]
+    pub fn of(notifications: &Notifications, namespace: &str, defaults: &Defaults) -> Self {
         if !notifications.is_set {
-            let own = [NotificationType::Slack, NotificationType::Webhook]
-                .into_iter()
-                .filter_map(|type_| defaults.receiver(type_, None));
             return Self {
-                on_failure: own.collect(),
+                on_failure: defaults.receivers().collect(),
                 on_success: Vec::new(),
             };
         }
         let list = |targets: &[NotificationTarget]| {
             let mut list: Vec<Receiver> = Vec::new();
             for target in targets {
-                let receiver = resolve(target, &namespace, defaults);
+                let receiver = resolve(target, namespace, defaults);
                 if !list.contains(&receiver) {
                     list.push(receiver);
                 }
@@ -111,7 +106,8 @@ impl Receivers {
         }
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Receiver> {
+    /// Each once.
+    pub fn all(&self) -> impl Iterator<Item = &Receiver> {
         let more = self.on_success.iter().filter(|r| !self.on_failure.contains(r));
         self.on_failure.iter().chain(more)
     }
@@ -126,6 +122,12 @@ impl Receivers {
 }
 
 impl Defaults {
+    /// Those that there are.
+    pub fn receivers(&self) -> impl Iterator<Item = Receiver> {
+        let types = [NotificationType::Slack, NotificationType::Webhook];
+        types.into_iter().filter_map(|type_| self.receiver(type_, None))
+    }
+
     fn receiver(&self, type_: NotificationType, channel: Option<&str>) -> Option<Receiver> {
         let own = match type_ {
             NotificationType::Slack => self.slack.as_ref(),
@@ -143,8 +145,7 @@ impl Defaults {
 }
 
 /// Who a target of a test in this namespace is.
-#[must_use]
-pub fn resolve(target: &NotificationTarget, namespace: &str, defaults: &Defaults) -> Receiver {
+pub(super) fn resolve(target: &NotificationTarget, namespace: &str, defaults: &Defaults) -> Receiver {
     let channel = match target.type_ {
         NotificationType::Slack => target.channel.clone(),
         NotificationType::Webhook => None,

@@ -30,6 +30,12 @@ pub struct NotificationTarget {
 }
 
 impl Notifications {
+    /// What a test asks for, without the receivers that cannot be read.
+    #[must_use]
+    pub fn valid(spec: Option<&NotificationsSpec>) -> Self {
+        Self::parse(spec, "", &mut Problems::default())
+    }
+
     pub(super) fn parse(spec: Option<&NotificationsSpec>, path: &str, problems: &mut Problems) -> Self {
         let Some(spec) = spec else { return Self::default() };
         Self {

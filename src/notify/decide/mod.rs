@@ -102,7 +102,8 @@ pub fn decide(report: &RestoreReport, defaults: &Defaults, now: Timestamp) -> Du
     else {
         return Due::default();
     };
-    let receivers = Receivers::of(&test, report, defaults);
+    let namespace = report.namespace().unwrap_or_default();
+    let receivers = Receivers::of(&test.notifications, &namespace, defaults);
     let mut due = Due::default();
     if let Some((since, message)) = schedule::missed(report, &test, now, &mut due.look_again) {
         for receiver in &receivers.on_failure {
