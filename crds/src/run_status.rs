@@ -41,6 +41,41 @@ pub enum RunResult {
     Inconclusive,
 }
 
+impl RunResult {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pass, Self::Fail, Self::Partial, Self::Inconclusive];
+
+    /// As it is stored.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Partial => "partial",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// The result that is stored as this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.word() == word)
+    }
+
+    /// Whether it says something about the backup.
+    #[must_use]
+    pub const fn is_conclusive(self) -> bool {
+        !matches!(self, Self::Inconclusive)
+    }
+
+    /// The score of a verdict with this result; none when it is inconclusive: its points say what could be looked at, and
+    /// nothing of the backup.
+    #[must_use]
+    pub fn score(self, points: Option<i32>) -> Option<i32> {
+        points.filter(|_| self.is_conclusive())
+    }
+}
+
 /// Who is to blame: the `backup`, the `restoreEngine` (Velero), the `sandbox` or its cluster, the `application`, or
 /// `unknown`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -241,4 +276,24 @@ pub enum PlanAction {
     Excluded,
     /// It comes back as it was.
     Kept,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_results_are_those_that_are_stored() {
+        for result in RunResult::ALL {
+            assert_eq!(serde_json::to_value(result).unwrap(), result.word());
+            assert_eq!(RunResult::of_word(result.word()), Some(result));
+        }
+        assert_eq!(RunResult::of_word(""), None);
+    }
+
+    #[test]
+    fn only_an_inconclusive_verdict_has_no_score() {
+        let without = RunResult::ALL.map(|result| result.score(Some(51)).is_none());
+        assert_eq!(without, [false, false, false, true]);
+    }
 }

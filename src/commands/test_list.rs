@@ -78,8 +78,8 @@ fn row(test: &RestoreTest) -> Row {
         phase: status.phase.map(|phase| format!("{phase:?}")),
         result: status.last_result,
         score: status
-            .last_score
-            .filter(|_| status.last_result != Some(RunResult::Inconclusive)),
+            .last_result
+            .and_then(|result| result.score(status.last_score)),
         last_run_at: status.last_run_at.map(|time| time.0),
         next_run_at: status.next_run_at.map(|time| time.0),
         schedule: format!("{}{zone}", test.spec.schedule.cron),

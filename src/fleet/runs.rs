@@ -200,7 +200,10 @@ impl Run {
     /// When it said something about its backup.
     fn said(&self) -> Option<When> {
         let ended = self.ended?;
-        (ended.result != RunResult::Inconclusive).then(|| (ended.at, self.name.clone()))
+        ended
+            .result
+            .is_conclusive()
+            .then(|| (ended.at, self.name.clone()))
     }
 }
 

@@ -79,8 +79,7 @@ impl TestRow {
     /// The score of its latest verdict, when that says something about the backup.
     #[must_use]
     pub fn score(&self) -> Option<i32> {
-        let says_nothing = ["", word(RunResult::Inconclusive)].contains(&self.last_result.as_str());
-        (!says_nothing).then_some(self.last_score)
+        RunResult::of_word(&self.last_result)?.score(Some(self.last_score))
     }
 }
 
@@ -188,7 +187,11 @@ pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
         },
         phase: format!("{:?}", status.phase.unwrap_or(RestoreTestPhase::Idle)),
         last_score: status.last_score.unwrap_or_default(),
-        last_result: status.last_result.map(word).unwrap_or_default().to_owned(),
+        last_result: status
+            .last_result
+            .map(RunResult::word)
+            .unwrap_or_default()
+            .to_owned(),
         last_run_at: moment_or_empty(status.last_run_at.as_ref().map(|at| at.0)),
         next_run_at: moment_or_empty(status.next_run_at.as_ref().map(|at| at.0)),
         source_namespaces: used(&test.spec, Usage::Source).map(str::to_owned).collect(),
@@ -207,16 +210,6 @@ pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
             _ => String::new(),
         },
         cluster: test.cluster.clone(),
-    }
-}
-
-/// As in JSON.
-pub(super) fn word(result: RunResult) -> &'static str {
-    match result {
-        RunResult::Pass => "pass",
-        RunResult::Fail => "fail",
-        RunResult::Partial => "partial",
-        RunResult::Inconclusive => "inconclusive",
     }
 }
 

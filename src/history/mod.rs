@@ -15,7 +15,7 @@ pub struct Ended {
     pub at: Timestamp,
     /// Its verdict.
     pub result: RunResult,
-    /// Its score; none when it was inconclusive: its points say what could be looked at, and nothing of the backup.
+    /// Its score, when its verdict says something about the backup.
     pub score: Option<i32>,
     /// Who is to blame.
     pub cause: Option<Cause>,
@@ -41,7 +41,7 @@ impl Ended {
         Some(Self {
             at,
             result,
-            score: status.score.filter(|_| result != RunResult::Inconclusive),
+            score: result.score(status.score),
             cause: status.cause,
             took,
             rto,

@@ -205,7 +205,7 @@ pub(super) fn slack(notice: &Notice) -> serde_json::Value {
     let (name_of_test, said) = (escaped(&message.test), escaped(&message.text));
     let text = match message.outcome {
         Outcome::Verdict(result, score) => {
-            let result_name = name(result);
+            let result_name = result.word();
             let emoji = match result {
                 RunResult::Fail => "x",
                 RunResult::Partial => "warning",
@@ -233,18 +233,9 @@ fn subject(notice: &Notice) -> &'static str {
 
 const fn result_and_score(outcome: Outcome) -> (&'static str, i32) {
     match outcome {
-        Outcome::Verdict(result, score) => (name(result), score),
+        Outcome::Verdict(result, score) => (result.word(), score),
         Outcome::Missed => ("missed", 0),
         Outcome::Test => ("test", 0),
-    }
-}
-
-const fn name(result: RunResult) -> &'static str {
-    match result {
-        RunResult::Pass => "pass",
-        RunResult::Fail => "fail",
-        RunResult::Partial => "partial",
-        RunResult::Inconclusive => "inconclusive",
     }
 }
 

@@ -290,12 +290,7 @@ fn compare(verdict: &mut Verdict, previous: Option<&PreviousRun>) {
 #[must_use]
 pub fn sentence(status: &RestoreReportStatus) -> String {
     let score = status.score.unwrap_or_default();
-    let result = match status.result {
-        Some(RunResult::Pass) => "pass",
-        Some(RunResult::Partial) => "partial",
-        Some(RunResult::Fail) => "fail",
-        Some(RunResult::Inconclusive) | None => "inconclusive",
-    };
+    let result = status.result.unwrap_or(RunResult::Inconclusive).word();
     let rank = |f: &&Finding| match f.severity {
         Severity::Error => 0,
         Severity::Warning => 1,

@@ -14,10 +14,7 @@ const NOISE: Duration = Duration::from_secs(5);
 /// What of a run the next one is compared with; `None` when it said nothing about its backup.
 #[must_use]
 pub fn previous(report: &str, status: &RestoreReportStatus) -> Option<PreviousRun> {
-    let said = matches!(
-        status.result,
-        Some(RunResult::Pass | RunResult::Partial | RunResult::Fail)
-    );
+    let said = status.result.is_some_and(RunResult::is_conclusive);
     let levels = status.validation_levels.clone().unwrap_or_default();
     let named = [
         ("restoreIntegrity", levels.restore_integrity),
@@ -47,7 +44,7 @@ pub const fn is_fall(before: i32, now: i32) -> bool {
 
 /// What got worse, one sentence each.
 pub(super) fn worse(previous: &PreviousRun, verdict: &Verdict) -> Vec<String> {
-    if verdict.result == RunResult::Inconclusive {
+    if !verdict.result.is_conclusive() {
         return Vec::new();
     }
     let mut worse = Vec::new();

@@ -155,19 +155,9 @@ fn moment(text: &str, now: Timestamp) -> Option<Moment> {
     Some(Moment::of(text.parse().ok()?, now))
 }
 
-fn result(word: &str) -> Option<RunResult> {
-    match word {
-        "pass" => Some(RunResult::Pass),
-        "partial" => Some(RunResult::Partial),
-        "fail" => Some(RunResult::Fail),
-        "inconclusive" => Some(RunResult::Inconclusive),
-        _ => None,
-    }
-}
-
 /// How a test stands: by its latest verdict, unless it cannot run at all.
 fn standing(row: &TestRow) -> Standing {
-    match result(&row.last_result) {
+    match RunResult::of_word(&row.last_result) {
         _ if !row.problem.is_empty() => Standing::Unproven,
         Some(result) => result.into(),
         None if !row.running.is_empty() => Standing::Running,

@@ -8,7 +8,7 @@ use super::{
     Figure, Link,
     clusters::{ClusterMark, links},
     covered::{Covered, address, days, tabs},
-    moment, plural, result, standing,
+    moment, plural, standing,
 };
 use crate::{
     dashboard::{
@@ -272,7 +272,7 @@ fn figures(
 ) -> Vec<Figure> {
     let passing = rows
         .iter()
-        .filter(|row| result(&row.last_result) == Some(RunResult::Pass))
+        .filter(|row| RunResult::of_word(&row.last_result) == Some(RunResult::Pass))
         .count();
     let scores: Vec<i32> = rows.iter().filter_map(TestRow::score).collect();
     let total: i64 = scores.iter().copied().map(i64::from).sum();

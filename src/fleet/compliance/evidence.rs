@@ -71,6 +71,5 @@ impl<'a> Evidence<'a> {
 }
 
 pub(super) fn is_conclusive(run: &Run) -> bool {
-    run.result()
-        .is_some_and(|result| result != RunResult::Inconclusive)
+    run.result().is_some_and(RunResult::is_conclusive)
 }

@@ -2,12 +2,15 @@
 
 use kymaros_crds::RunResult;
 
-use super::{Requirement, evidence::Evidence};
+use super::{
+    Requirement,
+    evidence::{Evidence, is_conclusive},
+};
 use crate::fleet::Run;
 
 pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
     let ended = evidence.runs.iter().filter(|run| run.ended.is_some());
-    let decided = ended.map(|run| (&run.name, run.result() != Some(RunResult::Inconclusive)));
+    let decided = ended.map(|run| (&run.name, is_conclusive(run)));
     let failed = |run: &&&Run| run.result() == Some(RunResult::Fail);
     let mut had_failures: Vec<_> = evidence
         .runs

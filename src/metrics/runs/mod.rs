@@ -9,7 +9,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use kube::runtime::reflector::Store;
-use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult};
+use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase};
 use kymaros_webhooks::validate::TestName;
 use prometheus_client::{
     collector::Collector,
@@ -124,7 +124,7 @@ fn results(encoder: &mut DescriptorEncoder, latest: &[Latest]) -> fmt::Result {
     let help = "Always 1; the label says the result of the latest run";
     gauge(encoder, "last_run_result", help, latest, |run| {
         let [name, namespace] = labels(&run.test);
-        Some(([name, namespace, ("result", result_name(run.result))], 1_i64))
+        Some(([name, namespace, ("result", run.result.word())], 1_i64))
     })
 }
 
@@ -198,23 +198,6 @@ fn gauge<'a, T, V: prometheus_client::encoding::EncodeGaugeValue, const N: usize
 
 fn labels(test: &TestName) -> [(&'static str, &str); 2] {
     [("test", &test.name), ("test_namespace", &test.namespace)]
-}
-
-/// All of them.
-const RESULTS: [RunResult; 4] = [
-    RunResult::Pass,
-    RunResult::Fail,
-    RunResult::Partial,
-    RunResult::Inconclusive,
-];
-
-const fn result_name(result: RunResult) -> &'static str {
-    match result {
-        RunResult::Pass => "pass",
-        RunResult::Fail => "fail",
-        RunResult::Partial => "partial",
-        RunResult::Inconclusive => "inconclusive",
-    }
 }
 
 /// All of them.

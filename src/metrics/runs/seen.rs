@@ -53,9 +53,7 @@ pub(super) struct OfTest {
 impl Default for OfTest {
     fn default() -> Self {
         Self {
-            results: super::RESULTS
-                .map(|result| (super::result_name(result), 0))
-                .into(),
+            results: RunResult::ALL.map(|result| (result.word(), 0)).into(),
             durations: Histogram::new(BUCKETS),
         }
     }
@@ -122,14 +120,11 @@ impl State {
             return;
         }
         let of_test = self.totals.by_test.entry(report.into()).or_default();
-        *of_test
-            .results
-            .entry(super::result_name(ended.result))
-            .or_default() += 1;
+        *of_test.results.entry(ended.result.word()).or_default() += 1;
         if let Some(took) = ended.took {
             of_test.durations.observe(took.as_secs_f64());
         }
-        if ended.result == RunResult::Inconclusive {
+        if !ended.result.is_conclusive() {
             let cause = ended.cause.unwrap_or(Cause::Unknown);
             *self.totals.inconclusive.entry(cause).or_default() += 1;
         }

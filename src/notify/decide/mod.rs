@@ -147,8 +147,7 @@ fn reasons(report: &RestoreReport, test: &Test, result: RunResult, ended: Timest
     let mut reasons = vec![Reason::Ended(result)];
     let before = report.spec.previous.as_ref().map(|previous| previous.score);
     let fell = before
-        .zip(status.score)
-        .filter(|_| result != RunResult::Inconclusive)
+        .zip(result.score(status.score))
         .filter(|(before, now)| crate::verdict::is_fall(*before, *now));
     // The score's own sentence is the first.
     let others = usize::from(fell.is_some());
