@@ -1,0 +1,13 @@
+//! All reports, as far as lists and figures need them.
+//!
+//! - `run`: what is kept of a report
+//! - `index`: runs, however they are asked for
+//! - `log`: that index, fed by the watch over reports, and who is told of changes
+
+mod index;
+mod log;
+mod run;
+
+pub(super) use index::Index;
+pub use log::{RunChange, RunLog};
+pub use run::{Run, RunName};

@@ -1,0 +1,207 @@
+//! What is kept of a report.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use kymaros_crds::{
+    Cause, LevelResult, RestoreReport, RunPhase, RunResult, Trigger,
+    domain::{Source, duration},
+};
+use kymaros_webhooks::validate::TestName;
+
+use crate::{
+    fleet::cluster::{ClusterName, TestKey},
+    history::Ended,
+    run::observe,
+};
+
+/// Where a run stands among others.
+pub(super) type When = (Timestamp, RunName);
+
+/// A report by its name, then its namespace and its cluster: names are asked for without them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunName {
+    /// Of the report.
+    pub name: Arc<str>,
+    /// Of its namespace.
+    pub namespace: Arc<str>,
+    /// Its cluster; none: this one.
+    pub cluster: Option<ClusterName>,
+}
+
+/// `namespace/name`, with `cluster/` before it for one of another cluster.
+impl fmt::Display for RunName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(cluster) = &self.cluster {
+            write!(f, "{cluster}/")?;
+        }
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What is kept of a report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The report.
+    pub name: RunName,
+    /// Name of the test.
+    pub test: Arc<str>,
+    /// When the report was made.
+    pub created: Timestamp,
+    /// Where the run stands.
+    pub phase: RunPhase,
+    /// Why it was made.
+    pub trigger: Option<Trigger>,
+    /// When it left the queue.
+    pub started: Option<Timestamp>,
+    /// How it ended.
+    pub ended: Option<Ended>,
+    /// The agreed recovery time.
+    pub rto_target: Option<Duration>,
+    /// Whether that was kept.
+    pub within_sla: Option<bool>,
+    /// The six levels, in their order.
+    pub levels: [LevelResult; 6],
+    /// Score of the run it was compared with.
+    pub previous: Option<i32>,
+    /// The namespaces it restores.
+    pub sources: Box<[Arc<str>]>,
+    /// Checks that passed, and all.
+    pub checks: (u16, u16),
+    /// When the oldest of its backups was taken.
+    pub backup_taken: Option<Timestamp>,
+    /// Whether each of its sources says how old its backup may be.
+    pub has_max_age: bool,
+    /// Whether it is worse than the run before.
+    pub regressed: bool,
+    /// Objects left behind, when cleanup has ended.
+    pub leftovers: Option<i32>,
+}
+
+impl Run {
+    /// What is kept of a report of a cluster.
+    #[must_use]
+    pub fn of(report: &RestoreReport, cluster: Option<&ClusterName>) -> Self {
+        let status = report.status.clone().unwrap_or_default();
+        let levels = status.validation_levels.unwrap_or_default();
+        let rto = status.rto.as_ref();
+        let time = |text: &String| duration::parse(text).ok();
+        let spec = report.spec.test.as_ref();
+        let sources: Vec<_> = spec
+            .into_iter()
+            .flat_map(Source::specs)
+            .map(|(_, source)| source)
+            .collect();
+        let passed = status
+            .checks
+            .iter()
+            .filter(|check| check.status == kymaros_crds::CheckResult::Pass)
+            .count();
+        let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        let is_set = |age: &Option<String>| age.as_deref().is_some_and(|age| !age.trim().is_empty());
+        Self {
+            name: RunName {
+                name: report.name_any().into(),
+                namespace: report.namespace().unwrap_or_default().into(),
+                cluster: cluster.cloned(),
+            },
+            test: report.spec.test_ref.as_str().into(),
+            created: report.creation_timestamp().map_or(Timestamp::MIN, |at| at.0),
+            phase: observe::phase(report),
+            trigger: report.spec.trigger,
+            started: status.started_at.as_ref().map(|at| at.0),
+            ended: Ended::of(report),
+            rto_target: rto
+                .and_then(|rto| rto.target.as_ref().and_then(time))
+                .or_else(|| spec?.sla.as_ref().and_then(|sla| time(&sla.max_rto))),
+            within_sla: rto.map(|rto| rto.within_sla),
+            levels: [
+                levels.restore_integrity.status,
+                levels.completeness.status,
+                levels.pod_startup.status,
+                levels.internal_health.status,
+                levels.cross_namespace_deps.status,
+                levels.rto_compliance.status,
+            ],
+            previous: report.spec.previous.as_ref().map(|previous| previous.score),
+            sources: sources
+                .iter()
+                .flat_map(|source| &source.namespaces)
+                .map(|namespace| namespace.name.as_str().into())
+                .collect(),
+            checks: (count(passed), count(status.checks.len())),
+            backup_taken: status
+                .source
+                .iter()
+                .chain(&status.sources)
+                .filter_map(|backup| Some(backup.started.as_ref()?.0))
+                .min(),
+            has_max_age: spec.is_some() && sources.iter().all(|source| is_set(&source.max_age)),
+            regressed: is_true(&status.conditions, "Regressed"),
+            leftovers: status.leftovers,
+        }
+    }
+
+    /// The name of its test.
+    #[must_use]
+    pub fn test_key(&self) -> TestKey {
+        TestKey {
+            cluster: self.name.cluster.clone(),
+            test: TestName {
+                namespace: self.name.namespace.to_string(),
+                name: self.test.to_string(),
+            },
+        }
+    }
+
+    /// Whether it has ended and nothing of it goes on.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == RunPhase::Completed
+    }
+
+    /// Its verdict.
+    #[must_use]
+    pub fn result(&self) -> Option<RunResult> {
+        self.ended.map(|ended| ended.result)
+    }
+
+    /// Its score, when it has a verdict that says something about the backup.
+    #[must_use]
+    pub fn score(&self) -> Option<i32> {
+        self.ended.and_then(|ended| ended.score)
+    }
+
+    /// Who is to blame.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.ended.and_then(|ended| ended.cause)
+    }
+
+    /// The measured recovery time.
+    #[must_use]
+    pub fn rto(&self) -> Option<Duration> {
+        self.ended.and_then(|ended| ended.rto)
+    }
+
+    pub(super) fn when(&self) -> When {
+        (self.created, self.name.clone())
+    }
+
+    /// When it said something about its backup.
+    pub(super) fn said(&self) -> Option<When> {
+        let ended = self.ended?;
+        ended
+            .result
+            .is_conclusive()
+            .then(|| (ended.at, self.name.clone()))
+    }
+}
+
+fn is_true(conditions: &[Condition], type_: &str) -> bool {
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == type_ && condition.status == "True")
+}
