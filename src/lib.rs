@@ -22,6 +22,7 @@ pub mod plan;
 pub mod rbac;
 pub mod reach;
 pub mod reason;
+pub mod refusal;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     logs::collect,
     reason::RunReason,
+    refusal,
     sandbox::{
         apply::{self, SandboxError},
         naming::RunIdentity,
@@ -52,7 +53,7 @@ impl ActError {
     fn obstacle(&self) -> Option<Obstacle> {
         let reason = match self {
             Self::Sandbox(error) if error.is_permanent() => RunReason::SandboxRefused,
-            Self::Api(kube::Error::Api(status)) if apply::is_final(status) => RunReason::RestoreRefused,
+            Self::Api(kube::Error::Api(status)) if refusal::is_final(status) => RunReason::RestoreRefused,
             Self::ForeignRestore(_) => RunReason::RestoreRefused,
             Self::NoSandbox(_) => RunReason::SandboxDeleted,
             Self::Sandbox(_) | Self::Api(_) => return None,

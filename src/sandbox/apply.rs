@@ -5,7 +5,6 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
-    core::Status,
 };
 use kymaros_crds::names;
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,6 +14,7 @@ use super::{
     objects::{Operator, SandboxPlan},
     patience,
 };
+use crate::refusal::is_final;
 
 /// Field manager of everything Kymaros applies.
 pub const FIELD_MANAGER: &str = "kymaros";
@@ -57,13 +57,6 @@ impl SandboxError {
             other => Self::Api(other),
         }
     }
-}
-
-/// Whether the API server refused something for good. A webhook that does not know a run yet asks to try again.
-#[must_use]
-pub fn is_final(status: &Status) -> bool {
-    let try_again = status.details.as_ref().is_some_and(|d| d.retry_after_seconds > 0);
-    matches!(status.code, 400 | 403 | 422) && !try_again
 }
 
 /// Makes the namespace and its fences. Doing it again changes nothing.
@@ -124,22 +117,4 @@ where
         .await
         .map(|_| ())
         .map_err(|error| SandboxError::of(&format!("{}/{}", K::kind(&()), object.name_any()), error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_that_asks_for_another_try_is_not_final() {
-        let status = |code: u16, again: u32| -> Status {
-            serde_json::from_value(serde_json::json!({
-                "status": "Failure", "code": code, "details": { "retryAfterSeconds": again },
-            }))
-            .unwrap()
-        };
-        assert!(is_final(&status(403, 0)));
-        assert!(!is_final(&status(403, 1)));
-        assert!(!is_final(&status(500, 0)), "a webhook could not be called");
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::ExponentialBuilder;
 
-use super::apply::is_final;
+use crate::refusal::is_final;
 
 /// Before the second try; each pause is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -13,7 +13,10 @@ use kube::{
 };
 
 use super::{SourceObject, SourceObjects, Wanted, foreign};
-use crate::velero::{results::ObjectId, types::EXCLUDE_FROM_BACKUP_LABEL};
+use crate::{
+    refusal::is_of_unknown_kind,
+    velero::{results::ObjectId, types::EXCLUDE_FROM_BACKUP_LABEL},
+};
 
 /// Objects of one answer of the API server.
 const PAGE: u32 = 500;
@@ -168,8 +171,8 @@ async fn of_kind(
             Err(error) if is_told(&error, source, refusal) => {
                 return Ok(Found::Refused(foreign::name(&kind)));
             }
-            // Its kind was removed since, which an API server says without a reason.
-            Err(kube::Error::Api(status)) if source == Source::Foreign && status.code == 404 => {
+            // Its kind was removed since.
+            Err(kube::Error::Api(status)) if source == Source::Foreign && is_of_unknown_kind(&status) => {
                 return Ok(Found::Made(namespace, made));
             }
             Err(error) => return Err(error),

@@ -8,6 +8,7 @@ use kube::{
 use kymaros_crds::names;
 
 use super::UninstallError;
+use crate::refusal::is_of_unknown_kind;
 
 /// How often somebody may change an object at the same moment.
 const TRIES: usize = 5;
@@ -20,8 +21,8 @@ pub(super) async fn release<K: Resource<DynamicType = ()>>(client: &Client) -> R
     for _ in 0..TRIES {
         let held = match all.list_metadata(&ListParams::default()).await {
             Ok(objects) => objects.items.into_iter().filter(is_held),
-            // The kind is not installed, which an API server says without a reason.
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+            // It is not installed.
+            Err(kube::Error::Api(status)) if is_of_unknown_kind(&status) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         let mut left = 0;

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{Installation, UninstallError};
 use crate::{
+    refusal::is_of_unknown_kind,
     sandbox::remove::OwnedSandbox,
     velero::{DownloadRequest, Restore},
 };
@@ -135,8 +136,8 @@ where
 {
     let all = match api.list(of_runs).await {
         Ok(all) => all,
-        // Velero is gone, and of its kinds an API server gives no reason.
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        // Velero is gone.
+        Err(kube::Error::Api(status)) if is_of_unknown_kind(&status) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     for object in all {

@@ -9,6 +9,7 @@ use kube::{
 use serde_json::Value;
 
 use super::restore::timestamp;
+use crate::refusal::is_of_unknown_kind;
 
 const KINDS: [(&str, &str, &str); 2] = [
     ("velero.io", "v1", "PodVolumeRestore"),
@@ -131,8 +132,7 @@ async fn list(
     let of_restore = ListParams::default().labels(&format!("velero.io/restore-name={restore}"));
     let found = match api.list(&of_restore).await {
         Ok(found) => found.items,
-        // An API server gives no reason why it does not know a kind.
-        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(kube::Error::Api(status)) if is_of_unknown_kind(&status) => Vec::new(),
         Err(error) => return Err(error),
     };
     Ok((api, found))
