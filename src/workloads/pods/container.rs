@@ -1,0 +1,130 @@
+//! What keeps a container from running.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+use kymaros_crds::Cause;
+
+use super::{PodState, missing_object};
+use crate::workloads::Trouble;
+
+/// Restarts after which a crash loop is taken to be for good, when nothing it could wait for is still starting.
+const CRASH_LOOP_RESTARTS: i32 = 3;
+
+pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref().unwrap_or_default();
+    let message = waiting.message.as_deref().unwrap_or_default();
+    let name = &container.name;
+    match reason {
+        "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" => {
+            Some(judge_image(reason, message, &container.image))
+        }
+        "CreateContainerConfigError" | "CreateContainerError" => Some(missing_object(message).map_or_else(
+            || {
+                PodState::Waiting(Trouble::new(
+                    Cause::Application,
+                    format!("container {name}: {message}"),
+                ))
+            },
+            PodState::Hopeless,
+        )),
+        "CrashLoopBackOff" => {
+            let trouble = crashed(pod, container).unwrap_or_else(|| {
+                Trouble::new(
+                    Cause::Application,
+                    format!("container {name} exits again and again"),
+                )
+            });
+            Some(if container.restart_count >= CRASH_LOOP_RESTARTS {
+                PodState::Crashing(trouble, last_try(container))
+            } else {
+                PodState::Waiting(trouble)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A registry that says "no such image" or "not for you" is a real failure: the application cannot be brought back.
+/// One that does not answer says nothing about the backup.
+fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
+    let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
+    let refused = says(&[
+        "not found",
+        "manifest unknown",
+        "denied",
+        "unauthorized",
+        "forbidden",
+        "401",
+        "403",
+    ]) && !says(&[
+        "no such host",
+        "dial tcp",
+        "i/o timeout",
+        "connection refused",
+        "unreachable",
+    ]);
+    match reason {
+        "InvalidImageName" => PodState::Hopeless(Trouble::new(
+            Cause::Application,
+            format!("image name {image} is not valid"),
+        )),
+        "ErrImageNeverPull" => PodState::Hopeless(Trouble::new(
+            Cause::Application,
+            format!("image {image} is not on the node and its pull policy is Never"),
+        )),
+        _ if refused => PodState::Hopeless(Trouble::new(
+            Cause::Application,
+            format!("image {image} does not exist or may not be pulled"),
+        )),
+        _ => PodState::Waiting(Trouble::new(
+            Cause::Sandbox,
+            format!("image {image} cannot be pulled: {message}"),
+        )),
+    }
+}
+
+/// How a container ended last, if it ever did.
+fn ended(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    let state = [container.state.as_ref(), container.last_state.as_ref()];
+    state.into_iter().flatten().find_map(|s| s.terminated.as_ref())
+}
+
+fn last_try(container: &ContainerStatus) -> Option<Timestamp> {
+    ended(container)?.started_at.as_ref().map(|t| t.0)
+}
+
+pub(super) fn crashed(pod: &Pod, container: &ContainerStatus) -> Option<Trouble> {
+    let ended = ended(container)?;
+    if ended.reason.as_deref() == Some("OOMKilled") && is_limited_by_sandbox(pod, &container.name) {
+        let message = format!(
+            "container {} states no limit and used more than the sandbox's whole memory; raise sandbox.resourceQuota.memory",
+            container.name
+        );
+        return Some(Trouble::new(Cause::Sandbox, message));
+    }
+    let why = match ended.reason.as_deref() {
+        Some(reason) if reason != "Error" && reason != "Completed" => format!(" ({reason})"),
+        _ => String::new(),
+    };
+    let message = format!(
+        "container {} exits with code {}{why} again and again ({} restarts)",
+        container.name, ended.exit_code, container.restart_count
+    );
+    Some(Trouble::new(Cause::Application, message))
+}
+
+/// Whether the memory limit of a container is not its own, in the words of the API server's plugin that put it there:
+/// `LimitRanger plugin set: cpu, memory request for container a; memory limit for container b`.
+fn is_limited_by_sandbox(pod: &Pod, container: &str) -> bool {
+    let annotations = pod.metadata.annotations.as_ref();
+    let set = annotations.and_then(|all| all.get("kubernetes.io/limit-ranger"));
+    let mut parts = set.into_iter().flat_map(|set| set.split([';', ':']));
+    parts.any(|part| {
+        let limits = part
+            .trim()
+            .strip_suffix(container)
+            .and_then(|rest| rest.strip_suffix(" limit for container "));
+        limits.is_some_and(|limits| limits.split(", ").any(|limit| limit == "memory"))
+    })
+}

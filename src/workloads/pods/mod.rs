@@ -1,0 +1,176 @@
+//! Why a pod is not ready: from its conditions, its containers' states and the warnings about it.
+
+mod container;
+mod missing;
+#[cfg(test)]
+mod tests;
+
+pub use missing::missing_object;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kymaros_crds::Cause;
+
+use super::Trouble;
+
+/// Longest that a container which crashed has to live to count as well.
+const LONGEST_PROOF: SignedDuration = SignedDuration::from_mins(1);
+
+/// What can be said of one pod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PodState {
+    /// Ready, since when.
+    Ready(Option<Timestamp>),
+    /// Ran to its end.
+    Succeeded,
+    /// Not ready yet.
+    Waiting(Trouble),
+    /// Ran to a bad end, or is on its way out: only a controller makes another.
+    Gone(Trouble),
+    /// Crashes again and again; when its last try began.
+    Crashing(Trouble, Option<Timestamp>),
+    /// Will never be ready.
+    Hopeless(Trouble),
+}
+
+/// Judges one pod; `warnings` are the messages of Warning events about it.
+#[must_use]
+pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
+    if pod.metadata.deletion_timestamp.is_some() {
+        return PodState::Gone(Trouble::new(Cause::Application, "the pod is being deleted"));
+    }
+    if phase == "Succeeded" {
+        return PodState::Succeeded;
+    }
+    if let Some(ready) = ready(pod) {
+        return ready;
+    }
+    if phase == "Failed" {
+        return PodState::Gone(failed(pod));
+    }
+    for container in containers(pod) {
+        if let Some(state) = container::judge(pod, container) {
+            return state;
+        }
+    }
+    if let Some(missing) = warnings.iter().find_map(|w| missing_object(w)) {
+        return PodState::Hopeless(missing);
+    }
+    PodState::Waiting(not_ready(pod, warnings))
+}
+
+/// A pod that its node gave up was not given its chance; one that went beyond limits of its own was.
+fn failed(pod: &Pod) -> Trouble {
+    const BY_NODE: &[&str] = &[
+        "Evicted",
+        "Preempting",
+        "Terminated",
+        "NodeShutdown",
+        "Shutdown",
+        "NodeLost",
+        "NodeAffinity",
+        "UnexpectedAdmissionError",
+    ];
+    let status = pod.status.as_ref();
+    let reason = status.and_then(|s| s.reason.as_deref()).unwrap_or_default();
+    let message = status.and_then(|s| s.message.as_deref()).unwrap_or_default();
+    let own_limit = message.contains("exceeds the total limit") || message.contains("exceeds the limit");
+    let given_up = BY_NODE.contains(&reason) || reason.starts_with("OutOf") || is_disrupted(pod);
+    let cause = if given_up && !own_limit {
+        Cause::Sandbox
+    } else {
+        Cause::Application
+    };
+    let why = [message, reason, "no reason given"]
+        .into_iter()
+        .find(|text| !text.is_empty());
+    Trouble::new(cause, format!("the pod failed: {}", why.unwrap_or_default()))
+}
+
+/// The control plane's word for a pod that had to go for a reason outside of it.
+fn is_disrupted(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|c| c.type_ == "DisruptionTarget" && c.status == "True")
+}
+
+/// `Ready` for a pod that is and stays ready.
+fn ready(pod: &Pod) -> Option<PodState> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions
+        .iter()
+        .find(|c| c.type_ == "Ready" && c.status == "True")?;
+    Some(PodState::Ready(ready.last_transition_time.as_ref().map(|t| t.0)))
+}
+
+/// Restarts of a pod's containers. Init containers try again until they succeed, which is their way to wait.
+#[must_use]
+pub fn restarts(pod: &Pod) -> i32 {
+    main_containers(pod).map(|c| c.restart_count).sum()
+}
+
+/// When every container that crashed will have lived longer than before its last crash; at most a minute is asked for.
+#[must_use]
+pub fn outlives(pod: &Pod) -> Option<Timestamp> {
+    main_containers(pod).filter_map(outlives_last).max()
+}
+
+fn outlives_last(container: &ContainerStatus) -> Option<Timestamp> {
+    let last = container.last_state.as_ref()?.terminated.as_ref()?;
+    let (born, died) = (last.started_at.as_ref()?.0, last.finished_at.as_ref()?.0);
+    let running = container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0;
+    let life = died.duration_since(born).min(LONGEST_PROOF);
+    running.checked_add(life).ok()
+}
+
+/// Whether Velero has not yet filled the volumes of this pod. Until then an init container of Velero's keeps the others
+/// from starting, and Velero keeps the Restore from ending.
+#[must_use]
+pub fn awaits_data(pod: &Pod) -> bool {
+    let is_velero = |name: &str| name == "restore-wait";
+    let init = pod.spec.as_ref().and_then(|s| s.init_containers.as_ref());
+    let has_to = init.into_iter().flatten().any(|c| is_velero(&c.name));
+    has_to && !containers(pod).any(|c| is_velero(&c.name) && c.ready)
+}
+
+fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|s| s.container_statuses.as_ref())
+        .into_iter()
+        .flatten()
+}
+
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status
+        .and_then(|s| s.init_container_statuses.as_ref())
+        .into_iter()
+        .flatten();
+    init.chain(main_containers(pod))
+}
+
+fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let unscheduled = conditions
+        .into_iter()
+        .flatten()
+        .find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = unscheduled {
+        let why = condition.message.as_deref().unwrap_or("no node takes it");
+        return Trouble::new(Cause::Sandbox, format!("the pod cannot be scheduled: {why}"));
+    }
+    if awaits_data(pod) {
+        return Trouble::new(Cause::RestoreEngine, "its volumes are still being restored");
+    }
+    if let Some(crashed) = main_containers(pod)
+        .filter(|c| !c.ready)
+        .find_map(|c| container::crashed(pod, c))
+    {
+        return crashed;
+    }
+    let last = warnings.last().map(|w| format!(": {w}")).unwrap_or_default();
+    Trouble::new(Cause::Application, format!("the pod is not ready{last}"))
+}

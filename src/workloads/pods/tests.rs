@@ -1,0 +1,185 @@
+use super::*;
+
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "tests read better with the value in place"
+)]
+fn pod(status: serde_json::Value) -> Pod {
+    serde_json::from_value(serde_json::json!({ "metadata": { "name": "p" }, "status": status })).unwrap()
+}
+
+fn waiting(reason: &str, message: &str, restarts: i32) -> Pod {
+    pod(serde_json::json!({ "phase": "Pending", "containerStatuses": [{
+        "name": "app", "image": "shop:1", "imageID": "", "ready": false, "restartCount": restarts,
+        "state": { "waiting": { "reason": reason, "message": message } },
+        "lastState": { "terminated": { "exitCode": 3 } },
+    }]}))
+}
+
+#[test]
+fn memory_that_the_sandbox_limits_is_not_the_applications_fault() {
+    let killed = |by: &str| {
+        let mut pod = pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{
+            "name": "app", "image": "shop:1", "imageID": "", "ready": false, "restartCount": 5,
+            "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+            "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } }] }));
+        let mark = ("kubernetes.io/limit-ranger".to_owned(), by.to_owned());
+        pod.metadata.annotations = Some([mark].into());
+        match judge(&pod, &[]) {
+            PodState::Crashing(trouble, _) => trouble.cause,
+            other => panic!("{other:?}"),
+        }
+    };
+    let set = "LimitRanger plugin set: ";
+    assert_eq!(
+        killed(&format!(
+            "{set}cpu, memory request for container app; cpu, memory limit for container app"
+        )),
+        Cause::Sandbox
+    );
+    assert_eq!(
+        killed(&format!("{set}memory limit for container app")),
+        Cause::Sandbox
+    );
+    for own in [
+        "cpu limit for container app",
+        "memory limit for container other",
+        "memory request for container app",
+    ] {
+        assert_eq!(killed(&format!("{set}{own}")), Cause::Application, "{own}");
+    }
+}
+
+fn hopeless(pod: &Pod) -> Trouble {
+    match judge(pod, &[]) {
+        PodState::Hopeless(trouble) => trouble,
+        other => panic!("expected hopeless, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_container_that_crashed_has_to_outlive_its_last_try() {
+    let crashed = |born: &str| {
+        pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{
+            "name": "app", "image": "i", "imageID": "", "ready": true, "restartCount": 1,
+            "state": { "running": { "startedAt": "2026-01-01T00:01:00Z" } },
+            "lastState": { "terminated": { "exitCode": 1, "startedAt": born, "finishedAt": "2026-01-01T00:00:50Z" } },
+        }]}))
+    };
+    let at = |text: &str| text.parse::<Timestamp>().ok();
+    assert_eq!(
+        outlives(&crashed("2026-01-01T00:00:30Z")),
+        at("2026-01-01T00:01:20Z")
+    );
+    assert_eq!(
+        outlives(&crashed("2025-12-31T00:00:00Z")),
+        at("2026-01-01T00:02:00Z"),
+        "a minute at most"
+    );
+    assert_eq!(outlives(&pod(serde_json::json!({ "phase": "Running" }))), None);
+}
+
+#[test]
+fn a_missing_secret_is_hopeless_and_named() {
+    let trouble = hopeless(&waiting(
+        "CreateContainerConfigError",
+        "secret \"db-credentials\" not found",
+        0,
+    ));
+    assert_eq!(trouble.missing, Some(("Secret".into(), "db-credentials".into())));
+    let mount = "MountVolume.SetUp failed for volume \"c\" : configmap \"web\" not found";
+    let state = judge(
+        &pod(serde_json::json!({ "phase": "Pending" })),
+        &[mount.to_owned()],
+    );
+    assert!(matches!(state, PodState::Hopeless(t) if t.missing == Some(("ConfigMap".into(), "web".into()))));
+}
+
+#[test]
+fn an_image_that_does_not_exist_is_told_from_a_registry_that_does_not_answer() {
+    let gone = waiting(
+        "ErrImagePull",
+        "failed to resolve reference \"r/shop:1\": r/shop:1: not found",
+        0,
+    );
+    assert_eq!(hopeless(&gone).cause, Cause::Application);
+    let silent = waiting("ErrImagePull", "dial tcp: lookup r: no such host", 0);
+    assert!(matches!(judge(&silent, &[]), PodState::Waiting(t) if t.cause == Cause::Sandbox));
+    assert_eq!(
+        hopeless(&waiting("ErrImageNeverPull", "", 0)).cause,
+        Cause::Application
+    );
+}
+
+#[test]
+fn a_few_crashes_are_start_up_and_many_are_a_loop() {
+    assert!(matches!(
+        judge(&waiting("CrashLoopBackOff", "", 1), &[]),
+        PodState::Waiting(_)
+    ));
+    let PodState::Crashing(trouble, _) = judge(&waiting("CrashLoopBackOff", "", 3), &[]) else {
+        panic!("expected crashing")
+    };
+    assert!(trouble.message.contains("code 3"), "{}", trouble.message);
+}
+
+#[test]
+fn a_pod_that_its_node_gave_up_is_the_sandbox_and_one_beyond_its_own_limit_is_not() {
+    let cause = |status| match judge(&pod(status), &[]) {
+        PodState::Gone(trouble) => trouble.cause,
+        other => panic!("expected gone, got {other:?}"),
+    };
+    let evicted =
+        |message: &str| serde_json::json!({ "phase": "Failed", "reason": "Evicted", "message": message });
+    assert_eq!(
+        cause(evicted("The node was low on resource: memory.")),
+        Cause::Sandbox
+    );
+    let own = "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi.";
+    assert_eq!(cause(evicted(own)), Cause::Application);
+    let preempted = serde_json::json!({ "phase": "Failed", "conditions": [
+        { "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler" }] });
+    assert_eq!(cause(preempted), Cause::Sandbox);
+    assert_eq!(
+        cause(serde_json::json!({ "phase": "Failed" })),
+        Cause::Application
+    );
+}
+
+#[test]
+fn a_pod_awaits_its_data_until_veleros_own_container_is_done() {
+    let restoring = |status: serde_json::Value| -> Pod {
+        serde_json::from_value(serde_json::json!({ "metadata": { "name": "p" },
+            "spec": { "containers": [], "initContainers": [{ "name": "restore-wait" }] }, "status": status }))
+        .unwrap()
+    };
+    assert!(awaits_data(&restoring(serde_json::json!({ "phase": "Pending" }))));
+    let wait = |ready: bool| {
+        serde_json::json!({ "initContainerStatuses": [{ "name": "restore-wait", "image": "i",
+        "imageID": "", "ready": ready, "restartCount": 0 }] })
+    };
+    assert!(awaits_data(&restoring(wait(false))));
+    assert!(!awaits_data(&restoring(wait(true))));
+    assert!(!awaits_data(&pod(serde_json::json!({ "phase": "Pending" }))));
+}
+
+#[test]
+fn ready_and_succeeded_are_fine() {
+    let ready = pod(serde_json::json!({ "phase": "Running", "conditions": [
+        { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" }]}));
+    assert_eq!(
+        judge(&ready, &[]),
+        PodState::Ready(Some("2026-01-01T00:00:00Z".parse().unwrap()))
+    );
+    assert_eq!(
+        judge(&pod(serde_json::json!({ "phase": "Succeeded" })), &[]),
+        PodState::Succeeded
+    );
+}
+
+#[test]
+fn an_unschedulable_pod_is_the_sandbox() {
+    let pending = pod(serde_json::json!({ "phase": "Pending", "conditions": [
+        { "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available" }]}));
+    assert!(matches!(judge(&pending, &[]), PodState::Waiting(t) if t.cause == Cause::Sandbox));
+}
