@@ -9,24 +9,23 @@ mod http;
 mod pod_status;
 mod resource_exists;
 mod tcp;
+mod tries;
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client};
-use kymaros_crds::domain::{Check, CheckAction};
+use kube::Client;
+use kymaros_crds::domain::Check;
 
+use self::tries::{Passed, until_decided};
 use crate::report::plain;
 
 /// Longest part of a command's output or an error that goes into a message, characters.
 const MAX_MESSAGE: usize = 200;
-/// A look that takes no longer had nothing to wait for; an API server that takes longer for one object is not well.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A sandbox that checks look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,14 +78,6 @@ impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
         Self::Api(cut(&error.to_string()))
     }
-}
-
-/// A check that passed in one sandbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Passed {
-    message: String,
-    at: Timestamp,
-    at_once: Option<Duration>,
 }
 
 /// Makes one check in every sandbox where its target is; all of them must pass, and there must be one. `now` is the time
@@ -158,139 +149,6 @@ fn combine(targets: &[&Target], results: Vec<Result<Passed, Failure>>) -> (Optio
     (last, passed.join("; "), false)
 }
 
-/// Tries until it passes, cannot pass any more, or its time is up: each try has the check's timeout, and there is
-/// time for as many as `retries` says.
-async fn until_decided(
-    client: &Client,
-    action: &CheckAction,
-    sandbox: &str,
-    found: &AtomicBool,
-    now: &impl Fn() -> Timestamp,
-) -> Result<Passed, Failure> {
-    let (timeout, budget) = times(action);
-    let deadline = tokio::time::Instant::now() + budget;
-    let mut pause = Duration::from_millis(100);
-    let mut last = Failure::NotYet(format!("no answer within {} s", timeout.as_secs_f64()));
-    let mut is_first = true;
-    loop {
-        let begun = Instant::now();
-        let until = deadline.min(tokio::time::Instant::now() + timeout);
-        match tokio::time::timeout_at(until, attempt(client, action, sandbox)).await {
-            Ok(Ok(message)) => {
-                found.store(true, Ordering::Relaxed);
-                let took = begun.elapsed();
-                let waited = !is_first || (waits_by_itself(action) && took > AT_ONCE);
-                return Ok(Passed {
-                    message,
-                    at: now(),
-                    at_once: (!waited).then_some(took),
-                });
-            }
-            Ok(Err(failure)) => {
-                let is_there = !matches!(failure, Failure::Missing(_) | Failure::Api(_));
-                found.fetch_or(is_there, Ordering::Relaxed);
-                if !is_tried_again(&failure, action, found) {
-                    return Err(failure);
-                }
-                last = failure;
-            }
-            // The application is to blame only where the way to it is open.
-            Err(_elapsed) if !answers(client, sandbox).await => {
-                last = Failure::Api("the API server, which all checks go through, did not answer".to_owned());
-            }
-            Err(_elapsed) => {}
-        }
-        is_first = false;
-        if tokio::time::Instant::now() + pause >= deadline {
-            return Err(last);
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
-    }
-}
-
-/// Objects that a controller makes may come later than the restore. Once some of them are found in one sandbox, another
-/// that has none is not where they are looked for.
-fn is_tried_again(failure: &Failure, action: &CheckAction, found: &AtomicBool) -> bool {
-    match failure {
-        Failure::NotYet(_) | Failure::Api(_) => true,
-        Failure::Missing(_) => {
-            matches!(action, CheckAction::ResourceExists { .. }) && !found.load(Ordering::Relaxed)
-        }
-        Failure::Final(_) => false,
-    }
-}
-
-/// Whether a single try waits, so that passing with the first one says nothing about when.
-fn waits_by_itself(action: &CheckAction) -> bool {
-    matches!(action, CheckAction::PodStatus { .. })
-}
-
-/// Whether the API server says something about a sandbox in time.
-async fn answers(client: &Client, sandbox: &str) -> bool {
-    let namespaces = Api::<Namespace>::all(client.clone());
-    match tokio::time::timeout(AT_ONCE, namespaces.get_metadata(sandbox)).await {
-        Ok(Ok(_)) => true,
-        Ok(Err(kube::Error::Api(status))) => status.code < 500,
-        Ok(Err(_)) | Err(_) => false,
-    }
-}
-
-fn times(action: &CheckAction) -> (Duration, Duration) {
-    match action {
-        CheckAction::HttpGet { timeout, retries, .. } => (*timeout, *timeout * (*retries).max(1)),
-        CheckAction::PodStatus { timeout, .. }
-        | CheckAction::TcpSocket { timeout, .. }
-        | CheckAction::Exec { timeout, .. }
-        | CheckAction::ResourceExists { timeout, .. } => (*timeout, *timeout),
-    }
-}
-
-async fn attempt(client: &Client, action: &CheckAction, sandbox: &str) -> Result<String, Failure> {
-    match action {
-        CheckAction::PodStatus {
-            selector,
-            min_ready,
-            timeout,
-        } => {
-            // It waits by itself, so that its last word is what it saw; half a second is left for saying it.
-            let wait = timeout.saturating_sub(Duration::from_millis(500));
-            pod_status::check(client, sandbox, selector, *min_ready, wait).await
-        }
-        CheckAction::HttpGet {
-            service,
-            port,
-            path,
-            expected_status,
-            timeout: _,
-            retries: _,
-        } => http::check(client, sandbox, service, *port, path, *expected_status).await,
-        CheckAction::TcpSocket {
-            service,
-            port,
-            timeout: _,
-        } => tcp::check(client, sandbox, service, *port).await,
-        CheckAction::Exec {
-            selector,
-            container,
-            command,
-            success_exit_code,
-            stdout_matches,
-            timeout: _,
-        } => {
-            let wanted = exec::Wanted {
-                exit_code: *success_exit_code,
-                stdout: stdout_matches.as_ref(),
-            };
-            exec::check(client, sandbox, selector, container.as_deref(), command, &wanted).await
-        }
-        CheckAction::ResourceExists {
-            resources,
-            timeout: _,
-        } => resource_exists::check(client, sandbox, resources).await,
-    }
-}
-
 /// `key=value,...`, as the API takes label selectors.
 fn label_query(selector: &std::collections::BTreeMap<String, String>) -> String {
     let pairs: Vec<_> = selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -358,73 +216,6 @@ mod tests {
             Err(Failure::Missing("no pod".into())),
         ];
         assert_eq!(at(elsewhere).0.as_second(), 3);
-    }
-
-    #[test]
-    fn objects_may_come_later_unless_they_are_found_elsewhere() {
-        let exists = CheckAction::ResourceExists {
-            resources: vec![],
-            timeout: Duration::from_secs(1),
-        };
-        let (nowhere, somewhere) = (AtomicBool::new(false), AtomicBool::new(true));
-        let (missing, last) = (Failure::Missing("no Secret".into()), Failure::Final("bad".into()));
-        assert!(is_tried_again(&missing, &exists, &nowhere));
-        assert!(!is_tried_again(&missing, &exists, &somewhere));
-        assert!(is_tried_again(
-            &Failure::NotYet("one of two".into()),
-            &exists,
-            &somewhere
-        ));
-        assert!(
-            !is_tried_again(&last, &exists, &nowhere),
-            "a kind that nobody knows"
-        );
-        let tcp = CheckAction::TcpSocket {
-            service: "web".into(),
-            port: 80,
-            timeout: Duration::from_secs(1),
-        };
-        assert!(
-            !is_tried_again(&missing, &tcp, &nowhere),
-            "a Service comes with the restore"
-        );
-    }
-
-    /// A check of a Service that nobody answers for, where the API server answers for a namespace, or does not.
-    async fn hangs(api_answers: bool) -> Outcome {
-        let service = tower::service_fn(move |request: ::http::Request<kube::client::Body>| async move {
-            if !api_answers || request.uri().path() != "/api/v1/namespaces/sb-a" {
-                std::future::pending::<()>().await;
-            }
-            let namespace = r#"{"metadata":{"name":"sb-a"}}"#.as_bytes().to_vec();
-            Ok::<_, std::convert::Infallible>(::http::Response::new(kube::client::Body::from(namespace)))
-        });
-        let check = Check {
-            name: "web".into(),
-            namespace: None,
-            required: false,
-            action: CheckAction::TcpSocket {
-                service: "web".into(),
-                port: 80,
-                timeout: Duration::from_secs(10),
-            },
-        };
-        let client = Client::new(service, "default");
-        run(client, check, vec![target("a")], Timestamp::now).await
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_api_server_that_stands_still_says_nothing_about_the_application() {
-        let outcome = hangs(false).await;
-        assert!(
-            outcome.passed_at.is_none() && outcome.could_not_look,
-            "{outcome:?}"
-        );
-        let outcome = hangs(true).await;
-        assert!(
-            outcome.passed_at.is_none() && !outcome.could_not_look,
-            "{outcome:?}"
-        );
     }
 
     #[test]
