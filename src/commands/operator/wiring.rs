@@ -1,0 +1,258 @@
+//! The parts of the operator, each made with the watches that it works with.
+
+use std::sync::Arc;
+
+use futures::{TryStreamExt, future};
+use kube::{
+    Client,
+    runtime::reflector::{self, Store},
+};
+use kymaros_crds::{RestoreReport, RestoreTest};
+use kymaros_webhooks::{Operator, default::Defaults};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Args,
+    controllers::{self, Gate},
+    watched::{self, Changes, Indexes},
+};
+use crate::{
+    admission::{AdmissionState, ClusterFacts, Stores},
+    clusters,
+    fleet::{Fleet, Roster, RunLog},
+    license::License,
+    metrics::Runs,
+    notify::{self, Notifier},
+    run::{RunContext, memory::Memories},
+    sandbox::{objects, sweep::SweepContext},
+    schedule::ScheduleContext,
+    source::{self, kinds},
+    telemetry::{events::Events, health::Readiness},
+    velero::Backup,
+    watches::{FirstLists, Wakes, keep_going},
+};
+
+/// Everything that the parts of the operator are made of.
+pub(super) struct Wiring<'a> {
+    pub(super) args: &'a Args,
+    pub(super) client: &'a Client,
+    pub(super) events: Arc<Events>,
+    pub(super) username: String,
+    pub(super) defaults: Defaults,
+    pub(super) receivers: notify::Defaults,
+    pub(super) readiness: &'a Readiness,
+    pub(super) admission: watch::Receiver<AdmissionState>,
+    pub(super) license: watch::Receiver<License>,
+    pub(super) leading: watch::Receiver<bool>,
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl Wiring<'_> {
+    /// Who the operator is to admission.
+    fn operator(&self) -> Operator {
+        let args = self.args;
+        Operator {
+            username: self.username.clone(),
+            namespace: args.namespace.clone(),
+            velero_namespace: args.velero_namespace.clone(),
+            lease: args.lease.clone(),
+            certificate_secret: args.webhooks.certificate_secret.clone(),
+            priority_class: args.sandbox_priority_class.clone(),
+            writes_tests: args.api.writes_by_operator(),
+        }
+    }
+
+    /// What people look at, with the watches that are for them alone.
+    fn fleet(
+        &self,
+        (tests, reports, backups): (&Store<RestoreTest>, &Store<RestoreReport>, &Store<Backup>),
+        stores: &Stores,
+        runs: RunLog,
+        first: &mut FirstLists,
+    ) -> Fleet {
+        let (client, velero) = (self.client, self.args.velero_namespace.as_str());
+        Fleet {
+            roster: self.roster(&runs),
+            tests: tests.clone(),
+            reports: reports.clone(),
+            runs,
+            backups: backups.clone(),
+            schedules: watched::schedules(client, velero, first.of("schedules")),
+            locations: watched::locations(client, velero, first.of("locations")),
+            velero: stores.velero.clone(),
+            namespaces: stores.namespaces.clone(),
+            license: self.license.clone(),
+            defaults: self.defaults.clone(),
+            wanted: wanted(self.args),
+            namespace: self.args.namespace.clone(),
+            velero_namespace: velero.to_owned(),
+        }
+    }
+
+    /// Other clusters; none unless the installation is told to look for them.
+    fn roster(&self, runs: &RunLog) -> watch::Receiver<Roster> {
+        if !self.args.clusters {
+            return watch::channel(Roster::default()).1;
+        }
+        let (roster, follow) = clusters::watch(
+            self.client.clone(),
+            &self.args.namespace,
+            self.license.clone(),
+            runs.clone(),
+        );
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(follow));
+        roster
+    }
+
+    /// Starts every watch, and makes what works with them.
+    pub(super) fn wire(self) -> anyhow::Result<Wired<impl Future<Output = ()> + use<>>> {
+        let (args, client, operator) = (self.args, self.client, self.operator());
+        let (wakes, woken) = Wakes::new();
+        let (changes, count) = Changes::new();
+        let indexes = Indexes::default();
+        let (tests, tests_writer) = reflector::store::<RestoreTest>();
+        let (reports, reports_writer) = reflector::store::<RestoreReport>();
+        let mut first = FirstLists::new(self.readiness.clone());
+        let report_stream = {
+            let (wakes, reports) = (wakes.clone(), reports.clone());
+            let watched = watched::reports(client, reports_writer, &indexes, &changes, first.of("reports"));
+            keep_going(watched.inspect_ok(move |report| wakes.report_changed(report, &reports)))
+        };
+        let test_stream = keep_going(watched::tests(client, tests_writer, &indexes, first.of("tests")));
+        let policies = watched::policies(client, &wakes, &tests, first.of("policies"));
+        let velero = args.velero_namespace.as_str();
+        let restores = watched::restores(client, velero, &wakes, &reports, &changes, first.of("restores"));
+        let backups = watched::backups(client, velero, first.of("backups"));
+        let (namespaces, sandboxes) =
+            watched::namespaces(client, &wakes, &reports, &changes, first.of("namespaces"));
+        let sandboxes = keep_going(sandboxes);
+        let stores = Stores {
+            uses: indexes.uses,
+            policies: policies.clone(),
+            durations: indexes.durations,
+            runs: indexes.runs,
+            restores: restores.clone(),
+            namespaces: namespaces.clone(),
+            volumes: watched::volumes(client, first.of("volumes")),
+            velero: watched::velero_deployments(client, velero, first.of("velero")),
+        };
+        let told = Runs {
+            reports: reports.clone(),
+            tests: tests.clone(),
+            seen: indexes.ended,
+            leading: self.leading.clone(),
+        };
+        let fleet = self.fleet((&tests, &reports, &backups), &stores, indexes.log, &mut first);
+        let gate = Gate {
+            synced: first.all(),
+            leading: self.leading,
+            stop: self.stop.clone(),
+        };
+        tokio::spawn(wake_queue(self.admission.clone(), wakes.clone(), reports.clone()));
+
+        let runs = RunContext {
+            client: client.clone(),
+            http: for_artifacts()?,
+            reports: reports.clone(),
+            restores,
+            backups,
+            velero: stores.velero.clone(),
+            namespaces: namespaces.clone(),
+            admission: self.admission,
+            operator: in_sandboxes(args, &self.username),
+            velero_namespace: args.velero_namespace.clone(),
+            wanted: wanted(args),
+            concurrent_runs: usize::from(args.concurrent_runs),
+            events: self.events.clone(),
+            memories: Memories::default(),
+            wakes: wakes.runs.clone(),
+        };
+        let notices = Arc::new(
+            args.notifications
+                .context(client, self.events.clone(), self.receivers)?,
+        );
+        let schedules = ScheduleContext {
+            client: client.clone(),
+            reports: reports.clone(),
+            policies,
+            events: self.events,
+            defaults: self.defaults.clone(),
+        };
+        let sweeps = SweepContext {
+            client: client.clone(),
+            velero_namespace: args.velero_namespace.clone(),
+        };
+        let facts = ClusterFacts {
+            operator,
+            defaults: self.defaults,
+            license: self.license,
+            stores,
+            changes: count,
+        };
+        let controllers = future::join4(
+            controllers::runs(&gate, Arc::new(runs), report_stream, woken.runs),
+            controllers::notices(&gate, notices.clone(), reports, woken.notices),
+            controllers::schedules(&gate, Arc::new(schedules), test_stream, tests, woken.tests),
+            controllers::sweeps(&gate, Arc::new(sweeps), sandboxes, namespaces),
+        );
+        Ok(Wired {
+            notifier: notices.notifier.clone(),
+            facts: Arc::new(facts),
+            runs: told,
+            fleet,
+            controllers: async move {
+                controllers.await;
+            },
+        })
+    }
+}
+
+/// The parts of the operator.
+pub(super) struct Wired<F> {
+    /// Of admission.
+    pub(super) facts: Arc<ClusterFacts>,
+    /// What metrics tell of runs.
+    pub(super) runs: Runs,
+    /// What people look at.
+    pub(super) fleet: Fleet,
+    /// Tells receivers of notifications.
+    pub(super) notifier: Notifier,
+    /// Ends when all controllers have stopped.
+    pub(super) controllers: F,
+}
+
+/// Who the operator is in its sandboxes.
+fn in_sandboxes(args: &Args, username: &str) -> objects::Operator {
+    objects::Operator {
+        username: username.to_owned(),
+        sandbox_role: args.sandbox_role.clone(),
+    }
+}
+
+/// Fetches what Velero keeps in its storage.
+fn for_artifacts() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("kymaros/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// Runs wait for admission; when it comes into place, they are looked at again.
+async fn wake_queue(
+    mut admission: watch::Receiver<AdmissionState>,
+    wakes: Wakes,
+    reports: reflector::Store<RestoreReport>,
+) {
+    while admission.changed().await.is_ok() {
+        wakes.queue_changed(&reports);
+    }
+}
+
+/// What a source is looked through for, as far as the installation lets us.
+fn wanted(args: &Args) -> source::Wanted {
+    let secrets = args.compare_secrets.then_some(kinds::SECRETS);
+    source::Wanted {
+        kinds: kinds::KINDS.iter().copied().chain(secrets).collect(),
+        foreign: args.compare_resources.clone(),
+    }
+}
