@@ -18,8 +18,9 @@ use crate::{
     refusal,
     sandbox::{
         apply::{self, SandboxError},
+        leftovers::remove_outside,
         naming::RunIdentity,
-        remove::{self, OwnedSandbox},
+        remove::OwnedSandbox,
     },
     source::list,
     velero::{
@@ -163,7 +164,7 @@ async fn one(
             }
         }
         Effect::RemoveOutside(left) => {
-            remove::remove_outside(client, &context.velero_namespace, left).await?;
+            remove_outside(client, &context.velero_namespace, left).await?;
         }
     }
     Ok(())

@@ -18,10 +18,7 @@ use super::{
 };
 use crate::{
     admission::AdmissionState,
-    sandbox::{
-        naming::RunIdentity,
-        remove::{self, OwnedSandbox},
-    },
+    sandbox::{leftovers::leftovers, naming::RunIdentity, remove::OwnedSandbox},
     velero::{
         Backup, Restore,
         choose::{self, Chosen, NoBackup},
@@ -112,7 +109,7 @@ pub async fn observe(
         sandboxes.sort();
         sandboxes.dedup();
         let uid = &observed.identity.uid;
-        let left = remove::leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
+        let left = leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
         observed.leftovers = Some(left);
     } else {
         observed.going = going(context, &observed).await?;

@@ -16,7 +16,7 @@ use super::{memory::Obstacle, queue::QueuePlace};
 use crate::{
     checks::{Outcome, Target},
     logs::Collected,
-    sandbox::{naming::RunIdentity, remove::Leftovers},
+    sandbox::{leftovers::Leftovers, naming::RunIdentity},
     source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},

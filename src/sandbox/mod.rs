@@ -1,8 +1,17 @@
 //! Sandboxes: namespaces made for one run and one source namespace, fenced before anything is restored.
 
 pub mod apply;
+pub mod leftovers;
 pub mod naming;
 pub mod objects;
 mod patience;
 pub mod remove;
 pub mod sweep;
+
+/// Who deletes something, or changes something that goes, has what they want when it is gone.
+fn ignore_gone(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        other => other,
+    }
+}

@@ -1,4 +1,4 @@
-//! Removing what a run made, and proving that nothing is left.
+//! Removing sandboxes.
 //!
 //! Everything destructive inside a namespace takes an [`OwnedSandbox`], which exists only for a namespace that
 //! carries the labels of the run it is removed for.
@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
-    core::v1::{Namespace, NamespaceCondition, PersistentVolume, Pod},
+    core::v1::{Namespace, PersistentVolume, Pod},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -19,8 +19,7 @@ use kube::{
 use kymaros_crds::names;
 use serde::de::DeserializeOwned;
 
-use super::patience;
-use crate::velero::{DownloadRequest, Restore};
+use super::{ignore_gone, leftovers::volumes_of, patience};
 
 /// A namespace that was looked at and found to be a sandbox of the given run.
 #[derive(Clone, Debug)]
@@ -206,140 +205,6 @@ impl OwnedSandbox {
             }
         }
         Ok(freed)
-    }
-}
-
-/// What still carries the labels of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
-    /// Sandboxes; `true` when the namespace is already going.
-    pub namespaces: Vec<(String, bool)>,
-    /// Why sandboxes that are going are still there, in the cluster's words.
-    pub blocked: Vec<String>,
-    /// Restores; `true` when the Restore is already going.
-    pub restores: Vec<(String, bool)>,
-    /// Download requests.
-    pub downloads: Vec<String>,
-    /// Volumes that belonged to a sandbox.
-    pub volumes: Vec<String>,
-}
-
-impl Leftovers {
-    /// How many objects are left; 0 is the proof.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.namespaces.len() + self.count_outside() + self.volumes.len()
-    }
-
-    /// How many are left in Velero's namespace.
-    #[must_use]
-    pub fn count_outside(&self) -> usize {
-        self.restores.len() + self.downloads.len()
-    }
-}
-
-/// Lists what is left of a run, from the API server itself and not from a cache.
-///
-/// # Errors
-/// When the API server does not answer.
-pub async fn leftovers(
-    client: &Client,
-    velero_namespace: &str,
-    run_uid: &str,
-    sandboxes: &[String],
-) -> Result<Leftovers, kube::Error> {
-    let of_run = ListParams::default().labels(&format!("{}={run_uid}", names::RUN_UID_LABEL));
-    let namespaces = Api::<Namespace>::all(client.clone());
-    let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
-    let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
-    let (namespaces, restores, downloads, volumes) = tokio::try_join!(
-        namespaces.list(&of_run),
-        restores.list(&of_run),
-        downloads.list(&of_run),
-        volumes_of(client, sandboxes),
-    )?;
-    Ok(Leftovers {
-        blocked: namespaces.iter().filter_map(blocker).collect(),
-        namespaces: namespaces
-            .iter()
-            .map(|n| (n.name_any(), n.metadata.deletion_timestamp.is_some()))
-            .collect(),
-        restores: restores
-            .iter()
-            .map(|r| (r.name_any(), r.metadata.deletion_timestamp.is_some()))
-            .collect(),
-        downloads: downloads.iter().map(ResourceExt::name_any).collect(),
-        volumes: volumes.iter().map(ResourceExt::name_any).collect(),
-    })
-}
-
-/// Deletes the run's objects in Velero's namespace.
-///
-/// # Errors
-/// When the API server refuses or does not answer.
-pub async fn remove_outside(
-    client: &Client,
-    velero_namespace: &str,
-    left: &Leftovers,
-) -> Result<(), kube::Error> {
-    let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
-    for (name, going) in &left.restores {
-        if !going {
-            ignore_gone(restores.delete(name, &DeleteParams::default()).await.map(|_| ()))?;
-        }
-    }
-    let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
-    for name in &left.downloads {
-        ignore_gone(downloads.delete(name, &DeleteParams::default()).await.map(|_| ()))?;
-    }
-    Ok(())
-}
-
-async fn volumes_of(client: &Client, sandboxes: &[String]) -> Result<Vec<PersistentVolume>, kube::Error> {
-    let volumes = Api::<PersistentVolume>::all(client.clone())
-        .list(&ListParams::default())
-        .await?;
-    let claimed_by = |volume: &PersistentVolume| {
-        let claim = volume.spec.as_ref().and_then(|s| s.claim_ref.as_ref());
-        claim.and_then(|c| c.namespace.clone())
-    };
-    Ok(volumes
-        .items
-        .into_iter()
-        .filter(|v| claimed_by(v).is_some_and(|ns| sandboxes.contains(&ns)))
-        .collect())
-}
-
-/// What a namespace that is going waits for.
-fn blocker(namespace: &Namespace) -> Option<String> {
-    let conditions = namespace.status.as_ref().and_then(|s| s.conditions.as_ref());
-    let waits = |c: &&NamespaceCondition| {
-        let telling = [
-            "NamespaceFinalizersRemaining",
-            "NamespaceContentRemaining",
-            "NamespaceDeletionDiscoveryFailure",
-        ];
-        telling.contains(&c.type_.as_str()) && c.status == "True"
-    };
-    let messages: Vec<_> = conditions
-        .into_iter()
-        .flatten()
-        .filter(waits)
-        .filter_map(|c| c.message.clone())
-        .collect();
-    (!messages.is_empty()).then(|| {
-        format!(
-            "namespace {} is still going: {}",
-            namespace.name_any(),
-            messages.join("; ")
-        )
-    })
-}
-
-fn ignore_gone(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
-    match result {
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
-        other => other,
     }
 }
 

@@ -7,7 +7,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt, core::PartialObjectMeta, runtime::controller::Action};
 use kymaros_crds::{RestoreReport, names};
 
-use super::remove::{self, OwnedSandbox};
+use super::{
+    leftovers::{leftovers, remove_outside},
+    remove::OwnedSandbox,
+};
 
 /// A run that is over gets this long after its sandbox expired; one that goes on is looked at again this often.
 const GRACE: Duration = Duration::from_mins(1);
@@ -44,8 +47,8 @@ pub async fn reconcile(
             if let Some(owned) = OwnedSandbox::find(&context.client, &name, &uid).await? {
                 owned.remove(&context.client).await?;
             }
-            let left = remove::leftovers(&context.client, &context.velero_namespace, &uid, &[name]).await?;
-            remove::remove_outside(&context.client, &context.velero_namespace, &left).await?;
+            let left = leftovers(&context.client, &context.velero_namespace, &uid, &[name]).await?;
+            remove_outside(&context.client, &context.velero_namespace, &left).await?;
             Ok(Action::requeue(Duration::from_secs(10)))
         }
     }

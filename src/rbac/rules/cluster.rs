@@ -85,6 +85,7 @@ pub(in crate::rbac) const CLUSTER: &[Rule] = &[
         needed_by: &[
             "src/sandbox/apply.rs",
             "src/sandbox/remove.rs",
+            "src/sandbox/leftovers.rs",
             "src/commands/operator/watched.rs",
         ],
         ..ANY
@@ -132,6 +133,7 @@ pub(in crate::rbac) const CLUSTER: &[Rule] = &[
         needed_by: &[
             "src/commands/operator/watched.rs",
             "src/sandbox/remove.rs",
+            "src/sandbox/leftovers.rs",
             "src/source/list.rs",
         ],
         ..ANY

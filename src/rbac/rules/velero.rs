@@ -19,7 +19,7 @@ pub(in crate::rbac) const VELERO: &[Rule] = &[
         why: "restores into sandboxes, and steps aside for restores of others",
         needed_by: &[
             "src/run/act.rs",
-            "src/sandbox/remove.rs",
+            "src/sandbox/leftovers.rs",
             "src/commands/operator/watched.rs",
         ],
         rarely: &[("get", "whose Restore it is that has the name of ours")],
@@ -30,7 +30,7 @@ pub(in crate::rbac) const VELERO: &[Rule] = &[
         resources: &["downloadrequests"],
         verbs: &["list", "watch", "create", "delete"],
         why: "reads what backups and restores hold",
-        needed_by: &["src/velero/artifacts.rs", "src/sandbox/remove.rs"],
+        needed_by: &["src/velero/artifacts.rs", "src/sandbox/leftovers.rs"],
         ..ANY
     },
     Rule {

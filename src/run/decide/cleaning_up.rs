@@ -9,7 +9,7 @@ use super::{Decision, Effect, judging, start_over, timeline};
 use crate::{
     reason::{FindingReason, RunReason},
     run::observed::{Observed, after},
-    sandbox::remove::Leftovers,
+    sandbox::leftovers::Leftovers,
     velero::restore::RestorePhase,
 };
 

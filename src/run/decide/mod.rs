@@ -33,7 +33,7 @@ use super::observed::{Observed, after};
 use crate::{
     checks::Target,
     reason::RunReason,
-    sandbox::{objects::SandboxPlan, remove::Leftovers},
+    sandbox::{leftovers::Leftovers, objects::SandboxPlan},
     velero::restore::RestorePlan,
 };
 

@@ -20,7 +20,7 @@ use crate::{
         plan,
         queue::QueuePlace,
     },
-    sandbox::{naming::RunIdentity, remove::Leftovers},
+    sandbox::{leftovers::Leftovers, naming::RunIdentity},
     source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},

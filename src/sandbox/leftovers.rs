@@ -1,0 +1,141 @@
+//! What is left of a run, and removing what it made in Velero's namespace.
+
+use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, PersistentVolume};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
+use kymaros_crds::names;
+
+use super::ignore_gone;
+use crate::velero::{DownloadRequest, Restore};
+
+/// What still carries the labels of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Sandboxes; `true` when the namespace is already going.
+    pub namespaces: Vec<(String, bool)>,
+    /// Why sandboxes that are going are still there, in the cluster's words.
+    pub blocked: Vec<String>,
+    /// Restores; `true` when the Restore is already going.
+    pub restores: Vec<(String, bool)>,
+    /// Download requests.
+    pub downloads: Vec<String>,
+    /// Volumes that belonged to a sandbox.
+    pub volumes: Vec<String>,
+}
+
+impl Leftovers {
+    /// How many objects are left; 0 is the proof.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.namespaces.len() + self.count_outside() + self.volumes.len()
+    }
+
+    /// How many are left in Velero's namespace.
+    #[must_use]
+    pub fn count_outside(&self) -> usize {
+        self.restores.len() + self.downloads.len()
+    }
+}
+
+/// Lists what is left of a run, from the API server itself and not from a cache.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn leftovers(
+    client: &Client,
+    velero_namespace: &str,
+    run_uid: &str,
+    sandboxes: &[String],
+) -> Result<Leftovers, kube::Error> {
+    let of_run = ListParams::default().labels(&format!("{}={run_uid}", names::RUN_UID_LABEL));
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
+    let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
+    let (namespaces, restores, downloads, volumes) = tokio::try_join!(
+        namespaces.list(&of_run),
+        restores.list(&of_run),
+        downloads.list(&of_run),
+        volumes_of(client, sandboxes),
+    )?;
+    Ok(Leftovers {
+        blocked: namespaces.iter().filter_map(blocker).collect(),
+        namespaces: namespaces
+            .iter()
+            .map(|n| (n.name_any(), n.metadata.deletion_timestamp.is_some()))
+            .collect(),
+        restores: restores
+            .iter()
+            .map(|r| (r.name_any(), r.metadata.deletion_timestamp.is_some()))
+            .collect(),
+        downloads: downloads.iter().map(ResourceExt::name_any).collect(),
+        volumes: volumes.iter().map(ResourceExt::name_any).collect(),
+    })
+}
+
+/// Deletes the run's objects in Velero's namespace.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn remove_outside(
+    client: &Client,
+    velero_namespace: &str,
+    left: &Leftovers,
+) -> Result<(), kube::Error> {
+    let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
+    for (name, going) in &left.restores {
+        if !going {
+            ignore_gone(restores.delete(name, &DeleteParams::default()).await.map(|_| ()))?;
+        }
+    }
+    let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
+    for name in &left.downloads {
+        ignore_gone(downloads.delete(name, &DeleteParams::default()).await.map(|_| ()))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn volumes_of(
+    client: &Client,
+    sandboxes: &[String],
+) -> Result<Vec<PersistentVolume>, kube::Error> {
+    let volumes = Api::<PersistentVolume>::all(client.clone())
+        .list(&ListParams::default())
+        .await?;
+    let claimed_by = |volume: &PersistentVolume| {
+        let claim = volume.spec.as_ref().and_then(|s| s.claim_ref.as_ref());
+        claim.and_then(|c| c.namespace.clone())
+    };
+    Ok(volumes
+        .items
+        .into_iter()
+        .filter(|v| claimed_by(v).is_some_and(|ns| sandboxes.contains(&ns)))
+        .collect())
+}
+
+/// What a namespace that is going waits for.
+fn blocker(namespace: &Namespace) -> Option<String> {
+    let conditions = namespace.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let waits = |c: &&NamespaceCondition| {
+        let telling = [
+            "NamespaceFinalizersRemaining",
+            "NamespaceContentRemaining",
+            "NamespaceDeletionDiscoveryFailure",
+        ];
+        telling.contains(&c.type_.as_str()) && c.status == "True"
+    };
+    let messages: Vec<_> = conditions
+        .into_iter()
+        .flatten()
+        .filter(waits)
+        .filter_map(|c| c.message.clone())
+        .collect();
+    (!messages.is_empty()).then(|| {
+        format!(
+            "namespace {} is still going: {}",
+            namespace.name_any(),
+            messages.join("; ")
+        )
+    })
+}
