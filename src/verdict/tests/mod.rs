@@ -1,5 +1,6 @@
 //! From what a run has seen to its verdict.
 
+mod blame;
 mod isolation;
 mod unread;
 mod volumes;
@@ -205,130 +206,12 @@ fn a_failed_check_never_passes_and_a_required_one_fails() {
 }
 
 #[test]
-fn a_lost_object_is_named() {
-    let mut seen = Seen::healthy();
-    seen.lose(ItemAction::Failed);
-    let verdict = seen.judge();
-    assert_eq!(verdict.completeness.points, 13);
-    assert!(
-        verdict
-            .findings
-            .iter()
-            .any(|f| f.object.as_deref() == Some("Secret/s"))
-    );
-    assert_ne!(verdict.result, RunResult::Pass);
-}
-
-#[test]
-fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
-    let mut seen = Seen::healthy();
-    seen.lose(ItemAction::Failed);
-    let refused =
-        "error restoring secrets/sb/s: Internal error occurred: failed calling webhook \"x.example.com\"";
-    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), vec![refused.to_owned()])].into());
-    seen.troubled(Trouble {
-        cause: Cause::Unknown,
-        message: String::new(),
-        missing: Some(("Secret".into(), "s".into())),
-    });
-    let verdict = seen.judge();
-    assert_eq!(
-        (verdict.result, verdict.cause),
-        (RunResult::Inconclusive, Some(Cause::Sandbox)),
-        "{:?}",
-        verdict.findings
-    );
-    seen.outcome.results.errors.namespaces =
-        Some([("sb".to_owned(), vec![refused.replace("secrets", "configmaps")])].into());
-    assert_eq!(
-        seen.judge().cause,
-        Some(Cause::RestoreEngine),
-        "an error about another object explains nothing"
-    );
-}
-
-#[test]
-fn an_error_that_follows_from_a_refusal_has_its_cause() {
-    let mut seen = Seen::healthy();
-    let errors = [
-        "error restoring persistentvolumeclaims/sb/d: persistentvolumeclaims \"d\" is forbidden: exceeded quota: q",
-        "error getting persistent volume claim for volume: persistentvolumeclaims \"d\" not found",
-    ];
-    let errors = errors.map(str::to_owned).to_vec();
-    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), errors)].into());
-    let claim = object("v1/PersistentVolumeClaim", "d");
-    seen.outcome
-        .restored
-        .objects
-        .get_mut("sb")
-        .unwrap()
-        .insert(claim, ItemAction::Failed);
-    let verdict = seen.judge();
-    assert_eq!(verdict.result, RunResult::Inconclusive, "{:?}", verdict.findings);
-}
-
-#[test]
 fn an_empty_restore_fails_whatever_velero_calls_it() {
     let mut seen = Seen::healthy();
     seen.outcome.restored.objects.clear();
     seen.came.workloads.clear();
     let verdict = seen.judge();
     assert_eq!(verdict.result, RunResult::Fail);
-}
-
-#[test]
-fn what_the_sandbox_spoils_is_inconclusive_and_never_a_failed_backup() {
-    let mut seen = Seen::healthy();
-    seen.troubled(Trouble::new(Cause::Sandbox, "exceeded quota"));
-    seen.checks[1].status = CheckResult::Fail;
-    let verdict = seen.judge();
-    assert_eq!(
-        (verdict.result, verdict.cause),
-        (RunResult::Inconclusive, Some(Cause::Sandbox))
-    );
-    seen.contents.volumes[0].skipped = true;
-    assert_eq!(
-        seen.judge().result,
-        RunResult::Fail,
-        "a fault of the backup beside it is a fault"
-    );
-}
-
-#[test]
-fn what_the_backup_never_held_is_the_backups_fault() {
-    let mut seen = Seen::healthy();
-    let in_source = |kind: &str, name: &str| SourceObject {
-        id: object(kind, name),
-        labels: BTreeMap::new(),
-        bound: None,
-        created: "2025-12-31T00:00:00Z".parse().unwrap(),
-    };
-    let holds = |objects: Vec<SourceObject>| {
-        Fetched::Here(Arc::new(SourceObjects {
-            objects: [("shop".to_owned(), objects)].into(),
-            ..SourceObjects::default()
-        }))
-    };
-    seen.source = holds(vec![
-        in_source("apps/v1/Deployment", "web"),
-        in_source("apps/v1/Deployment", "worker"),
-    ]);
-    let verdict = seen.judge();
-    assert_eq!(
-        (verdict.completeness.points, verdict.result, verdict.cause),
-        (15, RunResult::Partial, Some(Cause::Backup))
-    );
-    seen.source = holds(vec![in_source("v1/PersistentVolumeClaim", "uploads")]);
-    assert_eq!(seen.judge().result, RunResult::Fail, "data is lost");
-    seen.source = Fetched::Unavailable("no".into());
-    let verdict = seen.judge();
-    assert_eq!(verdict.result, RunResult::Pass, "nothing is known to be lost");
-    assert_eq!(
-        verdict.findings.len(),
-        1,
-        "but it is said: {:?}",
-        verdict.findings
-    );
 }
 
 #[test]
@@ -350,61 +233,12 @@ fn kinds_that_may_not_be_listed_are_named_and_cost_nothing() {
 }
 
 #[test]
-fn a_custom_resource_that_the_backup_misses_is_lost_by_it() {
-    let mut seen = Seen::healthy();
-    let widget = SourceObject {
-        id: object("example.com/v1/Widget", "one"),
-        labels: BTreeMap::new(),
-        bound: None,
-        created: "2025-12-31T00:00:00Z".parse().unwrap(),
-    };
-    let objects = [("shop".to_owned(), vec![widget])].into();
-    seen.source = Fetched::Here(Arc::new(SourceObjects {
-        objects,
-        ..SourceObjects::default()
-    }));
-    let verdict = seen.judge();
-    assert_eq!(
-        (verdict.result, verdict.cause),
-        (RunResult::Partial, Some(Cause::Backup))
-    );
-    assert_eq!(verdict.counts.custom_resources.as_deref(), Some("0/1"));
-}
-
-#[test]
 fn a_partial_backup_never_passes() {
     let mut seen = Seen::healthy();
     seen.backup.phase = Some("PartiallyFailed".into());
     assert_eq!(
         (seen.judge().score(), seen.judge().result),
         (100, RunResult::Partial)
-    );
-}
-
-#[test]
-fn a_missing_object_behind_a_workload_is_blamed_on_whoever_lost_it() {
-    let missing = |name: &str| Trouble {
-        cause: Cause::Unknown,
-        message: String::new(),
-        missing: Some(("Secret".into(), name.into())),
-    };
-    let mut seen = Seen::healthy();
-    seen.troubled(missing("s"));
-    assert_eq!(
-        seen.judge().cause,
-        Some(Cause::RestoreEngine),
-        "the backup holds it"
-    );
-    seen.troubled(missing("never-backed-up"));
-    let verdict = seen.judge();
-    assert_eq!(verdict.cause, Some(Cause::Backup));
-    assert!(
-        verdict
-            .findings
-            .iter()
-            .any(|f| f.level == FindingLevel::PodStartup
-                && f.severity == Severity::Error
-                && f.object.as_deref() == Some("Secret/never-backed-up"))
     );
 }
 
@@ -484,19 +318,5 @@ fn what_got_worse_since_the_last_run_is_said() {
     assert!(
         seen.judge().regressions.is_empty(),
         "an inconclusive run is compared with nothing"
-    );
-}
-
-#[test]
-fn velero_that_restarted_says_nothing_about_the_backup() {
-    let mut seen = Seen::healthy();
-    seen.restore.phase = RestorePhase::Failed;
-    seen.restore.reason =
-        Some("found a restore with status InProgress during the server starting, mark it as Failed".into());
-    assert_eq!(seen.judge().result, RunResult::Inconclusive);
-    seen.restore.reason = Some("unexpected EOF".into());
-    assert_eq!(
-        (seen.judge().result, seen.judge().cause),
-        (RunResult::Fail, Some(Cause::Backup))
     );
 }

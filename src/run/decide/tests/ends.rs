@@ -1,0 +1,151 @@
+//! How a run ends and cleans up, whatever happens.
+
+use super::*;
+
+#[test]
+fn the_ttl_ends_a_run_wherever_it_is() {
+    let mut spec = spec();
+    spec["sandbox"]["ttl"] = "5m".into();
+    spec["timeout"] = "5m".into();
+    let mut world = World::new(
+        Script {
+            velero_works: false,
+            ..Script::healthy()
+        },
+        &spec,
+    );
+    until(&mut world, RunPhase::Restoring);
+    world.pass(300);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.reason.as_deref(), Some("SandboxExpired"));
+    assert!(world.is_clean());
+}
+
+#[test]
+fn a_clock_that_is_set_ends_no_run_and_keeps_no_sandbox() {
+    for step in [86_400, -86_400] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, RunPhase::Starting);
+        world.set_clock(step);
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(world.status.result, Some(RunResult::Pass), "{step}");
+
+        let stuck = Script {
+            velero_works: false,
+            ..Script::healthy()
+        };
+        let mut world = World::new(stuck, &spec());
+        until(&mut world, RunPhase::Restoring);
+        world.set_clock(step);
+        world.reconcile(None);
+        world.pass(1100);
+        world.reconcile(None);
+        assert_eq!(world.phase(), RunPhase::Restoring, "it has 20 minutes: {step}");
+        world.pass(100);
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(world.status.reason.as_deref(), Some("TimedOut"), "{step}");
+        assert!(world.is_clean());
+    }
+}
+
+#[test]
+fn a_run_whose_spec_cannot_be_read_ends_and_cleans_up_and_accuses_nobody() {
+    for phase in [RunPhase::Queued, RunPhase::Restoring, RunPhase::Checking] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, phase);
+        world.unreadable = true;
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(
+            (world.status.result, world.status.reason.as_deref()),
+            (Some(RunResult::Inconclusive), Some("InvalidSpec")),
+            "{phase:?}"
+        );
+        let said = |f: &Finding| f.message.contains("spec.healthChecks");
+        assert!(
+            world.status.findings.iter().any(said),
+            "{:?}",
+            world.status.findings
+        );
+        assert!(world.is_clean() && world.released);
+    }
+}
+
+#[test]
+fn a_run_without_its_start_still_has_an_end() {
+    let stuck = Script {
+        velero_works: false,
+        ..Script::healthy()
+    };
+    let mut world = World::new(stuck, &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.status.started_at = None;
+    world.reconcile(None);
+    world.pass(1200);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.reason.as_deref(), Some("TimedOut"));
+}
+
+#[test]
+fn kept_sandboxes_stay_until_their_ttl_and_then_go() {
+    let mut spec = spec();
+    spec["sandbox"]["retention"] = "UntilTTL".into();
+    let mut world = World::new(Script::healthy(), &spec);
+    until(&mut world, RunPhase::Completed);
+    assert!(
+        !world.is_clean() && !world.released,
+        "the report is held as long as the sandboxes"
+    );
+    let wake = decide(&world.observe(), world.now).wake.unwrap();
+    assert!(wake > world.now);
+    world.pass(1800);
+    world.reconcile(None);
+    assert_eq!(world.phase(), RunPhase::CleaningUp);
+    until(&mut world, RunPhase::Completed);
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_deleted_report_takes_its_sandboxes_with_it() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.advance();
+    world.deleting = true;
+    for _ in 0..5 {
+        world.reconcile(None);
+        world.advance();
+    }
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_restore_that_cannot_go_is_reported_and_not_waited_for() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.storage_is_down = true;
+    until_with(&mut world, RunPhase::Completed, 10);
+    assert_eq!(world.status.leftovers, Some(1));
+    let told = |f: &Finding| f.message.contains("storage location") && f.severity == Severity::Warning;
+    assert!(world.status.findings.iter().any(told));
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+}
+
+#[test]
+fn what_held_a_sandbox_is_named_and_lowers_nothing() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.freed = vec!["ConfigMap/guarded (example.com/cloud)".to_owned()];
+    until(&mut world, RunPhase::Completed);
+    let named = |f: &&Finding| f.message.contains("ConfigMap/guarded (example.com/cloud)");
+    assert_eq!(world.status.findings.iter().filter(named).count(), 1);
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+}
+
+#[test]
+fn an_operator_that_was_away_during_cleanup_has_not_waited_yet() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.reconcile(Some(1));
+    world.pass(600);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.leftovers, Some(0));
+}

@@ -1,0 +1,180 @@
+//! What the operator sees of the world.
+
+use super::*;
+
+impl World {
+    pub(in super::super) fn observe(&self) -> Observed {
+        let chosen = Chosen {
+            name: "nightly".into(),
+            schedule: None,
+            phase: "Completed".into(),
+            started: Some(self.now - Duration::from_mins(1)),
+            omits_volumes: false,
+            location: Some("default".into()),
+        };
+        let place = match (self.foreign, self.phase()) {
+            (true, RunPhase::Queued | RunPhase::Preparing | RunPhase::Restoring) => QueuePlace::Waiting {
+                position: 1,
+                reason: "a foreign restore".into(),
+            },
+            _ => QueuePlace::Turn,
+        };
+        let looks = self.deleting || self.phase() == RunPhase::CleaningUp;
+        Observed {
+            identity: RunIdentity {
+                attempt: start_over::attempt(self.status.attempt),
+                ..identity()
+            },
+            status: self.status.clone(),
+            deleting: self.deleting,
+            has_finalizer: !self.released,
+            settings: if self.unreadable {
+                Err("spec.healthChecks.checks[0]: odd".into())
+            } else {
+                Ok(self.settings.clone())
+            },
+            place,
+            chosen: vec![if self.script.has_backup {
+                Ok(chosen)
+            } else {
+                Err(NoBackup::NoneFound("for namespace shop".into()))
+            }],
+            contents: vec![self.fetched(self.memory.contents, contents())],
+            sources: vec![if self.memory.looked {
+                Fetched::Here(Arc::new(SourceObjects::default()))
+            } else {
+                Fetched::Pending
+            }],
+            restores: vec![self.restore.clone().map(|restore| RestoreSeen {
+                started: restore.started.map(|t| self.place(t)),
+                completed: restore.completed.map(|t| self.place(t)),
+                ..restore
+            })],
+            outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
+            velero_is_down: self.velero_is_down,
+            movers: vec![if self.memory.asked_movers {
+                Fetched::Here(Arc::new(vec![]))
+            } else {
+                Fetched::Pending
+            }],
+            workloads: self
+                .memory
+                .watching
+                .filter(|_| self.script.watches_work)
+                .map(|_| self.came()),
+            watched_since: self.memory.watching,
+            outcomes_of_checks: self.checks(),
+            obstacle: self.memory.no_sandbox.then(|| Obstacle {
+                reason: crate::reason::RunReason::SandboxDeleted,
+                message: "a sandbox is gone".into(),
+            }),
+            logs: Fetched::Pending,
+            going: self
+                .sandboxes
+                .iter()
+                .filter(|(_, going)| **going && !looks)
+                .map(|(name, _)| name.clone())
+                .collect(),
+            freed: self.freed.clone(),
+            leftovers: looks.then(|| self.leftovers()),
+        }
+    }
+
+    fn fetched<T>(&self, here: bool, value: T) -> Fetched<T> {
+        match (here, self.script.has_artifacts) {
+            (false, _) => Fetched::Pending,
+            (true, true) => Fetched::Here(Arc::new(value)),
+            (true, false) => Fetched::Unavailable("unreachable".into()),
+        }
+    }
+
+    fn outcome(&self) -> RestoreOutcome {
+        let sandbox = plan::mapping(&identity(), &self.settings.test, 0)
+            .remove(SOURCE)
+            .unwrap();
+        let mut objects = contents().objects.remove(SOURCE).unwrap();
+        if self.escapes {
+            objects.insert(ObjectId {
+                kind: "networking.k8s.io/v1/NetworkPolicy".into(),
+                name: "open".into(),
+            });
+        }
+        let present = objects.into_iter().map(|o| (o, ItemAction::Present)).collect();
+        let mut outcome = RestoreOutcome {
+            restored: RestoredObjects {
+                objects: [(sandbox.clone(), present)].into(),
+            },
+            movers: Some(vec![]),
+            ..Default::default()
+        };
+        if self.is_disturbed() {
+            let refused = "error restoring secrets/sb/s: Internal error occurred: failed calling webhook \"contain.kymaros.io\": EOF";
+            outcome.results.errors.namespaces = Some([(sandbox, vec![refused.to_owned()])].into());
+        }
+        outcome
+    }
+
+    fn came(&self) -> Came {
+        let restored = self.restore.as_ref().is_some_and(|r| r.phase.is_terminal());
+        let there = restored && self.sandboxes.values().any(|going| !going);
+        let mut came = if there { self.came_up() } else { Came::default() };
+        let placed = came.workloads.into_iter().map(|w| w.placed(|t| self.place(t)));
+        came.workloads = placed.collect();
+        came
+    }
+
+    /// What is in the sandbox once it was restored.
+    pub(in super::super) fn came_up(&self) -> Came {
+        let state = if self.script.comes_up {
+            WorkloadState::Ready(self.restore.as_ref().and_then(|r| r.completed))
+        } else {
+            WorkloadState::Hopeless(Trouble::new(Cause::Application, "it crashes"))
+        };
+        let web = Workload {
+            source: SOURCE.into(),
+            object: "Deployment/web".into(),
+            wanted: 1,
+            ready: i32::from(self.script.comes_up),
+            state,
+            restarts: 0,
+            outlives: None,
+            awaits_data: false,
+        };
+        Came {
+            workloads: vec![web],
+            ..Came::default()
+        }
+    }
+
+    fn checks(&self) -> Vec<Outcome> {
+        let outcome = Outcome {
+            name: "web".into(),
+            passed_at: self.script.check_passes.then(|| self.run_time()),
+            at_once: self.script.check_passes.then_some(Duration::from_millis(5)),
+            duration: Duration::from_millis(5),
+            message: "seen".into(),
+            could_not_look: false,
+        };
+        if self.memory.checked {
+            vec![outcome]
+        } else {
+            vec![]
+        }
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        Leftovers {
+            namespaces: self
+                .sandboxes
+                .iter()
+                .map(|(n, going)| (n.clone(), *going))
+                .collect(),
+            restores: self
+                .restore
+                .iter()
+                .map(|_| ("kymaros-1".to_owned(), false))
+                .collect(),
+            ..Leftovers::default()
+        }
+    }
+}
