@@ -1,6 +1,6 @@
 //! Labels, annotations and the finalizer, and names made from other names. Keys are those of 0.6.9 where it had them.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use sha2::{Digest, Sha256};
 
@@ -38,6 +38,19 @@ pub const EXPIRES_AT_ANNOTATION: &str = "kymaros.io/expires-at";
 pub const TRIGGER_NOW_ANNOTATION: &str = "kymaros.io/trigger-now";
 /// The value of that annotation which the REST API writes.
 pub const TRIGGERED_BY_API: &str = "api";
+
+/// Whether Kymaros made what has these labels.
+#[must_use]
+pub fn is_managed(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(MANAGED_BY_LABEL).is_some_and(|by| by == MANAGED_BY)
+}
+
+/// The UID of the run that made what has these labels.
+#[must_use]
+pub fn run_uid(labels: &BTreeMap<String, String>) -> Option<&str> {
+    let uid = labels.get(RUN_UID_LABEL)?;
+    is_managed(labels).then_some(uid)
+}
 
 /// Whether Kubernetes' own controllers put a finalizer on and take it off.
 #[must_use]
@@ -88,6 +101,22 @@ fn cut(name: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_made_only_what_says_so_twice() {
+        let labels = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let owned = all
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            owned.collect()
+        };
+        let (ours, run) = ((MANAGED_BY_LABEL, MANAGED_BY), (RUN_UID_LABEL, "u"));
+        assert_eq!(run_uid(&labels(&[ours, run])), Some("u"));
+        assert_eq!(run_uid(&labels(&[run])), None);
+        assert_eq!(run_uid(&labels(&[(MANAGED_BY_LABEL, "Helm"), run])), None);
+        assert_eq!(run_uid(&labels(&[ours])), None);
+        assert!(is_managed(&labels(&[ours])) && !is_managed(&labels(&[run])));
+    }
 
     #[test]
     fn finalizers_of_kubernetes_itself_are_known() {

@@ -65,13 +65,8 @@ impl Facts for ClusterFacts {
 
     fn sandbox(&self, namespace: &str) -> Option<Sandbox> {
         let found = self.stores.namespaces.get(&ObjectRef::new(namespace))?;
-        let labels = found.labels();
-        let is_ours = labels
-            .get(names::MANAGED_BY_LABEL)
-            .is_some_and(|m| m == names::MANAGED_BY);
-        let run_uid = labels.get(names::RUN_UID_LABEL).filter(|_| is_ours)?;
         Some(Sandbox {
-            run_uid: run_uid.clone(),
+            run_uid: names::run_uid(found.labels())?.to_owned(),
         })
     }
 
@@ -86,12 +81,8 @@ impl Facts for ClusterFacts {
     fn restore(&self, name: &str) -> Option<RestoreOwner> {
         let key = ObjectRef::new(name).within(&self.operator.velero_namespace);
         let found = self.stores.restores.get(&key)?;
-        let labels = found.labels();
-        let is_ours = labels
-            .get(names::MANAGED_BY_LABEL)
-            .is_some_and(|m| m == names::MANAGED_BY);
-        Some(match labels.get(names::RUN_UID_LABEL).filter(|_| is_ours) {
-            Some(uid) => RestoreOwner::Run(uid.clone()),
+        Some(match names::run_uid(found.labels()) {
+            Some(uid) => RestoreOwner::Run(uid.to_owned()),
             None => RestoreOwner::Other,
         })
     }

@@ -122,15 +122,9 @@ pub(super) fn backed_up(
     operator: &str,
     velero: &str,
 ) -> Vec<String> {
-    let is_sandbox = |namespace: &PartialObjectMeta<Namespace>| {
-        namespace
-            .labels()
-            .get(names::MANAGED_BY_LABEL)
-            .is_some_and(|by| by == names::MANAGED_BY)
-    };
     namespaces
         .iter()
-        .filter(|namespace| !is_sandbox(namespace))
+        .filter(|namespace| !names::is_managed(namespace.labels()))
         .map(|namespace| namespace.name_any())
         .filter(|name| !name.starts_with("kube-") && name != operator && name != velero)
         .collect()

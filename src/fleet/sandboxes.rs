@@ -80,14 +80,7 @@ pub(super) fn orphans(
 /// The UID of the run that a namespace is a sandbox of.
 #[must_use]
 pub fn sandbox_of(namespace: &Metadata) -> Option<&str> {
-    let labels = namespace.labels();
-    let is_ours = labels
-        .get(names::MANAGED_BY_LABEL)
-        .is_some_and(|by| by == names::MANAGED_BY);
-    labels
-        .get(names::RUN_UID_LABEL)
-        .filter(|_| is_ours)
-        .map(String::as_str)
+    names::run_uid(namespace.labels())
 }
 
 /// Sandboxes of tests in these namespaces, each with the UID of its run.

@@ -284,10 +284,7 @@ fn entry(report: &RestoreReport) -> Entry {
 /// A Restore that Kymaros did not make: perhaps a real recovery.
 #[must_use]
 pub fn is_foreign(restore: &Restore) -> bool {
-    restore
-        .labels()
-        .get(names::MANAGED_BY_LABEL)
-        .is_none_or(|m| m != names::MANAGED_BY)
+    !names::is_managed(restore.labels())
 }
 
 #[cfg(test)]

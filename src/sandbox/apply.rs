@@ -83,10 +83,7 @@ async fn create_namespace(client: &Client, plan: &SandboxPlan) -> Result<(), San
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let existing = namespaces.get(&plan.name).await.map_err(SandboxError::Api)?;
             let is_ours = existing.labels().get(names::RUN_UID_LABEL) == Some(&plan.identity.uid);
-            let is_kymaros = existing
-                .labels()
-                .get(names::MANAGED_BY_LABEL)
-                .is_some_and(|m| m == names::MANAGED_BY);
+            let is_kymaros = names::is_managed(existing.labels());
             match (is_ours, existing.metadata.deletion_timestamp.is_some()) {
                 (true, false) => Ok(()),
                 (true, true) => Err(SandboxError::Terminating(plan.name.clone())),

@@ -50,11 +50,7 @@ impl OwnedSandbox {
     }
 
     fn of(namespace: &Namespace, run_uid: &str) -> Option<Self> {
-        let labels = namespace.labels();
-        let is_ours = labels
-            .get(names::MANAGED_BY_LABEL)
-            .is_some_and(|m| m == names::MANAGED_BY)
-            && labels.get(names::RUN_UID_LABEL).is_some_and(|u| u == run_uid);
+        let is_ours = names::run_uid(namespace.labels()) == Some(run_uid);
         is_ours.then(|| Self {
             name: namespace.name_any(),
             uid: namespace.uid().unwrap_or_default(),

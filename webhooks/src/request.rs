@@ -4,6 +4,7 @@ use kube::{
     ResourceExt,
     core::{DynamicObject, admission::AdmissionRequest},
 };
+use kymaros_crds::names;
 
 /// A request as the API server sends it.
 pub type Request = AdmissionRequest<DynamicObject>;
@@ -71,4 +72,10 @@ pub fn username(request: &Request) -> &str {
 #[must_use]
 pub fn label<'a>(object: Option<&'a DynamicObject>, key: &str) -> Option<&'a str> {
     object?.metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+/// The UID of the run that made an object.
+#[must_use]
+pub fn run_uid(object: Option<&DynamicObject>) -> Option<&str> {
+    names::run_uid(object?.metadata.labels.as_ref()?)
 }

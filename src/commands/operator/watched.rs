@@ -205,13 +205,7 @@ pub(super) fn namespaces(
         changes.happened();
     })
     .touched_objects()
-    .try_filter(|namespace| {
-        let labels = namespace.labels();
-        let is_ours = labels
-            .get(kymaros_crds::names::MANAGED_BY_LABEL)
-            .is_some_and(|m| m == kymaros_crds::names::MANAGED_BY);
-        future::ready(is_ours)
-    })
+    .try_filter(|namespace| future::ready(kymaros_crds::names::is_managed(namespace.labels())))
     .inspect_ok(move |sandbox| {
         if sandbox.metadata.deletion_timestamp.is_some() {
             wakes.sandbox_goes(sandbox, &reports);

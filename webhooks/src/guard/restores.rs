@@ -11,7 +11,7 @@ use super::Ruling;
 use crate::{
     contain::is_ours_by_name,
     facts::{Facts, RestoreOwner, RunState},
-    request::{Request, label},
+    request::{Request, label, run_uid},
 };
 
 /// What a run asks Velero for. None of it holds data of objects, as the contents of a backup do.
@@ -174,7 +174,5 @@ pub(super) fn data_mover(request: &Request, facts: &dyn Facts) -> Ruling {
 }
 
 fn is_ours(object: Option<&DynamicObject>) -> Ruling {
-    let ours = label(object, names::MANAGED_BY_LABEL) == Some(names::MANAGED_BY)
-        && label(object, names::RUN_UID_LABEL).is_some();
-    Ruling::fine_if(ours, "it was not made by a run of Kymaros")
+    Ruling::fine_if(run_uid(object).is_some(), "it was not made by a run of Kymaros")
 }

@@ -1,12 +1,11 @@
 //! Sandboxes: their namespaces, and what is in them.
 
 use kube::core::{DynamicObject, admission::Operation};
-use kymaros_crds::names;
 
 use super::Ruling;
 use crate::{
     facts::{Facts, RunState},
-    request::{Request, label, name},
+    request::{Request, name, run_uid},
 };
 
 /// A namespace: created as a sandbox of a live run under a name of that run, deleted as a sandbox, never changed.
@@ -14,7 +13,7 @@ pub(super) fn namespace(request: &Request, facts: &dyn Facts) -> Ruling {
     match request.operation {
         Operation::Create => creation(request, facts),
         Operation::Delete => Ruling::fine_if(
-            is_marked(request.old_object.as_ref()),
+            marked(request.old_object.as_ref()).is_some(),
             "a namespace without the marks of a sandbox is not the operator's to delete",
         ),
         Operation::Update | Operation::Connect => {
@@ -25,7 +24,7 @@ pub(super) fn namespace(request: &Request, facts: &dyn Facts) -> Ruling {
 
 fn creation(request: &Request, facts: &dyn Facts) -> Ruling {
     let object = request.object.as_ref();
-    let Some(uid) = label(object, names::RUN_UID_LABEL).filter(|_| is_marked(object)) else {
+    let Some(uid) = marked(object) else {
         return Ruling::Refused("a namespace is made only with the marks of a sandbox".to_owned());
     };
     let Some(run) = facts.run(uid) else {
@@ -40,9 +39,9 @@ fn creation(request: &Request, facts: &dyn Facts) -> Ruling {
     )
 }
 
-fn is_marked(object: Option<&DynamicObject>) -> bool {
-    label(object, names::MANAGED_BY_LABEL) == Some(names::MANAGED_BY)
-        && label(object, names::RUN_UID_LABEL).is_some_and(|uid| !uid.is_empty())
+/// Of which run the marks are.
+fn marked(object: Option<&DynamicObject>) -> Option<&str> {
+    run_uid(object).filter(|uid| !uid.is_empty())
 }
 
 /// Something in a namespace. While the run is live, anything; afterwards, and for sandboxes whose report is gone,
