@@ -10,7 +10,10 @@ use super::{
     say,
     table::{Cell, roughly, table},
 };
-use crate::report::{plain, style, word};
+use crate::{
+    condition::unready,
+    report::{plain, style, word},
+};
 
 /// Whose tests.
 #[derive(clap::Args, Debug)]
@@ -61,10 +64,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 
 fn row(test: &RestoreTest) -> Row {
     let status = test.status.clone().unwrap_or_default();
-    let unready = status
-        .conditions
-        .iter()
-        .find(|c| c.type_ == "Ready" && c.status == "False");
     let zone = test
         .spec
         .schedule
@@ -84,7 +83,7 @@ fn row(test: &RestoreTest) -> Row {
         next_run_at: status.next_run_at.map(|time| time.0),
         schedule: format!("{}{zone}", test.spec.schedule.cron),
         suspended: test.spec.suspend,
-        problem: unready.map(|condition| condition.message.clone()),
+        problem: unready(&status.conditions).map(|condition| condition.message.clone()),
     }
 }
 

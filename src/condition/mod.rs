@@ -19,6 +19,14 @@ pub fn set(
     put(conditions, type_, status, reason, message, generation);
 }
 
+/// Why a test cannot be run.
+#[must_use]
+pub fn unready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions
+        .iter()
+        .find(|c| c.type_ == "Ready" && c.status == "False")
+}
+
 fn put(
     conditions: &mut Vec<Condition>,
     type_: &str,

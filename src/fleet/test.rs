@@ -20,6 +20,7 @@ use super::{
     summary::average,
     view::View,
 };
+use crate::condition::unready;
 
 /// A test in a list. Texts are empty and the score is 0 when there is nothing to show, as in 0.6.9.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -167,10 +168,6 @@ pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
         .of_test(&name)
         .rev()
         .find(|run| run.result() == Some(RunResult::Pass));
-    let ready = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == "Ready");
     let target = test.spec.sla.as_ref().map(|sla| sla.max_rto.as_str());
     let target = target.and_then(|text| duration::parse(text).ok());
     let set = |text: Option<&str>| text.unwrap_or_default().trim().to_owned();
@@ -205,10 +202,9 @@ pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
         last_cause: latest.and_then(|run| run.cause()),
         running: running.map(|run| run.name.name.to_string()).unwrap_or_default(),
         proven_at: moment_or_empty(passed.and_then(|run| run.ended).map(|ended| ended.at)),
-        problem: match ready {
-            Some(ready) if ready.status == "False" => ready.message.clone(),
-            _ => String::new(),
-        },
+        problem: unready(&status.conditions)
+            .map(|condition| condition.message.clone())
+            .unwrap_or_default(),
         cluster: test.cluster.clone(),
     }
 }

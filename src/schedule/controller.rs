@@ -22,7 +22,9 @@ use super::{
     summary::{self, Readiness},
 };
 
-use crate::{notify::record, reason::EventReason, run::observe, telemetry::events::Events, verdict};
+use crate::{
+    condition::unready, notify::record, reason::EventReason, run::observe, telemetry::events::Events, verdict,
+};
 
 /// The clock of the machine may be set while a test waits for its time.
 const LONGEST_NAP: Duration = Duration::from_mins(5);
@@ -293,10 +295,7 @@ async fn write_status(
     if test.status.as_ref() == Some(&new) {
         return Ok(());
     }
-    let invalid_before = old
-        .conditions
-        .iter()
-        .any(|c| c.type_ == "Ready" && c.status == "False");
+    let invalid_before = unready(&old.conditions).is_some();
     let mut wanted = test.clone();
     wanted.status = Some(new);
     let api = Api::<RestoreTest>::namespaced(context.client.clone(), &test.namespace().unwrap_or_default());

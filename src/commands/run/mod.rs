@@ -26,7 +26,7 @@ use super::{
     report::{Output, show},
     say,
 };
-use crate::report::plain;
+use crate::{condition::unready, report::plain};
 
 /// How long the operator may take to begin.
 const PICK_UP: Duration = Duration::from_secs(30);
@@ -194,9 +194,11 @@ async fn why_nothing_began(cluster: &Cluster, test: &RestoreTest) -> anyhow::Res
             active.name_any()
         ));
     }
-    let conditions = test.status.iter().flat_map(|status| &status.conditions);
-    let mut unready = conditions.filter(|c| c.type_ == "Ready" && c.status == "False");
-    Ok(unready.next().map_or_else(
+    let unready = test
+        .status
+        .as_ref()
+        .and_then(|status| unready(&status.conditions));
+    Ok(unready.map_or_else(
         || {
             format!(
                 "no run began within {} s: does the operator run, and does it lead?",
