@@ -26,6 +26,15 @@ pub(super) async fn find(
     choose(&found, &slices.items, service, port)
 }
 
+/// Why a forwarded port takes no connection; without a reason it does not come back. A closed port shows only here: who
+/// speaks to it merely sees the stream end.
+pub(super) async fn refusal(reason: impl Future<Output = Option<String>>) -> String {
+    match reason.await {
+        Some(reason) => reason,
+        None => std::future::pending().await,
+    }
+}
+
 fn choose(found: &Service, slices: &[EndpointSlice], service: &str, port: u16) -> Result<Endpoint, Failure> {
     let ports = found.spec.as_ref().and_then(|s| s.ports.as_ref());
     let service_port = ports

@@ -23,14 +23,7 @@ pub(super) async fn check(
     let url = format!("http://{service}:{port}{path}");
     let lost = || Failure::NotYet(format!("GET {url}: the connection was lost"));
     let stream = forward.take_stream(endpoint.port).ok_or_else(lost)?;
-    let refused = forward.take_error(endpoint.port).ok_or_else(lost)?;
-    // A closed port shows only here; the HTTP client merely sees its stream end.
-    let refused = async {
-        match refused.await {
-            Some(reason) => reason,
-            None => std::future::pending().await,
-        }
-    };
+    let refused = endpoint::refusal(forward.take_error(endpoint.port).ok_or_else(lost)?);
     let request = Request::get(path)
         .header("host", format!("{service}:{port}"))
         .header("user-agent", concat!("kymaros/", env!("CARGO_PKG_VERSION")))

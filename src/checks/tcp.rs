@@ -22,13 +22,7 @@ pub(super) async fn check(
     let mut forward = pods.portforward(&endpoint.pod, &[endpoint.port]).await?;
     let lost = || Failure::NotYet(format!("TCP {service}:{port}: the connection was lost"));
     let mut stream = forward.take_stream(endpoint.port).ok_or_else(lost)?;
-    let refused = forward.take_error(endpoint.port).ok_or_else(lost)?;
-    let refused = async {
-        match refused.await {
-            Some(reason) => reason,
-            None => std::future::pending().await,
-        }
-    };
+    let refused = endpoint::refusal(forward.take_error(endpoint.port).ok_or_else(lost)?);
     let mut byte = [0_u8; 1];
     let open = || Ok(format!("TCP connect to {service}:{port} succeeded"));
     let result = tokio::select! {
