@@ -77,15 +77,22 @@ pub fn object_name(stem: &str, suffix: &str) -> String {
     format!("{}-{suffix}", cut(stem, room))
 }
 
+/// The first bytes of a text's SHA-256, in hexadecimal.
+#[must_use]
+pub fn short_hash(text: &str, bytes: usize) -> String {
+    let mut hash = String::new();
+    for byte in Sha256::digest(text).iter().take(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(hash, "{byte:02x}");
+    }
+    hash
+}
+
 fn cut(name: &str, max: usize) -> String {
     if name.len() <= max {
         return name.to_owned();
     }
-    let mut hash = String::new();
-    for byte in Sha256::digest(name).iter().take(4) {
-        // Writing to a String cannot fail.
-        let _ = write!(hash, "{byte:02x}");
-    }
+    let hash = short_hash(name, 4);
     let room = max.saturating_sub(hash.len() + 1);
     // Names of Kubernetes objects are ASCII; anything else is dropped rather than cut in half.
     let start: String = name.chars().filter(char::is_ascii).take(room).collect();

@@ -71,12 +71,7 @@ impl RunIdentity {
 }
 
 fn short_hash(parts: &[&str]) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(parts.join("/"));
-    digest
-        .iter()
-        .take(4)
-        .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
+    names::short_hash(&parts.join("/"), 4)
 }
 
 #[cfg(test)]

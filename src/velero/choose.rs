@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use kymaros_crds::domain::{BackupChoice, Source};
+use kymaros_crds::{
+    domain::{BackupChoice, Source},
+    names,
+};
 use thiserror::Error;
 
 use super::{
@@ -180,14 +183,10 @@ fn schedule_of(backup: &Backup) -> Option<&String> {
 
 /// The label of a Velero Schedule: Velero cuts a name of more than 63 characters to 57 and six of its SHA-256.
 fn schedule_label(name: &str) -> String {
-    use sha2::{Digest, Sha256};
     if name.len() <= 63 {
         return name.to_owned();
     }
-    let hash = Sha256::digest(name)
-        .iter()
-        .take(3)
-        .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
+    let hash = names::short_hash(name, 3);
     format!("{}{hash}", name.chars().take(57).collect::<String>())
 }
 

@@ -11,8 +11,7 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use kymaros_crds::{NotificationSubject, RestoreReport, RunResult, domain::Test};
-use sha2::{Digest, Sha256};
+use kymaros_crds::{NotificationSubject, RestoreReport, RunResult, domain::Test, names};
 
 use super::{
     message::{self, Message},
@@ -183,9 +182,5 @@ fn notice(
 
 /// 128 bits in hexadecimal.
 pub(super) fn short_hash(text: &str) -> String {
-    let bytes = Sha256::digest(text);
-    bytes
-        .iter()
-        .take(16)
-        .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
+    names::short_hash(text, 16)
 }
