@@ -8,7 +8,7 @@ use kymaros_crds::{
 };
 
 use super::decide::Decision;
-use crate::{condition, reason::ConditionReason};
+use crate::{condition, reason::ConditionReason, run::observe};
 
 /// Whether a test can be run at all.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub fn status(
     let active = reports
         .iter()
         .rev()
-        .find(|r| of(r).is_some_and(|s| s.phase != Some(RunPhase::Completed)));
+        .find(|r| r.status.is_some() && observe::phase(r) != RunPhase::Completed);
     let judged = reports
         .iter()
         .rev()
@@ -181,4 +181,29 @@ fn adopt(conditions: &mut Vec<Condition>, last: &RestoreReportStatus, generation
 
 fn rounded(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_report_of_0_6_9_without_a_phase_is_no_run_that_goes_on() {
+        let phase = |completed: Option<&str>| {
+            let report = json!({
+                "metadata": { "name": "shop-1" }, "spec": { "testRef": "shop" },
+                "status": { "result": "pass", "score": 90, "completedAt": completed },
+            });
+            let report: RestoreReport = serde_json::from_value(report).unwrap();
+            let (old, invalid) = (RestoreTestStatus::default(), Invalid(Vec::new()));
+            status(&old, &[&report], &Readiness::Invalid(&invalid), None).phase
+        };
+        assert_eq!(
+            phase(Some("2026-01-01T03:00:00Z")),
+            Some(RestoreTestPhase::Completed)
+        );
+        assert_eq!(phase(None), Some(RestoreTestPhase::Running));
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
         plain,
         style::{BAD, DOUBT, FAINT, GOOD, paint},
     },
-    run::events,
+    run::{events, observe},
 };
 
 /// Lines for what changed. Times are counted from the first second of the run.
@@ -49,7 +49,7 @@ fn line(seconds: f64, what: &str, note: &str) -> String {
 /// Where a run stands, in a few words.
 pub(super) fn standing(report: &RestoreReport) -> String {
     let status = report.status.as_ref();
-    let phase = status.and_then(|status| status.phase).unwrap_or(RunPhase::Queued);
+    let phase = observe::phase(report);
     let queue = status.and_then(|status| status.queue.as_ref());
     match queue.filter(|_| phase == RunPhase::Queued) {
         Some(queue) => format!("Queued: {}", plain(&queue.reason)),

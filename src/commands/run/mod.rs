@@ -26,7 +26,7 @@ use super::{
     report::{Output, show},
     say,
 };
-use crate::{condition::unready, report::plain};
+use crate::{condition::unready, report::plain, run::observe};
 
 /// How long the operator may take to begin.
 const PICK_UP: Duration = Duration::from_secs(30);
@@ -166,8 +166,7 @@ async fn to_the_end(
 }
 
 fn goes_on(report: &RestoreReport) -> bool {
-    let phase = report.status.as_ref().and_then(|status| status.phase);
-    phase != Some(RunPhase::Completed)
+    observe::phase(report) != RunPhase::Completed
 }
 
 /// Nobody took the trigger up, so it is taken back: whoever reads this does not expect a run in an hour.

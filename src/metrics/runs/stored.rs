@@ -17,6 +17,7 @@ use kymaros_webhooks::validate::TestName;
 use crate::{
     history::{Ended, sources},
     notify::record::is_open,
+    run::observe,
 };
 
 /// Phases of a run that goes on.
@@ -84,7 +85,7 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
     for report in reports {
         let Some(status) = &report.status else { continue };
         leaked += u64::try_from(status.leftovers.unwrap_or_default()).unwrap_or_default();
-        let phase = status.phase.unwrap_or(RunPhase::Queued);
+        let phase = observe::phase(report);
         if let Some((_, count)) = phases.iter_mut().find(|(going_on, _)| *going_on == phase) {
             *count += 1;
         }

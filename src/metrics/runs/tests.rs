@@ -109,6 +109,15 @@ fn the_latest_run_of_each_test_is_told() {
 }
 
 #[test]
+fn a_report_of_0_6_9_without_a_phase_is_no_run_that_waits() {
+    let mut old = passed(10, 90);
+    old.as_object_mut().unwrap().remove("phase");
+    let mut told = Told::new();
+    told.report(&Event::Apply(report("a", "shop", &old)));
+    told.says(r#"kymaros_runs{phase="Queued"} 0"#);
+}
+
+#[test]
 fn messages_that_nobody_got_are_told_until_they_are_old() {
     let mut told = Told::new();
     let run = |name: &str, hours_ago: i64, messages: Value| {
