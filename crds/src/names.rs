@@ -52,6 +52,12 @@ pub fn run_uid(labels: &BTreeMap<String, String>) -> Option<&str> {
     is_managed(labels).then_some(uid)
 }
 
+/// Whether what has these finalizers stays until nothing of its runs is left.
+#[must_use]
+pub fn is_held(finalizers: &[String]) -> bool {
+    finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+}
+
 /// Whether Kubernetes' own controllers put a finalizer on and take it off.
 #[must_use]
 pub fn is_kubernetes_finalizer(finalizer: &str) -> bool {

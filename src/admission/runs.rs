@@ -65,7 +65,7 @@ fn put(runs: &mut HashMap<String, Run>, report: &RestoreReport) {
 /// What admission has to know of a report; nothing once its run holds no sandbox any more.
 fn run(report: &RestoreReport) -> Option<Run> {
     let phase = observe::phase(report);
-    let is_held = report.finalizers().iter().any(|f| f == names::FINALIZER);
+    let is_held = names::is_held(report.finalizers());
     if phase == RunPhase::Completed && !is_held {
         return None;
     }

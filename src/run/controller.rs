@@ -92,7 +92,7 @@ pub enum RunError {
 #[tracing::instrument(skip_all, fields(run = %report.name_any(), test = %report.spec.test_ref, namespace = report.namespace()))]
 pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> Result<Action, RunError> {
     let uid = report.uid().unwrap_or_default();
-    if phase(&report) == RunPhase::Completed && !is_held(&report) {
+    if phase(&report) == RunPhase::Completed && !names::is_held(report.finalizers()) {
         context.memories.forget(&uid);
         return Ok(Action::await_change());
     }
@@ -169,10 +169,6 @@ fn wait(decision: &Decision, now: Timestamp) -> Action {
         None => Action::await_change(),
         Some(at) => Action::requeue(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)),
     }
-}
-
-fn is_held(report: &RestoreReport) -> bool {
-    report.finalizers().iter().any(|f| f == names::FINALIZER)
 }
 
 fn wake_for(context: &RunContext, report: &RestoreReport) -> Wake {

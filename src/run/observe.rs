@@ -70,7 +70,7 @@ pub async fn observe(
     let targets = test.map(|t| plan::targets(&identity, t)).unwrap_or_default();
     let mut observed = Observed {
         deleting: report.metadata.deletion_timestamp.is_some(),
-        has_finalizer: report.finalizers().iter().any(|f| f == names::FINALIZER),
+        has_finalizer: names::is_held(report.finalizers()),
         place: place(context, &identity.uid),
         chosen: test
             .iter()

@@ -134,7 +134,7 @@ async fn run(
 fn of(report: Option<&PartialObjectMeta<RestoreReport>>, uid: &str) -> Run {
     match report.filter(|report| report.uid().as_deref() == Some(uid)) {
         None => Run::Gone,
-        Some(report) if report.finalizers().iter().any(|f| f == names::FINALIZER) => Run::Held,
+        Some(report) if names::is_held(report.finalizers()) => Run::Held,
         Some(_) => Run::Over,
     }
 }

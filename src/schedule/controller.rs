@@ -206,7 +206,7 @@ async fn delete(
     test: &RestoreTest,
     reports: &[Arc<RestoreReport>],
 ) -> Result<Action, ScheduleError> {
-    if !is_held(test) {
+    if !names::is_held(test.finalizers()) {
         return Ok(Action::await_change());
     }
     if holding(reports).next().is_none() {
@@ -225,7 +225,7 @@ async fn delete(
 /// A test is held while one of its runs has something to clean up, and no longer: whoever deletes an idle one, or its
 /// namespace, waits for nobody.
 async fn hold(context: &ScheduleContext, test: &RestoreTest, held: bool) -> Result<(), ScheduleError> {
-    if is_held(test) == held {
+    if names::is_held(test.finalizers()) == held {
         return Ok(());
     }
     let written = act::set_finalizer(&context.client, test, held).await;
@@ -234,12 +234,9 @@ async fn hold(context: &ScheduleContext, test: &RestoreTest, held: bool) -> Resu
 
 /// Runs that have something to clean up.
 fn holding(reports: &[Arc<RestoreReport>]) -> impl Iterator<Item = &Arc<RestoreReport>> {
-    let is_held = |report: &&Arc<RestoreReport>| report.finalizers().iter().any(|f| f == names::FINALIZER);
-    reports.iter().filter(is_held)
-}
-
-fn is_held(test: &RestoreTest) -> bool {
-    test.finalizers().iter().any(|f| f == names::FINALIZER)
+    reports
+        .iter()
+        .filter(|report| names::is_held(report.finalizers()))
 }
 
 /// A report belongs to a test by the UID in its owner reference: a test made anew under an old name starts afresh.
@@ -270,7 +267,7 @@ fn policy(context: &ScheduleContext, test: &RestoreTest, name: &str) -> Option<A
 fn past(report: &RestoreReport) -> Past {
     let status = report.status.clone().unwrap_or_default();
     let created = report.creation_timestamp().map_or(Timestamp::MIN, |t| t.0);
-    let is_held = report.finalizers().iter().any(|f| f == names::FINALIZER);
+    let is_held = names::is_held(report.finalizers());
     let phase = observe::phase(report);
     Past {
         name: report.name_any(),

@@ -20,7 +20,10 @@ pub(super) async fn release<K: Resource<DynamicType = ()>>(client: &Client) -> R
     let mut last = String::new();
     for _ in 0..TRIES {
         let held = match all.list_metadata(&ListParams::default()).await {
-            Ok(objects) => objects.items.into_iter().filter(is_held),
+            Ok(objects) => objects
+                .items
+                .into_iter()
+                .filter(|object| names::is_held(object.finalizers())),
             // It is not installed.
             Err(kube::Error::Api(status)) if is_of_unknown_kind(&status) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -40,10 +43,6 @@ pub(super) async fn release<K: Resource<DynamicType = ()>>(client: &Client) -> R
         }
     }
     Err(UninstallError::Busy(last))
-}
-
-fn is_held(object: &PartialObjectMeta<DynamicObject>) -> bool {
-    object.finalizers().iter().any(|f| f == names::FINALIZER)
 }
 
 /// `false` when somebody changed the object meanwhile.
