@@ -43,13 +43,34 @@ pub struct SandboxPlan {
     pub expires_at: Timestamp,
 }
 
-/// Who the operator is to the API server.
+/// Who the operator, or the account that uninstalls it, is to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
     /// Its user name, for example `system:serviceaccount:kymaros-system:kymaros`.
     pub username: String,
     /// The `ClusterRole` with its rights inside a sandbox.
     pub sandbox_role: String,
+}
+
+impl Operator {
+    /// What gives it these rights in the namespace where it stands.
+    #[must_use]
+    pub fn binding(&self, metadata: ObjectMeta) -> RoleBinding {
+        RoleBinding {
+            metadata,
+            role_ref: RoleRef {
+                api_group: "rbac.authorization.k8s.io".to_owned(),
+                kind: "ClusterRole".to_owned(),
+                name: self.sandbox_role.clone(),
+            },
+            subjects: Some(vec![Subject {
+                api_group: Some("rbac.authorization.k8s.io".to_owned()),
+                kind: "User".to_owned(),
+                name: self.username.clone(),
+                namespace: None,
+            }]),
+        }
+    }
 }
 
 impl SandboxPlan {
@@ -176,20 +197,7 @@ impl SandboxPlan {
     /// Gives the operator its rights inside this sandbox: it holds none of them elsewhere.
     #[must_use]
     pub fn role_binding(&self, operator: &Operator) -> RoleBinding {
-        RoleBinding {
-            metadata: self.inner_metadata("kymaros"),
-            role_ref: RoleRef {
-                api_group: "rbac.authorization.k8s.io".to_owned(),
-                kind: "ClusterRole".to_owned(),
-                name: operator.sandbox_role.clone(),
-            },
-            subjects: Some(vec![Subject {
-                api_group: Some("rbac.authorization.k8s.io".to_owned()),
-                kind: "User".to_owned(),
-                name: operator.username.clone(),
-                namespace: None,
-            }]),
-        }
+        operator.binding(self.inner_metadata("kymaros"))
     }
 
     fn inner_metadata(&self, name: &str) -> ObjectMeta {

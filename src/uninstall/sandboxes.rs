@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::{
-    authentication::v1::SelfSubjectReview,
-    core::v1::Namespace,
-    rbac::v1::{RoleBinding, RoleRef, Subject},
-};
+use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespace, rbac::v1::RoleBinding};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ListParams, ObjectMeta, PostParams},
@@ -20,7 +16,7 @@ use tokio::time::Instant;
 use super::{Installation, UninstallError};
 use crate::{
     refusal::is_of_unknown_kind,
-    sandbox::remove::OwnedSandbox,
+    sandbox::{objects::Operator, remove::OwnedSandbox},
     velero::{DownloadRequest, Restore},
 };
 
@@ -46,9 +42,12 @@ pub(super) async fn remove(client: &Client, installation: &Installation) -> Resu
         .filter(|s| s.metadata.deletion_timestamp.is_none())
         .collect();
     if !staying.is_empty() {
-        let username = who_am_i(client).await?;
+        let us = Operator {
+            username: who_am_i(client).await?,
+            sandbox_role: installation.sandbox_role.clone(),
+        };
         let mut removals = stream::iter(staying)
-            .map(|sandbox| remove_one(client, &username, installation, sandbox))
+            .map(|sandbox| remove_one(client, &us, sandbox))
             .buffer_unordered(8);
         while let Some(removed) = removals.next().await {
             removed?;
@@ -63,12 +62,7 @@ pub(super) async fn remove(client: &Client, installation: &Installation) -> Resu
     .await
 }
 
-async fn remove_one(
-    client: &Client,
-    username: &str,
-    installation: &Installation,
-    sandbox: Namespace,
-) -> Result<(), UninstallError> {
+async fn remove_one(client: &Client, us: &Operator, sandbox: Namespace) -> Result<(), UninstallError> {
     let name = sandbox.name_any();
     let uid = sandbox
         .labels()
@@ -79,7 +73,10 @@ async fn remove_one(
         return Ok(());
     };
     let bindings = Api::<RoleBinding>::namespaced(client.clone(), &name);
-    let binding = binding(username, &installation.sandbox_role);
+    let binding = us.binding(ObjectMeta {
+        name: Some(BINDING.to_owned()),
+        ..ObjectMeta::default()
+    });
     match bindings.create(&PostParams::default(), &binding).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.is_already_exists() => {}
@@ -95,26 +92,6 @@ async fn remove_one(
             }
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-fn binding(username: &str, role: &str) -> RoleBinding {
-    RoleBinding {
-        metadata: ObjectMeta {
-            name: Some(BINDING.to_owned()),
-            ..ObjectMeta::default()
-        },
-        role_ref: RoleRef {
-            api_group: "rbac.authorization.k8s.io".to_owned(),
-            kind: "ClusterRole".to_owned(),
-            name: role.to_owned(),
-        },
-        subjects: Some(vec![Subject {
-            api_group: Some("rbac.authorization.k8s.io".to_owned()),
-            kind: "User".to_owned(),
-            name: username.to_owned(),
-            namespace: None,
-        }]),
     }
 }
 
