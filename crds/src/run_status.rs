@@ -278,6 +278,19 @@ pub enum PlanAction {
     Kept,
 }
 
+impl PlanAction {
+    /// For people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Rewritten => "rewritten",
+            Self::Excluded => "excluded",
+            Self::Kept => "kept",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

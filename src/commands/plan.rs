@@ -67,12 +67,7 @@ fn text(test: &str, plans: &[SourcePlan]) -> Result<String, std::fmt::Error> {
         }
         writeln!(out, "  namespaces  {}", plan.namespaces.join(", "))?;
         for object in &plan.objects {
-            let action = match object.action {
-                PlanAction::Refused => "refused",
-                PlanAction::Rewritten => "rewritten",
-                PlanAction::Excluded => "excluded",
-                PlanAction::Kept => "kept",
-            };
+            let action = object.action.word();
             let reason = object.reason.as_deref().unwrap_or_default();
             writeln!(
                 out,

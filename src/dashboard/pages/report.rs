@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kymaros_crds::{
     Cause, CheckResult, CheckStatus, CollectedEvent, ContainerLogType, Finding, FindingLevel, LevelStatus,
-    PlanAction, PlannedKind, PodLog, ResolvedBackup, RestoreReport, RestoreReportStatus,
-    RestoreStatusSummary, RunPhase, Severity,
+    PlannedKind, PodLog, ResolvedBackup, RestoreReport, RestoreReportStatus, RestoreStatusSummary, RunPhase,
+    Severity,
 };
 
 use super::{Fact, Figure, clusters::ClusterMark, overview::phase_word, plural, why_it_ran};
@@ -405,12 +405,7 @@ fn cleanup(leftovers: i32) -> Cleanup {
 fn planned(kind: &PlannedKind) -> PlanRow {
     PlanRow {
         kind: kind.kind.clone(),
-        action: match kind.action {
-            PlanAction::Refused => "refused",
-            PlanAction::Rewritten => "rewritten",
-            PlanAction::Excluded => "excluded",
-            PlanAction::Kept => "kept",
-        },
+        action: kind.action.word(),
         objects: kind.objects,
         reason: kind.reason.clone().unwrap_or_default(),
     }
