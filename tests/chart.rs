@@ -123,6 +123,7 @@ fn changes_of_the_api() -> Vec<Change> {
         ("clusters.reader.enabled", json!(true), &[]),
         ("api.corsOrigin", json!("https://ops.example.com"), &[]),
         ("api.requestsPerSecond", json!(50), &[]),
+        ("api.hosts", json!(["restore.example.com"]), &[]),
         ("auth.mode", json!("none"), &[]),
         ("auth.enabled", json!(true), &["auth.token=secret"]),
         (

@@ -9,7 +9,7 @@ use kymaros::commands::Cli;
 use serde_json::{Value, json};
 
 /// Values that become a flag of the operator, something else than their defaults, and the flag.
-const FLAGS: [(&str, &str, &str); 32] = [
+const FLAGS: [(&str, &str, &str); 33] = [
     ("velero.namespace", "backup", "--velero-namespace=backup"),
     ("limits.concurrentRuns", "9", "--concurrent-runs=9"),
     ("completeness.secrets", "true", "--compare-secrets=true"),
@@ -87,6 +87,12 @@ const FLAGS: [(&str, &str, &str); 32] = [
         "https://ops.example.com",
         "--cors-origin=https://ops.example.com",
     ),
+    (
+        "api.hosts",
+        r#"["restore.example.com","*.ops.example.com"]"#,
+        "--api-hosts=kymaros-api,kymaros-api.kymaros-system,kymaros-api.kymaros-system.svc,\
+         kymaros-api.kymaros-system.svc.cluster.local,restore.example.com,*.ops.example.com",
+    ),
     ("auth.mode", "none", "--api-auth=none"),
     ("log.format", "text", "--log-format=text"),
     ("log.filter", "debug", "--log=debug"),
@@ -130,5 +136,32 @@ fn an_argument_of_ones_own_counts_more_than_that_of_the_chart() -> Result<()> {
         understood.contains(r#"log: "debug""#) && understood.contains("concurrent_runs: 3"),
         "{understood}"
     );
+    Ok(())
+}
+
+#[test]
+fn the_names_that_people_type_are_those_of_the_way_in() -> Result<()> {
+    for (settings, names) in [
+        ("ingress.host=a.example.com", ""),
+        (
+            "ingress.enabled=true,ingress.host=a.example.com",
+            ",a.example.com",
+        ),
+        (
+            "gatewayAPI.enabled=true,gatewayAPI.hostnames={b.example.com,*.c.example.com}",
+            ",b.example.com,*.c.example.com",
+        ),
+        (
+            "ingress.enabled=true,ingress.host=a.example.com,api.hosts={a.example.com}",
+            ",a.example.com",
+        ),
+    ] {
+        let args = arguments(&["--set", settings])?;
+        let hosts = args.iter().find(|arg| arg.starts_with("--api-hosts=")).cloned();
+        let hosts = hosts.unwrap_or_default();
+        let (_, others) = hosts.split_once(".svc.cluster.local").unwrap_or_default();
+        assert_eq!(others, names, "{settings}: {hosts}");
+        understood(args)?;
+    }
     Ok(())
 }

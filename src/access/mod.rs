@@ -141,12 +141,20 @@ impl Access {
         Ok(self.user(token, digest).await?.is_some())
     }
 
-    /// Whether a token was found valid a moment ago, without asking anybody.
+    /// The name of the account of a token; none when it is not valid.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn account(&self, token: &str) -> Result<Option<String>, kube::Error> {
+        let user = self.user(token, Sha256::digest(token).into()).await?;
+        Ok(user.and_then(|user| user.username))
+    }
+
+    /// The same of a token that was found valid a moment ago, without asking anybody.
     #[must_use]
-    pub fn has_known(&self, token: &str) -> bool {
-        self.users
-            .get(&Sha256::digest(token).into())
-            .is_some_and(|user| user.is_some())
+    pub fn known_account(&self, token: &str) -> Option<String> {
+        let user = self.users.get(&Sha256::digest(token).into())?;
+        user.and_then(|user| user.username)
     }
 
     async fn user(&self, token: &str, digest: Token) -> Result<Option<UserInfo>, kube::Error> {

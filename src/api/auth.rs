@@ -98,11 +98,20 @@ impl Auth {
         matches!(self, Self::Kubernetes { .. })
     }
 
-    /// Whether a token of somebody was found valid a moment ago; nobody is asked.
-    pub(super) fn has_known(&self, token: &str) -> bool {
+    /// The account of a token that was found valid a moment ago; nobody is asked.
+    pub(super) fn known_account(&self, token: &str) -> Option<String> {
         match self {
-            Self::Kubernetes { access, .. } => access.has_known(token),
-            Self::Token(_) | Self::None => false,
+            Self::Kubernetes { access, .. } => access.known_account(token),
+            Self::Token(_) | Self::None => None,
+        }
+    }
+
+    /// The account of a token, as the cluster names it. None also when nobody can say: whoever lets in asks again, and
+    /// says so.
+    pub(super) async fn account(&self, token: &str) -> Option<String> {
+        match self {
+            Self::Kubernetes { access, .. } => access.account(token).await.ok().flatten(),
+            Self::Token(_) | Self::None => None,
         }
     }
 }

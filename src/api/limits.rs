@@ -33,7 +33,7 @@ const REMEMBERED: usize = 10_000;
 /// Live streams at once.
 const STREAMS: usize = 256;
 
-/// Clients of one address, which may be a proxy: so many times the requests of one token.
+/// Strangers of one address, which may be a proxy: so many times the requests of one account.
 const BY_ADDRESS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
 /// Requests at once: so many times those of a second.
 const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
@@ -44,29 +44,49 @@ type Session = fn(&HeaderMap) -> Option<String>;
 /// Limits that all routes share.
 #[derive(Clone)]
 pub struct Limits {
+    accounts: Arc<DefaultKeyedRateLimiter<String>>,
     tokens: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
     addresses: Arc<DefaultKeyedRateLimiter<Option<IpAddr>>>,
     pub(super) streams: Arc<Semaphore>,
 }
 
 impl Limits {
-    /// So many requests a second for each token, and five times that at once; for each address four times as many.
+    /// So many requests a second for each account, or token of a stranger, and five times that at once; for strangers of
+    /// each address four times as many.
     #[must_use]
     pub fn new(per_second: NonZeroU32) -> Self {
         let quota = |rate: NonZeroU32| Quota::per_second(rate).allow_burst(rate.saturating_mul(AT_ONCE));
         Self {
+            accounts: Arc::new(RateLimiter::keyed(quota(per_second))),
             tokens: Arc::new(RateLimiter::keyed(quota(per_second))),
             addresses: Arc::new(RateLimiter::keyed(quota(per_second.saturating_mul(BY_ADDRESS)))),
             streams: Arc::new(Semaphore::new(STREAMS)),
         }
     }
 
-    /// Invented tokens do not help: the address counts too. Those that are known have a measure of their own, however
-    /// many people come from the address of one proxy.
-    fn admits(&self, address: Option<IpAddr>, token: Option<&str>, is_known: bool) -> bool {
-        (is_known || admits(&self.addresses, &address))
+    /// Invented tokens do not help: the address counts too.
+    fn admits_stranger(&self, address: Option<IpAddr>, token: Option<&str>) -> bool {
+        admits(&self.addresses, &address)
             && token.is_none_or(|token| admits(&self.tokens, &Sha256::digest(token).into()))
     }
+
+    /// Nor does another token of the same account. Accounts have a measure of their own, however many people come from the
+    /// address of one proxy.
+    fn admits_account(&self, account: &String) -> bool {
+        admits(&self.accounts, account)
+    }
+}
+
+/// Whether a client is within limits. Whoever is not known yet is a stranger until the cluster was asked who they are.
+async fn is_within(api: &Api, address: Option<IpAddr>, token: Option<&str>) -> bool {
+    let known = token.and_then(|token| api.auth.known_account(token));
+    let account = match (known, token) {
+        (Some(account), _) => Some(account),
+        (None, _) if !api.limits.admits_stranger(address, token) => return false,
+        (None, Some(token)) => api.auth.account(token).await,
+        (None, None) => None,
+    };
+    account.is_none_or(|account| api.limits.admits_account(&account))
 }
 
 fn admits<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, client: &K) -> bool {
@@ -92,23 +112,25 @@ pub(super) async fn with_sessions(
     // One token for all says nothing of who has it.
     let session = session(headers).filter(|_| api.auth.has_accounts());
     let token = session.or_else(|| bearer(headers).map(str::to_owned));
-    let is_known = token.as_deref().is_some_and(|token| api.auth.has_known(token));
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = connection.map(|connection| connection.0.ip());
-    if !api.limits.admits(address, token.as_deref(), is_known) {
-        let problem = Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many requests; try again in a moment",
-        );
-        return problem.into_response();
-    }
     let late = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "there was no answer in time; try again",
         )
     };
-    let answer = tokio::time::timeout(ANSWER_BEGINS, next.run(request)).await;
+    let answer = async {
+        if is_within(&api, address, token.as_deref()).await {
+            return next.run(request).await;
+        }
+        let problem = Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests; try again in a moment",
+        );
+        problem.into_response()
+    };
+    let answer = tokio::time::timeout(ANSWER_BEGINS, answer).await;
     answer.unwrap_or_else(|_| late().into_response())
 }
 
@@ -132,19 +154,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_has_its_own_measure_and_many_tokens_share_that_of_their_address() {
+    fn a_token_has_its_own_measure_and_strangers_share_that_of_their_address() {
         let limits = Limits::new(NonZeroU32::MIN);
         let here: Option<IpAddr> = Some([127, 0, 0, 1].into());
         let admitted = |address, token: &dyn Fn(usize) -> String| {
             (0..100)
-                .filter(|number| limits.admits(address, Some(&token(*number)), false))
+                .filter(|number| limits.admits_stranger(address, Some(&token(*number))))
                 .count()
         };
         assert_eq!(admitted(here, &|_| "same".to_owned()), 5);
         let there: Option<IpAddr> = Some([127, 0, 0, 2].into());
         assert_eq!(admitted(there, &|number| format!("other-{number}")), 20);
-        assert!(!limits.admits(there, None, false));
-        let known = |number: usize| limits.admits(there, Some(&format!("known-{}", number % 9)), true);
+        assert!(!limits.admits_stranger(there, None));
+        let known = |number: usize| limits.admits_account(&format!("known-{}", number % 9));
         let admitted = (0..90).filter(|number| known(*number)).count();
         assert_eq!(
             admitted, 45,

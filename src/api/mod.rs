@@ -7,13 +7,14 @@
 //! - `read`, `export`, `live`: what is answered from [`crate::fleet`]; `write`: changes, made through the API server;
 //!   `try_receiver`: a message to try a receiver of notifications
 //! - `input`, `query`, `problem`: what is taken and what is said about mistakes
-//! - `limits`, `headers`, `serve`: around all of it
+//! - `limits`, `hosts`, `headers`, `serve`: around all of it
 
 mod auth;
 mod caller;
 mod complete;
 mod export;
 mod headers;
+mod hosts;
 mod input;
 mod limits;
 mod live;
@@ -34,6 +35,7 @@ pub use auth::{ApiToken, Auth};
 pub use caller::{Caller, anonymous};
 pub use export::exported;
 pub use headers::Origin;
+pub use hosts::{HostName, Hosts};
 pub use input::TestInput;
 pub use limits::Limits;
 pub use openapi::document;
@@ -65,6 +67,8 @@ pub struct Api {
     pub about: Arc<About>,
     /// How much of it anybody may use.
     pub limits: Limits,
+    /// The names that it is asked for under, where nobody is known.
+    pub hosts: Hosts,
     /// The pages of another origin that may read it.
     pub cors: Option<Origin>,
     /// Live streams end with it.
@@ -92,13 +96,16 @@ pub fn router(api: Api) -> Router {
         .route("/api", axum::routing::any(problem::not_found))
         .method_not_allowed_fallback(problem::not_allowed)
         .layer(middleware::from_fn_with_state(api.clone(), limits::within))
+        .layer(middleware::from_fn_with_state(api.clone(), hosts::named))
         .layer(middleware::from_fn_with_state(api.clone(), headers::around))
         .with_state(api)
 }
 
-/// Routes of others within the limits of the API: who asks too often waits, whatever they ask for. Whoever is signed in
-/// there is known by their session.
+/// Routes of others within the limits of the API, and under its names: who asks too often waits, whatever they ask for.
+/// Whoever is signed in there is known by their session.
 pub fn limited(api: &Api, routes: Router, session: fn(&HeaderMap) -> Option<String>) -> Router {
     let state = (api.clone(), session);
-    routes.layer(middleware::from_fn_with_state(state, limits::with_sessions))
+    routes
+        .layer(middleware::from_fn_with_state(state, limits::with_sessions))
+        .layer(middleware::from_fn_with_state(api.clone(), hosts::named))
 }

@@ -154,9 +154,9 @@ fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let said = json!(schemas.subschema_for::<Said>());
     let closed = json!(schemas.subschema_for::<Closed>());
     let common: &[u16] = match route.need {
-        Need::Nothing => &[429],
-        Need::Token => &[401, 429, 503],
-        _ => &[400, 401, 403, 404, 429, 503],
+        Need::Nothing => &[421, 429],
+        Need::Token => &[401, 421, 429, 503],
+        _ => &[400, 401, 403, 404, 421, 429, 503],
     };
     for code in common.iter().chain(route.mistakes) {
         let schema = match (code, route.feature) {
@@ -183,6 +183,7 @@ fn meaning(code: u16, route: &Route) -> &'static str {
         409 => "It exists already, a run goes on, or several clusters or namespaces have the name",
         413 => "The body is too large",
         422 => "Admission refuses it, in its words, or it is of another cluster, which is only read",
+        421 => "It is asked for under a name that is not of this installation, and nobody is known here",
         429 => "Too many requests",
         501 => "Not implemented",
         _ => "Try again later",

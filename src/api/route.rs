@@ -242,8 +242,8 @@ pub(super) fn handler(route: Route) -> MethodRouter<Api> {
     )
 }
 
-/// Whoever asks for a cluster that nobody knows is told which there are, once a right of theirs was looked at.
-fn known(api: &Api, clusters: &ClusterScope, is_reviewed: bool) -> Result<(), Problem> {
+/// Whoever asks for a cluster that nobody knows is told which there are.
+fn known(api: &Api, clusters: &ClusterScope) -> Result<(), Problem> {
     let ClusterScope::Other(name) = clusters else {
         return Ok(());
     };
@@ -252,8 +252,7 @@ fn known(api: &Api, clusters: &ClusterScope, is_reviewed: bool) -> Result<(), Pr
         return Ok(());
     }
     let all = others.remotes.iter().map(|remote| remote.name.to_string());
-    let choices = std::iter::once(ClusterName::HERE.to_owned()).chain(all);
-    let choices = choices.filter(|_| is_reviewed).collect();
+    let choices = std::iter::once(ClusterName::HERE.to_owned()).chain(all).collect();
     Err(Problem::choose(
         StatusCode::NOT_FOUND,
         "cluster",
@@ -264,7 +263,9 @@ fn known(api: &Api, clusters: &ClusterScope, is_reviewed: bool) -> Result<(), Pr
 
 /// Other clusters are only read.
 pub(super) fn elsewhere(cluster: &ClusterName) -> Problem {
-    let error = format!("cluster {cluster} is only read from here; make this change in that cluster");
+    let error = format!(
+        "cluster {cluster} is not this one, and others are only read from here; make this change in that cluster"
+    );
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error)
 }
 
@@ -305,7 +306,11 @@ pub(super) async fn answer(
         Some(_) => limits::body(request.into_body()).await?,
         None => Bytes::new(),
     };
-    known(&api, &clusters, !acts.is_empty())?;
+    // Whether a cluster is followed is for those of whom a right was looked at: the API server, which looks at those of
+    // writers later, is not asked about other clusters.
+    if !(api.auth.has_accounts() && acts.is_empty()) {
+        known(&api, &clusters)?;
+    }
     if let (true, ClusterScope::Other(name)) = (route.need.writes(), &clusters) {
         return Err(elsewhere(name));
     }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use kube::Client;
 use kymaros::{
     access::Access,
-    api::{self, About, Api, ApiToken, Auth, Limits},
+    api::{self, About, Api, ApiToken, Auth, Hosts, Limits},
     dashboard::{Dashboard, Setting, router},
     notify::{self, Notifier, OwnReceiver, Reach, Sender},
 };
@@ -155,6 +155,7 @@ pub fn within(world: &World, auth: Auth, client: Client, limits: Limits) -> Rout
             started: Timestamp::now() - jiff::SignedDuration::from_hours(76),
         }),
         limits,
+        hosts: Hosts::new(&["kymaros".parse().unwrap()]),
         cors: None,
         stop: CancellationToken::new(),
     };

@@ -34,6 +34,20 @@
 {{ include "kymaros.fullname" . }}-api
 {{- end }}
 
+{{/* Names of API and dashboard, with commas between. */}}
+{{- define "kymaros.apiHosts" -}}
+{{- $service := include "kymaros.apiService" . }}
+{{- $inNamespace := printf "%s.%s" $service .Release.Namespace }}
+{{- $hosts := list $service $inNamespace (printf "%s.svc" $inNamespace) (printf "%s.svc.cluster.local" $inNamespace) }}
+{{- if .Values.ingress.enabled }}
+{{- $hosts = append $hosts .Values.ingress.host }}
+{{- end }}
+{{- if .Values.gatewayAPI.enabled }}
+{{- $hosts = concat $hosts .Values.gatewayAPI.hostnames }}
+{{- end }}
+{{- join "," (uniq (concat $hosts .Values.api.hosts)) }}
+{{- end }}
+
 {{- define "kymaros.authSecret" -}}
 {{ default (printf "%s-auth" (include "kymaros.fullname" .)) .Values.auth.existingSecret }}
 {{- end }}

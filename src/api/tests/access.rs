@@ -1,9 +1,9 @@
 //! Each mode, where it says no.
 
 use kymaros_crds::domain::Tier;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{routes::CALLS, world::World};
+use super::{clusters, routes::CALLS, world::World};
 use crate::api::{Limits, route::Need, table::routes};
 
 fn need(method: &str, path: &str) -> Need {
@@ -135,16 +135,35 @@ async fn an_answer_about_rights_is_not_asked_for_again_at_once() {
 
 #[tokio::test]
 async fn clusters_are_named_to_those_with_a_right_only() {
-    let world = World::new();
-    let asked = world
-        .ask("POST", "/api/v1/tests?cluster=asia", "nobody", "{}")
-        .await;
-    assert_eq!(
-        (asked.status.as_u16(), &asked.json()["choices"]),
-        (404, &Value::Null)
-    );
+    let world = clusters::world();
+    for (method, path, body) in [
+        ("POST", "/api/v1/tests", "{}"),
+        ("PUT", "/api/v1/tests/shop", "{}"),
+        ("DELETE", "/api/v1/tests/shop", ""),
+        ("POST", "/api/v1/tests/erp/trigger", ""),
+        ("POST", "/api/v1/config/sandbox/cleanup", ""),
+        ("GET", "/api/v1/plan/erp", ""),
+        ("GET", "/api/v1/tests", ""),
+        ("GET", "/api/v1/tests/erp", ""),
+        ("GET", "/api/v1/reports/erp-1", ""),
+        ("GET", "/api/v1/clusters", ""),
+    ] {
+        let ask = async |cluster: &str| {
+            let address = format!("{path}?cluster={cluster}");
+            world.ask(method, &address, "nobody", body).await
+        };
+        let (followed, unknown) = (ask("eu").await, ask("asia").await);
+        assert_eq!(
+            (
+                followed.status,
+                followed.text.replace("cluster eu", "cluster asia")
+            ),
+            (unknown.status, unknown.text),
+            "{method} {path}"
+        );
+    }
     let asked = world.get("/api/v1/tests?cluster=asia").await;
-    assert_eq!(asked.json()["choices"], json!(["local"]));
+    assert_eq!(asked.json()["choices"], json!(["local", "eu", "us"]));
 }
 
 #[tokio::test]
@@ -250,6 +269,37 @@ async fn pages_of_others_change_nothing() {
 }
 
 #[tokio::test]
+async fn where_nobody_is_known_a_page_of_others_does_not_come_by_a_name_of_its_own() {
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt;
+
+    use super::world::Answered;
+    let ask = async |world: &World, method: &str, host: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri("/api/v1/tests/wiki/trigger")
+            .header("host", host)
+            .header("origin", format!("http://{host}"));
+        let request = request.body(Body::empty()).unwrap();
+        Answered::of(world.router().oneshot(request).await.unwrap()).await
+    };
+    let world = World::open();
+    let refused = ask(&world, "POST", "evil.example:8080").await;
+    assert_eq!(refused.status, 421, "{refused:?}");
+    assert!(refused.error().contains("api.hosts"), "{refused:?}");
+    assert_eq!(refused.headers["x-content-type-options"], "nosniff");
+    assert_eq!(world.writes(), []);
+    for host in ["kymaros:8080", "localhost:8080"] {
+        assert_eq!(ask(&world, "POST", host).await.status, 200, "{host}");
+    }
+    let by_rights = ask(&World::new(), "POST", "evil.example:8080").await;
+    assert_eq!(
+        by_rights.status, 401,
+        "a token is no cookie of the name: {by_rights:?}"
+    );
+}
+
+#[tokio::test]
 async fn whoever_asks_too_often_waits() {
     let mut world = World::new();
     world.api.limits = Limits::new(std::num::NonZeroU32::MIN);
@@ -258,4 +308,45 @@ async fn whoever_asks_too_often_waits() {
         codes.push(world.get("/api/v1/tests").await.status.as_u16());
     }
     assert_eq!(codes, [200, 200, 200, 200, 200, 429]);
+}
+
+#[tokio::test]
+async fn another_token_of_the_same_account_does_not_help() {
+    let mut world = World::new();
+    world.api.limits = Limits::new(std::num::NonZeroU32::MIN);
+    let mut waits = false;
+    // Fewer than strangers of one address may send.
+    for number in 0..15 {
+        let token = format!("dev#{number}");
+        let answered = world.ask("GET", "/api/v1/tests?namespace=ops", &token, "").await;
+        waits |= answered.status == 429;
+    }
+    assert!(waits);
+    assert_eq!(world.get("/api/v1/tests").await.status, 200, "others go on");
+}
+
+#[tokio::test]
+async fn the_cluster_is_asked_about_no_more_invented_tokens_than_an_address_may_send() {
+    let mut world = World::new();
+    world.api.limits = Limits::new(std::num::NonZeroU32::MIN);
+    let (mut unknown, mut waits) = (0, 0);
+    for number in 0..50 {
+        let token = format!("invented-{number}");
+        match world
+            .ask("GET", "/api/v1/tests", &token, "")
+            .await
+            .status
+            .as_u16()
+        {
+            401 => unknown += 1,
+            429 => waits += 1,
+            other => panic!("{other}"),
+        }
+    }
+    let asked = world.asked.lock().unwrap();
+    let reviews = asked
+        .iter()
+        .filter(|(_, path, ..)| path.ends_with("/tokenreviews"));
+    assert_eq!(reviews.count(), unknown);
+    assert!(waits > 0);
 }

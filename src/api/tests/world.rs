@@ -23,7 +23,7 @@ use tower::ServiceExt;
 
 use crate::{
     access::Access,
-    api::{About, Api, ApiToken, Auth, Limits, Origin, caller::with_token, router},
+    api::{About, Api, ApiToken, Auth, Hosts, Limits, Origin, caller::with_token, router},
     fleet::{
         Fleet, Roster,
         sample::{log, read, report, store, test},
@@ -70,6 +70,7 @@ impl World {
                 started: jiff::Timestamp::now(),
             }),
             limits: Limits::new(NonZeroU32::MAX),
+            hosts: Hosts::new(&["kymaros".parse().unwrap()]),
             cors: None,
             stop: CancellationToken::new(),
         };
@@ -266,8 +267,10 @@ fn api_server(asked: Arc<Mutex<Vec<Asked>>>) -> Client {
 fn answer(method: &Method, path: &str, who: &str, body: &Value) -> (u16, Value) {
     if path.ends_with("/tokenreviews") {
         let token = body["spec"]["token"].as_str().unwrap_or_default();
-        let is_known = ["admin", "dev", "auditor", "velero", "nobody"].contains(&token);
-        let status = json!({ "authenticated": is_known, "user": { "username": token } });
+        // Accounts have as many tokens as they like: `dev`, `dev#2` and so on.
+        let account = token.split('#').next().unwrap_or_default();
+        let is_known = ["admin", "dev", "auditor", "velero", "nobody"].contains(&account);
+        let status = json!({ "authenticated": is_known, "user": { "username": account } });
         return (
             201,
             json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {}, "status": status }),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::Access,
-    api::{self, About, Api, ApiToken, Auth, Limits, Origin, anonymous},
+    api::{self, About, Api, ApiToken, Auth, Hosts, Limits, Origin, anonymous},
     dashboard::{self, Dashboard},
     fleet::Fleet,
     notify::Notifier,
@@ -68,6 +68,7 @@ pub(super) async fn api(
             started: Timestamp::now(),
         }),
         limits: Limits::new(args.api_requests_per_second),
+        hosts: Hosts::new(&args.api_hosts),
         cors,
         stop,
     })

@@ -6,7 +6,7 @@ use kymaros_crds::{Isolation, domain::duration};
 use kymaros_webhooks::default::Defaults;
 
 use super::notifications::NotificationArgs;
-use crate::{source::foreign::ForeignKind, telemetry::LogFormat};
+use crate::{api::HostName, source::foreign::ForeignKind, telemetry::LogFormat};
 
 /// Settings of the operator.
 #[derive(clap::Args, Debug)]
@@ -112,9 +112,14 @@ pub(crate) struct ApiArgs {
     /// Origin of pages that browsers let read the API, for example <https://ops.example.com>; none without it
     #[arg(long, env = "KYMAROS_CORS_ORIGIN")]
     pub cors_origin: Option<String>,
-    /// Requests of one token that are answered in a second; five times as many at once
+    /// Requests of one account that are answered in a second; five times as many at once. Where callers have no account of
+    /// the cluster, those of one token
     #[arg(long, env = "KYMAROS_API_REQUESTS_PER_SECOND", default_value = "20")]
     pub api_requests_per_second: NonZeroU32,
+    /// Names under which API and dashboard are asked for, with commas between, for example kymaros.example.com or
+    /// *.example.com. With `--api-auth=none` nothing is answered under others; addresses and localhost are always known
+    #[arg(long, env = "KYMAROS_API_HOSTS", value_delimiter = ',')]
+    pub api_hosts: Vec<HostName>,
 }
 
 /// How callers of the API are known.
