@@ -21,8 +21,8 @@ use super::{
     route::{Answering, Ask},
 };
 use crate::fleet::{
-    ClusterName, Fleet, Framework, Logs, ReportFilter, Run, ScheduleRow, Shown, View, cluster_word,
-    duration_text, left_out, moment,
+    ClusterName, Fleet, Framework, Logs, ReportFilter, Run, ScheduleRow, Shown, TestRow, TestStanding, View,
+    cluster_word, duration_text, left_out, moment,
 };
 
 /// What the tier hides, one line each.
@@ -217,6 +217,29 @@ pub(super) fn filter(ask: &Ask) -> Result<ReportFilter, Problem> {
         latest,
         running: ask.query.flag("running")?,
         limit: limit.and_then(|limit| usize::try_from(limit).ok()),
+    })
+}
+
+/// The tests that a search and a standing leave over.
+pub(super) fn found(ask: &Ask) -> Result<Vec<TestRow>, Problem> {
+    let word = ask.query.text("q");
+    let standing = match ask.query.text("status") {
+        Some(text) => Some(standing(text)?),
+        None => None,
+    };
+    let mut rows = ask.api.fleet.rows(&ask.view);
+    rows.retain(|row| {
+        standing.is_none_or(|standing| row.standing() == standing) && word.is_none_or(|word| row.has(word))
+    });
+    Ok(rows)
+}
+
+fn standing(text: &str) -> Result<TestStanding, Problem> {
+    let mut all = TestStanding::ALL.into_iter();
+    all.find(|standing| standing.key() == text).ok_or_else(|| {
+        let choices = TestStanding::ALL.map(|standing| standing.key().to_owned());
+        let error = "status: no test stands like that; it is one of the choices";
+        Problem::choose(StatusCode::BAD_REQUEST, "status", error, choices.into())
     })
 }
 

@@ -57,6 +57,16 @@ const FILTER: &[(&str, &str)] = &[
     ("running", "true: also of runs without a verdict yet"),
     ("limit", "No more than this many"),
 ];
+const FOUND: &[(&str, &str)] = &[
+    (
+        "q",
+        "Only with this word in their name, their namespace or one that they restore",
+    ),
+    (
+        "status",
+        "Only those that stand like this: fail, unproven, inconclusive, partial, running, suspended or pass",
+    ),
+];
 const FRAMEWORK: &[(&str, &str)] = &[
     ("framework", "soc2, iso27001 or dora; soc2 without it"),
     ("period", "Days to look back; 90 without it"),
@@ -180,7 +190,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/api/v1/config/provider", LIST_BACKUPS, "Velero", Json(of!(Provider)), read::provider),
         get("/api/v1/config/notifications", LIST_TESTS, "Who is told of verdicts", Json(of!(Notified)), read::notifications),
         get("/api/v1/config/sandbox", LIST_TESTS, "Settings of sandboxes, and how many there are", Json(of!(Sandboxes)), read::sandbox),
-        csv("/api/v1/tests.csv", LIST_BOTH, "All tests as CSV", export::tests),
+        with(csv("/api/v1/tests.csv", LIST_BOTH, "Tests as CSV", export::tests), FOUND, &[]),
         with(csv("/api/v1/reports.csv", LIST_REPORTS, "Reports as CSV", export::reports), FILTER, &[]),
         csv("/api/v1/coverage.csv", LIST_ALL, "Coverage as CSV", export::coverage),
         with(csv("/api/v1/compliance.csv", OF_FRAMEWORK, "Compliance as CSV", export::compliance), FRAMEWORK, &[]),

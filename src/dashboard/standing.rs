@@ -2,6 +2,8 @@
 
 use kymaros_crds::{Cause, CheckResult, LevelResult, RunResult, Severity};
 
+use crate::fleet::TestStanding;
+
 /// How something stands. The order is that of attention: what needs somebody first comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
@@ -66,6 +68,20 @@ impl From<RunResult> for Standing {
             RunResult::Partial => Self::Partial,
             RunResult::Fail => Self::Fail,
             RunResult::Inconclusive => Self::Inconclusive,
+        }
+    }
+}
+
+impl From<TestStanding> for Standing {
+    fn from(standing: TestStanding) -> Self {
+        match standing {
+            TestStanding::Fail => Self::Fail,
+            TestStanding::Unproven => Self::Unproven,
+            TestStanding::Inconclusive => Self::Inconclusive,
+            TestStanding::Partial => Self::Partial,
+            TestStanding::Running => Self::Running,
+            TestStanding::Suspended => Self::Suspended,
+            TestStanding::Pass => Self::Pass,
         }
     }
 }

@@ -10,6 +10,7 @@ use kymaros_crds::{
 use serde::Serialize;
 
 use super::decide::{Notice, Reason};
+use crate::report::missed;
 
 /// Longest message, characters. Slack takes 40,000, and nobody reads them.
 const MOST: usize = 3000;
@@ -61,19 +62,7 @@ pub(super) fn of_missed(
     before: Option<&MissedTimes>,
     late: Option<(Timestamp, Option<Timestamp>)>,
 ) -> Message {
-    let before = before.map(|missed| {
-        let first = missed.first.0;
-        match usize::try_from(missed.times).unwrap_or_default() {
-            0 | 1 => format!("Missed schedule: nothing ran for {first}"),
-            MissedTimes::MOST.. => {
-                format!(
-                    "Missed schedule: nothing ran for {} planned times or more, the first {first}",
-                    MissedTimes::MOST
-                )
-            }
-            times => format!("Missed schedule: nothing ran for {times} planned times, the first {first}"),
-        }
-    });
+    let before = before.map(|times| format!("Missed schedule: {}", missed(times)));
     let late = late.map(|(planned, begun)| {
         let waits = report.status.as_ref().and_then(|status| status.queue.as_ref());
         match (begun, waits) {

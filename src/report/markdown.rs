@@ -47,6 +47,7 @@ fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) 
         ("age of the backup", source.and_then(|source| source.age.clone())),
         ("RTO", super::rto(status)),
         ("cause", status.cause.map(|cause| format!("{cause:?}"))),
+        ("missed", report.spec.missed.as_ref().map(super::missed)),
     ];
     writeln!(out, "\n| | |\n|---|---|")?;
     for (name, value) in rows {
@@ -215,7 +216,8 @@ mod tests {
     #[test]
     fn tables_hold_everything_and_no_markup_of_applications() {
         let report: RestoreReport = serde_json::from_value(serde_json::json!({
-            "metadata": { "name": "shop-1", "namespace": "ops" }, "spec": { "testRef": "shop" },
+            "metadata": { "name": "shop-1", "namespace": "ops" },
+            "spec": { "testRef": "shop", "missed": { "times": 3, "first": "2025-12-29T00:00:00Z" } },
             "status": {
                 "score": 61, "result": "fail", "message": "61/100, fail", "leftovers": 2, "findingsOmitted": 3,
                 "startedAt": "2026-01-01T00:00:00Z",
@@ -239,6 +241,7 @@ mod tests {
             "# Restore test shop: FAIL, 61/100",
             "| namespace | ops |",
             "| RTO | 3m, agreed 2m |",
+            "| missed | nothing ran for 3 planned times, the first 2025-12-29T00:00:00Z |",
             "| restore integrity | pass | 25/25 | a\\|b |",
             "| RTO | fail | 0/5 |  |",
             "| page (required) | fail | 1s | &lt;script> \\*\\*x\\*\\* |",

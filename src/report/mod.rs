@@ -7,7 +7,7 @@ mod text;
 pub use markdown::markdown;
 pub use text::text;
 
-use kymaros_crds::{LevelStatus, RestoreReportStatus, RunPhase, RunResult, TimelineEntry};
+use kymaros_crds::{LevelStatus, MissedTimes, RestoreReportStatus, RunPhase, RunResult, TimelineEntry};
 
 /// A result as a word that is seen.
 #[must_use]
@@ -26,6 +26,20 @@ pub fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
+}
+
+/// How many planned times got no run before this one, and since when.
+#[must_use]
+pub fn missed(before: &MissedTimes) -> String {
+    let first = before.first.0;
+    match usize::try_from(before.times).unwrap_or_default() {
+        0 | 1 => format!("nothing ran for {first}"),
+        MissedTimes::MOST.. => {
+            let most = MissedTimes::MOST;
+            format!("nothing ran for {most} planned times or more, the first {first}")
+        }
+        times => format!("nothing ran for {times} planned times, the first {first}"),
+    }
 }
 
 /// The levels in their order.

@@ -60,6 +60,9 @@ fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) 
     if let Some(cause) = status.cause {
         writeln!(out, "  cause      {cause:?}")?;
     }
+    if let Some(before) = &report.spec.missed {
+        writeln!(out, "  missed     {}", super::missed(before))?;
+    }
     for worse in &status.regressions {
         writeln!(out, "  worse      {}", plain(worse))?;
     }
@@ -182,6 +185,8 @@ fn bar(points: i32, max: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
 
     fn report(status: serde_json::Value) -> RestoreReport {
@@ -199,16 +204,23 @@ mod tests {
 
     #[test]
     fn shows_the_verdict_and_what_is_behind_it() {
-        let text = without_colours(&report(serde_json::json!({
+        let mut report = report(serde_json::json!({
             "phase": "Completed", "score": 61, "result": "fail", "message": "61/100, fail: no orders", "leftovers": 0,
             "findings": [{ "level": "run", "severity": "error", "cause": "backup", "reason": "VolumeWithoutData",
                            "object": "PersistentVolumeClaim/data", "message": "no data" }],
             "regressions": ["the score fell from 95 to 61 since shop-0"],
             "timeline": [{ "name": "restore", "startedAt": "2026-01-01T00:00:00Z", "seconds": 2.5 }],
-        })));
+        }));
+        let first = "2025-12-29T00:00:00Z".parse().unwrap();
+        report.spec.missed = Some(kymaros_crds::MissedTimes {
+            times: 1,
+            first: Time(first),
+        });
+        let text = without_colours(&report);
         for part in [
             "FAIL       ████████████░░░░░░░░  61/100",
             "worse      the score fell from 95 to 61 since shop-0",
+            "missed     nothing ran for 2025-12-29T00:00:00Z",
             "✘ no data [PersistentVolumeClaim/data]  (cause: Backup; VolumeWithoutData)",
             "restore          +   0.00s     2.50s",
             "nothing of this run is left",

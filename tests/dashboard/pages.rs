@@ -3,11 +3,12 @@
 use std::num::NonZeroU32;
 
 use axum::http::StatusCode;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros::{
     api::{Auth, Limits},
     dashboard::POLICY,
 };
-use kymaros_crds::domain::Tier;
+use kymaros_crds::{MissedTimes, domain::Tier};
 
 use crate::{
     serve::{
@@ -632,19 +633,49 @@ async fn tables_have_pages_that_keep_what_is_asked_of_them() {
 }
 
 #[tokio::test]
-async fn a_file_that_has_more_than_the_table_says_so() {
-    let world = World::new(Tier::Team);
-    let app = open(&world);
-    for (query, is_more) in [
-        ("", false),
-        ("?namespace=ops", false),
-        ("?q=pay", true),
-        ("?status=fail", true),
+async fn a_file_has_the_tests_of_the_table_on_all_of_its_pages() {
+    let few = open(&World::new(Tier::Team));
+    let many = open(&World::large(Tier::Team, 120, 1));
+    for (app, query, count) in [
+        (&few, "", 14),
+        (&few, "?q=PAY", 3),
+        (&few, "?status=fail", 1),
+        (&few, "?namespace=kymaros-system&status=pass&sort=-name", 5),
+        (&few, "?q=no-test-is-like-that", 0),
+        (&many, "?status=pass&sort=-name&page=2", 112),
+        (&many, "?q=-001", 10),
     ] {
-        let page = get(&app, &format!("/tests{query}"), &[]).await.text;
-        let said = page.contains("All tests as CSV, also those that are not shown");
-        assert_eq!(said, is_more, "{query}");
+        let page = get(app, &format!("/tests{query}"), &[]).await.text;
+        let shown = match count {
+            0 => "no tests".to_owned(),
+            _ => format!(" of {count} tests"),
+        };
+        assert!(page.contains(&shown), "{query}: {page}");
+        let (_, link) = page.split_once("href=\"/files/tests.csv").unwrap();
+        let link = link.split('"').next().unwrap().replace("&#38;", "&");
+        let file = get(app, &format!("/files/tests.csv{link}"), &[]).await.text;
+        assert_eq!(file.lines().count() - 1, count, "{query}: {link}: {file}");
     }
+}
+
+#[tokio::test]
+async fn planned_times_that_got_no_run_are_said_with_the_run_that_came_after() {
+    let mut world = World::new(Tier::Community);
+    let mut report = world.latest("keycloak");
+    report.spec.missed = Some(MissedTimes {
+        times: 3,
+        first: Time("2026-01-01T02:00:00Z".parse().unwrap()),
+    });
+    let name = report.metadata.name.clone().unwrap();
+    world.put(report);
+    let app = open(&world);
+    for path in [format!("/reports/{OPS}/{name}"), format!("/tests/{OPS}/keycloak")] {
+        let page = get(&app, &path, &[]).await.text;
+        let said = "nothing ran for 3 planned times, the first 2026-01-01T02:00:00Z";
+        assert!(page.contains(said), "{path}: {page}");
+    }
+    let other = get(&app, &format!("/tests/{OPS}/gitlab"), &[]).await.text;
+    assert!(!other.contains("Missed schedule"), "{other}");
 }
 
 #[tokio::test]
@@ -675,6 +706,28 @@ async fn whoever_is_signed_in_is_not_held_up_by_others_of_their_address() {
         (tests(TOKEN).await, tests(READER).await),
         (StatusCode::TOO_MANY_REQUESTS, StatusCode::OK)
     );
+}
+
+#[tokio::test]
+async fn where_nobody_is_known_pages_are_shown_under_names_of_this_installation_only() {
+    let world = World::new(Tier::Team);
+    let everybody = open(&world);
+    for (host, status) in [
+        ("kymaros:8080", StatusCode::OK),
+        ("127.0.0.1:8080", StatusCode::OK),
+        ("evil.example:8080", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let page = get(&everybody, "/tests", &[("host", host)]).await;
+        assert_eq!(page.status, status, "{host}");
+        assert_eq!(page.text.contains("payments-db"), status.is_success(), "{host}");
+        assert!(
+            page.header("content-security-policy").contains("'none'"),
+            "{host}"
+        );
+    }
+    let one_token = app(&world, by_token("secret"), api_server(true).0);
+    let page = get(&one_token, "/tests", &[("host", "restore.example.com")]).await;
+    assert_eq!(page.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::api::{
     problem::Problem,
-    read::{at_once, filter, framework, with_notices},
+    read::{at_once, filter, found, framework, with_notices},
     route::{Answer, Ask},
 };
 use crate::fleet::{ClusterName, cluster_word, duration_text, moment};
@@ -28,7 +28,7 @@ fn tests_of(ask: &Ask) -> Answer {
         "lastRTO",
         "sourceNamespaces",
     ];
-    let rows = ask.api.fleet.rows(&ask.view).into_iter().map(|row| {
+    let rows = found(ask)?.into_iter().map(|row| {
         let score = row.score().map(|score| score.to_string()).unwrap_or_default();
         let cluster = row.cluster;
         let cells = vec![

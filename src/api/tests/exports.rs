@@ -101,3 +101,23 @@ async fn a_file_has_no_formulas() {
     let file = world.get("/api/v1/tests.csv").await.text;
     assert!(file.contains("ops,shop,'@daily,"), "{file}");
 }
+
+#[tokio::test]
+async fn a_file_of_tests_is_narrowed_to_those_that_are_looked_for() {
+    let world = World::with_tier(Tier::Enterprise);
+    let names = async |query: &str| -> Vec<String> {
+        let file = world.get(&format!("/api/v1/tests.csv?{query}")).await;
+        assert_eq!(file.status, 200, "{file:?}");
+        let name = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join("/");
+        file.text.lines().skip(1).map(name).collect()
+    };
+    assert_eq!(names("q=WIK").await, ["ops/wiki"]);
+    assert_eq!(names("q=dev").await, ["dev/shop"]);
+    assert_eq!(names("status=running").await, ["ops/blog"]);
+    assert_eq!(names("status=running&q=wiki").await, [""; 0]);
+    let refused = world.get("/api/v1/tests.csv?status=bad").await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json()["field"]),
+        (400, &"status".into())
+    );
+}

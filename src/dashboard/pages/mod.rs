@@ -16,7 +16,7 @@ mod tests;
 mod trigger;
 
 use jiff::Timestamp;
-use kymaros_crds::{RunResult, Trigger};
+use kymaros_crds::Trigger;
 
 pub use clusters::ClustersPage;
 pub use compliance::{CompliancePage, framework};
@@ -155,15 +155,8 @@ fn moment(text: &str, now: Timestamp) -> Option<Moment> {
     Some(Moment::of(text.parse().ok()?, now))
 }
 
-/// How a test stands: by its latest verdict, unless it cannot run at all.
 fn standing(row: &TestRow) -> Standing {
-    match RunResult::of_word(&row.last_result) {
-        _ if !row.problem.is_empty() => Standing::Unproven,
-        Some(result) => result.into(),
-        None if !row.running.is_empty() => Standing::Running,
-        None if row.suspended => Standing::Suspended,
-        None => Standing::Unproven,
-    }
+    row.standing().into()
 }
 
 fn or_dash(text: Option<impl ToString>) -> String {

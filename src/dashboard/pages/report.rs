@@ -21,6 +21,7 @@ use crate::{
         standing::{self as word, Standing},
     },
     fleet::{Roster, Shown, View},
+    report::missed,
     run::observe,
 };
 
@@ -53,6 +54,7 @@ pub struct ReportPage {
     phases: Vec<Phase>,
     ruler: Option<Ruler>,
     message: String,
+    missed: Option<String>,
     regressions: Vec<String>,
     figures: Vec<Figure>,
     hidden: Vec<String>,
@@ -211,6 +213,7 @@ impl ReportPage {
             cleanup: status.leftovers.map(cleanup),
             plan: status.plan.iter().map(planned).collect(),
             logs: status.pod_logs.iter().flat_map(logs).collect(),
+            missed: report.spec.missed.as_ref().map(missed),
             regressions: status.regressions,
             events_of: plural(status.events.len(), "event", "events"),
             events: status.events,

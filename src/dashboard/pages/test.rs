@@ -23,6 +23,7 @@ use crate::{
         table::{Column, Direction, Pager, TableState},
     },
     fleet::{Feature, Fleet, HistoryEntry, Place, RtoAnalytics, TestDetail, View},
+    report::missed,
 };
 
 /// What runs are sorted by.
@@ -81,6 +82,8 @@ pub struct TestPage {
     standing: Standing,
     notes: String,
     message: String,
+    /// Planned times that got no run before the latest.
+    missed: Option<String>,
     figures: Vec<Figure>,
     scores: History,
     recovery: Option<History>,
@@ -152,6 +155,9 @@ impl TestPage {
             problem: row.problem.clone(),
             standing: standing(row),
             notes: notes(&detail),
+            missed: latest
+                .as_ref()
+                .and_then(|report| report.spec.missed.as_ref().map(missed)),
             message: latest
                 .and_then(|report| report.status.as_ref()?.message.clone())
                 .unwrap_or_default(),

@@ -22,21 +22,12 @@ use crate::{
         standing::Standing,
         table::{Column, Direction, Pager, TableState},
     },
-    fleet::{Feature, Fleet, Roster, TestKey, TestRow, View},
+    fleet::{Feature, Fleet, Roster, TestKey, TestRow, TestStanding, View},
     run::observe,
 };
 
 /// Filters of this page.
 const FILTERS: [&str; 3] = ["status", "namespace", CLUSTER];
-const STANDINGS: [Standing; 7] = [
-    Standing::Fail,
-    Standing::Unproven,
-    Standing::Inconclusive,
-    Standing::Partial,
-    Standing::Running,
-    Standing::Suspended,
-    Standing::Pass,
-];
 
 /// What tests are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,9 +119,9 @@ impl TestsPage {
         let namespaces: BTreeSet<String> = all.iter().map(|row| row.namespace.clone()).collect();
         let (shown, pager) = state.page_of(arranged(all, &state));
         Self {
-            statuses: STANDINGS
+            statuses: TestStanding::ALL
                 .into_iter()
-                .map(|standing| choice(&state, "status", standing.key(), standing.word()))
+                .map(|standing| choice(&state, "status", standing.key(), Standing::from(standing).word()))
                 .collect(),
             namespaces: namespaces
                 .iter()
@@ -153,8 +144,8 @@ impl TestsPage {
             files: Files::new(
                 view,
                 [
-                    (Feature::Csv, tests_file(&state), file("tests.csv", &state)),
-                    (Feature::Csv, "Reports as CSV", file("reports.csv", &state)),
+                    (Feature::Csv, "Tests as CSV", tests_file(&state)),
+                    (Feature::Csv, "Reports as CSV", reports_file(&state)),
                 ],
             ),
             state,
@@ -163,23 +154,23 @@ impl TestsPage {
     }
 }
 
-/// The file has tests that a search or a status leaves out of the table.
-fn tests_file(state: &TableState<By>) -> &'static str {
-    if state.search.is_some() || !state.filter("status").is_empty() {
-        "All tests as CSV, also those that are not shown"
-    } else {
-        "Tests as CSV"
-    }
+/// The tests of the table, on all of its pages.
+fn tests_file(state: &TableState<By>) -> String {
+    let asked = state.search.iter().map(|search| ("q", search.as_str()));
+    let asked: Vec<_> = asked.chain(set(state, &FILTERS)).collect();
+    format!("/files/tests.csv{}", write(&asked))
 }
 
-/// A file of the namespace and the cluster that are shown.
-fn file(name: &str, state: &TableState<By>) -> String {
-    let asked: Vec<(&str, &str)> = ["namespace", CLUSTER]
-        .into_iter()
-        .map(|key| (key, state.filter(key)))
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
-    format!("/files/{name}{}", write(&asked))
+/// The reports of the namespace and the cluster that are shown.
+fn reports_file(state: &TableState<By>) -> String {
+    let asked: Vec<_> = set(state, &["namespace", CLUSTER]).collect();
+    format!("/files/reports.csv{}", write(&asked))
+}
+
+/// Those of these filters that are set.
+fn set<'a>(state: &'a TableState<By>, filters: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let all = filters.iter().map(|key| (*key, state.filter(key)));
+    all.filter(|(_, value)| !value.is_empty())
 }
 
 fn choice(state: &TableState<By>, key: &str, value: &str, name: &str) -> Choice {
@@ -194,11 +185,9 @@ fn choice(state: &TableState<By>, key: &str, value: &str, name: &str) -> Choice 
 fn arranged(mut rows: Vec<TestRow>, state: &TableState<By>) -> Vec<TestRow> {
     let (status, namespace) = (state.filter("status"), state.filter("namespace"));
     rows.retain(|row| {
-        (status.is_empty() || standing(row).key() == status)
+        (status.is_empty() || row.standing().key() == status)
             && (namespace.is_empty() || row.namespace == namespace)
-            && (state.finds(&row.name)
-                || state.finds(&row.namespace)
-                || row.source_namespaces.iter().any(|source| state.finds(source)))
+            && state.search.as_ref().is_none_or(|word| row.has(word))
     });
     let (by, direction) = state.sort.unwrap_or((By::Standing, Direction::Ascending));
     match by {
