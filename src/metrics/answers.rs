@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kymaros_webhooks::observe::{Observe, Outcome, Webhook};
+use kymaros_webhooks::{
+    observe::{Observe, Outcome, Webhook},
+    rule::Rule,
+};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
@@ -17,6 +20,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 #[derive(Clone, Debug)]
 pub struct Answers {
     counts: Family<Labels<2>, Counter>,
+    denied: Family<Labels<2>, Counter>,
     times: Family<Labels<1>, Histogram>,
 }
 
@@ -24,6 +28,7 @@ impl Default for Answers {
     fn default() -> Self {
         Self {
             counts: Family::default(),
+            denied: Family::default(),
             times: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
         }
     }
@@ -37,6 +42,11 @@ impl Answers {
             self.counts.clone(),
         );
         registry.register(
+            "admission_denied",
+            "Refusals of admission, by webhook and reason: the field that is wrong, or the rule, as the manual lists them",
+            self.denied.clone(),
+        );
+        registry.register(
             "admission_duration_seconds",
             "Time from a whole request of the API server to its answer",
             self.times.clone(),
@@ -45,10 +55,14 @@ impl Answers {
 }
 
 impl Observe for Answers {
-    fn answered(&self, webhook: Webhook, outcome: Outcome, took: Duration) {
+    fn answered(&self, webhook: Webhook, outcome: Outcome, refused_by: Option<Rule>, took: Duration) {
         let of = ("webhook", webhook.as_str());
         let counted = [of, ("outcome", name(outcome))];
         self.counts.get_or_create(&counted).inc();
+        if let Some(rule) = refused_by {
+            let refused = [of, ("reason", rule.as_str())];
+            self.denied.get_or_create(&refused).inc();
+        }
         self.times.get_or_create(&[of]).observe(took.as_secs_f64());
     }
 }
@@ -60,5 +74,47 @@ const fn name(outcome: Outcome) -> &'static str {
         Outcome::Forbidden => "forbidden",
         Outcome::Unknown => "unknown",
         Outcome::Unreadable => "unreadable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn refusals_are_counted_by_their_rule() {
+        let (answers, mut registry) = (Answers::default(), Registry::default());
+        answers.register(&mut registry);
+        for (outcome, rule) in [
+            (Outcome::Allowed, None),
+            (Outcome::Invalid, Some(Rule::Field("schedule"))),
+            (Outcome::Invalid, Some(Rule::Field("schedule"))),
+            (Outcome::Forbidden, Some(Rule::Marks)),
+        ] {
+            answers.answered(Webhook::Validate, outcome, rule, Duration::ZERO);
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let denied = |line: &&str| line.starts_with("admission_denied_total");
+        let mut lines: Vec<&str> = text.lines().filter(denied).collect();
+        lines.sort_unstable();
+        assert_eq!(
+            lines,
+            [
+                "admission_denied_total{webhook=\"validate\",reason=\"Marks\"} 1",
+                "admission_denied_total{webhook=\"validate\",reason=\"schedule\"} 2",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_manual_lists_every_reason() {
+        let manual = include_str!("../../docs/metrics.md");
+        for rule in Rule::OTHERS {
+            let name = format!("| `{}` |", rule.as_str());
+            assert!(manual.contains(&name), "docs/metrics.md has no row {name}");
+        }
     }
 }

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use kube::runtime::{reflector::store, watcher::Event};
 use kymaros_certs::Expiry;
 use kymaros_crds::{RestoreReport, RestoreTest};
-use kymaros_webhooks::observe::{Observe, Outcome, Webhook};
+use kymaros_webhooks::{
+    observe::{Observe, Outcome, Webhook},
+    rule::Rule,
+};
 use prometheus_client::encoding::text::encode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -68,7 +71,8 @@ pub fn sample() -> anyhow::Result<String> {
         leading: leading.clone(),
     };
     let answers = Answers::default();
-    answers.answered(Webhook::Validate, Outcome::Allowed, Duration::ZERO);
+    let refused_by = Some(Rule::Field("schedule"));
+    answers.answered(Webhook::Validate, Outcome::Invalid, refused_by, Duration::ZERO);
     let mut text = String::new();
     let process = Process { expiry, leading };
     encode(&mut text, &registry(&answers, process, runs, clusters))?;

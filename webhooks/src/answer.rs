@@ -7,7 +7,7 @@ use kube::core::{
 };
 use kymaros_crds::domain::FieldError;
 
-use crate::request::Request;
+use crate::{request::Request, rule::Rule};
 
 /// Warnings beyond this length may be cut by the API server.
 const MAX_WARNING: usize = 120;
@@ -45,6 +45,7 @@ impl Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     kind: DenialKind,
+    rule: Rule,
     message: String,
     causes: Vec<FieldError>,
 }
@@ -66,8 +67,10 @@ impl Denial {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join("; ");
+        let first = errors.first().map(|error| error.path.as_str());
         Self {
             kind: DenialKind::Invalid,
+            rule: Rule::of_path(first.unwrap_or_default()),
             message,
             causes: errors,
         }
@@ -75,9 +78,10 @@ impl Denial {
 
     /// The caller may not do this. `remedy` is one sentence of what to do.
     #[must_use]
-    pub fn forbidden(what: impl std::fmt::Display, remedy: &str) -> Self {
+    pub fn forbidden(rule: Rule, what: impl std::fmt::Display, remedy: &str) -> Self {
         Self {
             kind: DenialKind::Forbidden,
+            rule,
             message: format!("{what}; {remedy}"),
             causes: Vec::new(),
         }
@@ -85,6 +89,12 @@ impl Denial {
 
     pub(crate) fn kind(&self) -> DenialKind {
         self.kind
+    }
+
+    /// The rule that refuses it; of several errors, that of the first.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        self.rule
     }
 
     /// The words.
@@ -141,7 +151,7 @@ pub fn respond(request: &Request, answer: Answer) -> AdmissionResponse {
         Answer::Patch(patch) if patch.0.is_empty() => response,
         Answer::Patch(patch) => response.clone().with_patch(patch).unwrap_or_else(|error| {
             // A patch that cannot be written down must not let the object through unchanged.
-            let denial = Denial::forbidden(error, "report this defect of Kymaros");
+            let denial = Denial::forbidden(Rule::Defect, error, "report this defect of Kymaros");
             deny(response, denial, 0)
         }),
         Answer::Deny(denial) => deny(response, denial, 0),

@@ -7,6 +7,7 @@ use crate::{
     answer::{Answer, Denial},
     facts::Facts,
     request::{Request, label, username},
+    rule::Rule,
 };
 
 /// The labels that make a namespace a sandbox.
@@ -23,6 +24,7 @@ pub fn fence(request: &Request, facts: &dyn Facts) -> Answer {
         return Answer::allow();
     }
     Answer::Deny(Denial::forbidden(
+        Rule::Marks,
         format!(
             "namespace {:?}: the labels {} mark a sandbox of a run and are set by Kymaros alone",
             crate::request::name(request),

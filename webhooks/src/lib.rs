@@ -14,6 +14,7 @@ pub mod guard;
 pub mod neutralise;
 pub mod observe;
 pub mod request;
+pub mod rule;
 #[cfg(test)]
 mod sample;
 pub mod server;
@@ -22,3 +23,4 @@ pub mod validate;
 pub use answer::{Answer, Denial};
 pub use facts::{Facts, Operator, RestoreOwner, Run, RunState, Sandbox};
 pub use request::Request;
+pub use rule::Rule;

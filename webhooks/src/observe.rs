@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use crate::answer::{Answer, DenialKind};
+use crate::{
+    answer::{Answer, DenialKind},
+    rule::Rule,
+};
 
 /// Is told of every answer, while the API server waits for it: it must be quick.
 pub trait Observe: Send + Sync {
-    /// A webhook has answered.
-    fn answered(&self, webhook: Webhook, outcome: Outcome, took: Duration);
+    /// A webhook has answered; where it refused something, by which rule.
+    fn answered(&self, webhook: Webhook, outcome: Outcome, refused_by: Option<Rule>, took: Duration);
 }
 
 /// Tells nobody.
 impl Observe for () {
-    fn answered(&self, _: Webhook, _: Outcome, _: Duration) {}
+    fn answered(&self, _: Webhook, _: Outcome, _: Option<Rule>, _: Duration) {}
 }
 
 /// The webhooks, each with a route of its own.

@@ -13,6 +13,7 @@ use crate::{
     answer::{Answer, Denial},
     facts::{Facts, RestoreOwner},
     request::{Request, described, label, name, namespace, target, username},
+    rule::Rule,
 };
 
 pub use infrastructure::is_infrastructure;
@@ -42,6 +43,7 @@ pub fn contain(request: &Request, facts: &dyn Facts) -> Answer {
         Some(RestoreOwner::Run(uid)) => restored(request, &uid, facts),
         None if is_ours_by_name(restore) => Answer::DenyUnlessKnownSoon(denial(
             request,
+            Rule::RestoreGone,
             &format!("Restore {restore} does not exist any more"),
         )),
         Some(RestoreOwner::Other) | None => Answer::allow(),
@@ -63,6 +65,7 @@ fn new_namespace(request: &Request, facts: &dyn Facts) -> Answer {
         None => Answer::allow(),
         Some(_) => Answer::Deny(denial(
             request,
+            Rule::SandboxRemoved,
             "the sandbox of this name was removed while Velero was still restoring into it",
         )),
     }
@@ -77,17 +80,24 @@ fn restored(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
         return Answer::allow();
     }
     match facts.sandbox(namespace) {
-        None => Answer::DenyUnlessKnownSoon(denial(request, "the namespace is not a sandbox")),
-        Some(sandbox) if sandbox.run_uid != run_uid => {
-            Answer::Deny(denial(request, "the namespace is the sandbox of another run"))
-        }
+        None => Answer::DenyUnlessKnownSoon(denial(
+            request,
+            Rule::NotItsSandbox,
+            "the namespace is not a sandbox",
+        )),
+        Some(sandbox) if sandbox.run_uid != run_uid => Answer::Deny(denial(
+            request,
+            Rule::NotItsSandbox,
+            "the namespace is the sandbox of another run",
+        )),
         Some(_) if is_infrastructure(target(request).group) => Answer::Deny(denial(
             request,
+            Rule::Infrastructure,
             "it stands for something outside of the cluster, which its copy would take over",
         )),
         Some(_) => match request.object.as_ref().and_then(|o| reaches_outside(&o.data)) {
             None => Answer::allow(),
-            Some(volume) => Answer::Deny(denial(request, &volume)),
+            Some(volume) => Answer::Deny(denial(request, Rule::PodVolume, &volume)),
         },
     }
 }
@@ -99,6 +109,7 @@ fn for_the_cluster(request: &Request, facts: &dyn Facts) -> Answer {
         ("snapshot.storage.k8s.io", "volumesnapshotcontents") => Answer::allow(),
         _ => Answer::Deny(denial(
             request,
+            Rule::ClusterWide,
             "a test restores nothing for the whole cluster but volumes of its sandboxes",
         )),
     }
@@ -113,12 +124,14 @@ fn volume(request: &Request, facts: &dyn Facts) -> Answer {
     match place(&spec) {
         Place::Shared(kind) => Answer::Deny(denial(
             request,
+            Rule::VolumeInUse,
             &format!("a copy of a volume of type {kind} is the very place that production writes to"),
         )),
         Place::At(place) => match facts.volume_in_place(&place, &name(request)) {
             None => Answer::allow(),
             Some(other) => Answer::Deny(denial(
                 request,
+                Rule::VolumeInUse,
                 &format!("it would be kept in the same place as volume {other}"),
             )),
         },
@@ -138,8 +151,9 @@ pub fn is_ours_by_name(restore: &str) -> bool {
     })
 }
 
-fn denial(request: &Request, why: &str) -> Denial {
+fn denial(request: &Request, rule: Rule, why: &str) -> Denial {
     Denial::forbidden(
+        rule,
         format!(
             "restore test: {} {:?} is refused: {why}",
             described(request),

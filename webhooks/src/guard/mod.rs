@@ -14,6 +14,7 @@ use crate::{
     answer::{Answer, Denial},
     facts::Facts,
     request::{Request, described, name, namespace, username},
+    rule::Rule,
 };
 
 pub use restores::ARTIFACTS;
@@ -45,37 +46,41 @@ pub fn guard(request: &Request, facts: &dyn Facts) -> Answer {
     if username(request) != facts.operator().username {
         return Answer::allow();
     }
-    match rule(request, facts) {
+    let (rule, ruling) = ruling(request, facts);
+    match ruling {
         Ruling::Fine => Answer::allow(),
-        Ruling::Refused(why) => Answer::Deny(denial(request, &why)),
-        Ruling::Unknown(why) => Answer::DenyUnlessKnownSoon(denial(request, &why)),
+        Ruling::Refused(why) => Answer::Deny(denial(request, rule, &why)),
+        Ruling::Unknown(why) => Answer::DenyUnlessKnownSoon(denial(request, rule, &why)),
     }
 }
 
-fn rule(request: &Request, facts: &dyn Facts) -> Ruling {
+fn ruling(request: &Request, facts: &dyn Facts) -> (Rule, Ruling) {
     if let Some(ruling) = outside::rule(request, facts.operator()) {
-        return ruling;
+        return (Rule::OwnObjects, ruling);
     }
     let target = crate::request::target(request);
     let in_velero = namespace(request) == Some(&facts.operator().velero_namespace);
     match (target.group, target.resource, target.subresource) {
-        ("", "namespaces", "") => sandboxes::namespace(request, facts),
-        ("", "persistentvolumes", "") => volumes::rule(request, facts),
-        ("velero.io", "restores", "") if in_velero => restores::restore(request, facts),
-        ("velero.io", "downloadrequests", "") if in_velero => restores::download(request, facts),
+        ("", "namespaces", "") => (Rule::Namespaces, sandboxes::namespace(request, facts)),
+        ("", "persistentvolumes", "") => (Rule::Volumes, volumes::rule(request, facts)),
+        ("velero.io", "restores", "") if in_velero => (Rule::Restores, restores::restore(request, facts)),
+        ("velero.io", "downloadrequests", "") if in_velero => {
+            (Rule::Restores, restores::download(request, facts))
+        }
         ("velero.io", "podvolumerestores" | "datadownloads", "") if in_velero => {
-            restores::data_mover(request, facts)
+            (Rule::DataMovers, restores::data_mover(request, facts))
         }
         _ => match namespace(request) {
-            Some(namespace) => sandboxes::inside(request, namespace, facts),
+            Some(namespace) => (Rule::OutsideSandbox, sandboxes::inside(request, namespace, facts)),
             None => {
-                Ruling::Refused("the operator changes nothing of this kind for the whole cluster".to_owned())
+                let why = "the operator changes nothing of this kind for the whole cluster";
+                (Rule::ClusterWide, Ruling::Refused(why.to_owned()))
             }
         },
     }
 }
 
-fn denial(request: &Request, why: &str) -> Denial {
+fn denial(request: &Request, rule: Rule, why: &str) -> Denial {
     let place = namespace(request).map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
     let operation = serde_json::to_value(&request.operation).unwrap_or_default();
     let what = format!(
@@ -85,6 +90,7 @@ fn denial(request: &Request, why: &str) -> Denial {
         name(request),
     );
     Denial::forbidden(
+        rule,
         what,
         "report this as a defect of Kymaros, and renew its token if nothing of yours uses it",
     )

@@ -15,6 +15,7 @@ use crate::{
     contain::reaches_outside,
     facts::Facts,
     request::{Request, described, name, target, username},
+    rule::Rule,
 };
 
 /// Answers for anything that is made in a sandbox, and for changes of what could be switched on again.
@@ -29,6 +30,7 @@ pub fn neutralise(request: &Request, facts: &dyn Facts) -> Answer {
     }
     if let Some(volume) = reaches_outside(&object.data) {
         return Answer::Deny(Denial::forbidden(
+            Rule::PodVolume,
             format!(
                 "{} {:?} in a sandbox: {volume}",
                 described(request),
@@ -39,6 +41,7 @@ pub fn neutralise(request: &Request, facts: &dyn Facts) -> Answer {
     }
     let Ok(before) = serde_json::to_value(object) else {
         return Answer::Deny(Denial::forbidden(
+            Rule::Defect,
             "the object cannot be read",
             "report this defect of Kymaros",
         ));

@@ -1,8 +1,5 @@
 //! The way in: one route a decision, over whatever listener the caller has.
 
-#[cfg(test)]
-mod tests;
-
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -26,6 +23,7 @@ use crate::{
     neutralise::neutralise,
     observe::{Observe, Outcome, Webhook},
     request::Request,
+    rule::Rule,
     validate::{Kind, validate},
 };
 
@@ -100,31 +98,54 @@ pub fn router(facts: Arc<dyn Facts>, observer: Arc<dyn Observe>) -> Router {
 
 async fn serve(webhook: Webhook, served: Served, headers: HeaderMap, body: Bytes) -> Response {
     let begun = std::time::Instant::now();
-    let (outcome, response) = answer(decision(webhook), served.facts.as_ref(), &headers, &body).await;
-    served.observer.answered(webhook, outcome, begun.elapsed());
-    response
+    let answered = answer(decision(webhook), served.facts.as_ref(), &headers, &body).await;
+    let (outcome, refused_by) = (answered.outcome, answered.refused_by);
+    served
+        .observer
+        .answered(webhook, outcome, refused_by, begun.elapsed());
+    answered.response
 }
 
-async fn answer(decide: Decide, facts: &dyn Facts, headers: &HeaderMap, body: &Bytes) -> (Outcome, Response) {
+/// An answer, and what is told of it.
+struct Answered {
+    outcome: Outcome,
+    refused_by: Option<Rule>,
+    response: Response,
+}
+
+async fn answer(decide: Decide, facts: &dyn Facts, headers: &HeaderMap, body: &Bytes) -> Answered {
     let request = match read(headers, body) {
         Ok(request) => request,
-        Err(refusal) => return (Outcome::Unreadable, refusal.into_response()),
+        Err(refusal) => {
+            return Answered {
+                outcome: Outcome::Unreadable,
+                refused_by: None,
+                response: refusal.into_response(),
+            };
+        }
     };
     let answer = decided(decide, &request, facts).await;
+    let mut refused_by = None;
     if let Answer::Deny(denial) | Answer::DenyUnlessKnownSoon(denial) = &answer {
+        refused_by = Some(denial.rule());
         tracing::info!(
             user = crate::request::username(&request),
             resource = crate::request::described(&request),
             name = crate::request::name(&request),
             namespace = request.namespace,
             dry_run = request.dry_run,
+            rule = denial.rule().as_str(),
             why = denial.message(),
             "refused"
         );
     }
     let outcome = Outcome::of(&answer);
     let review = respond(&request, answer).into_review();
-    (outcome, axum::Json(review).into_response())
+    Answered {
+        outcome,
+        refused_by,
+        response: axum::Json(review).into_response(),
+    }
 }
 
 /// The answer to what is no request of admission.
@@ -177,3 +198,6 @@ async fn decided(decide: Decide, request: &Request, facts: &dyn Facts) -> Answer
 fn refuse(code: StatusCode, why: &str) -> Unreadable {
     (code, format!("{why}\n"))
 }
+
+#[cfg(test)]
+mod tests;

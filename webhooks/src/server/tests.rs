@@ -50,10 +50,11 @@ async fn a_refusal_carries_code_reason_and_the_uid_of_the_request() {
 #[tokio::test]
 async fn every_answer_is_told_of() {
     #[derive(Default)]
-    struct Told(std::sync::Mutex<Vec<(Webhook, Outcome)>>);
+    struct Told(std::sync::Mutex<Vec<(Webhook, Outcome, Option<&'static str>)>>);
     impl Observe for Told {
-        fn answered(&self, webhook: Webhook, outcome: Outcome, _: Duration) {
-            self.0.lock().unwrap().push((webhook, outcome));
+        fn answered(&self, webhook: Webhook, outcome: Outcome, refused_by: Option<Rule>, _: Duration) {
+            let rule = refused_by.map(Rule::as_str);
+            self.0.lock().unwrap().push((webhook, outcome, rule));
         }
     }
     let told = Arc::new(Told::default());
@@ -61,11 +62,21 @@ async fn every_answer_is_told_of() {
     let refused = Asked::by_operator("UPDATE", "nodes").named("n").json();
     let fine = Asked::new("sre", "CREATE", "pods").json();
     let unknown = Asked::by_operator("CREATE", "pods").within("rp-nobody").json();
+    let mut wrong = Asked::new("sre", "CREATE", "restoretests")
+        .object(json!({
+            "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest",
+            "metadata": { "name": "t", "namespace": "default" },
+            "spec": { "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+                      "schedule": { "cron": "never" } },
+        }))
+        .json();
+    wrong["kind"]["kind"] = json!("RestoreTest");
     for (route, body) in [
         ("guard", review(&refused)),
         ("contain", review(&fine)),
         ("guard", review(&unknown)),
         ("validate", b"{".to_vec()),
+        ("validate", review(&wrong)),
     ] {
         let request = HttpRequest::post(format!("/{route}")).header(CONTENT_TYPE, "application/json");
         app.clone()
@@ -74,10 +85,11 @@ async fn every_answer_is_told_of() {
             .unwrap();
     }
     let expected = [
-        (Webhook::Guard, Outcome::Forbidden),
-        (Webhook::Contain, Outcome::Allowed),
-        (Webhook::Guard, Outcome::Unknown),
-        (Webhook::Validate, Outcome::Unreadable),
+        (Webhook::Guard, Outcome::Forbidden, Some("ClusterWide")),
+        (Webhook::Contain, Outcome::Allowed, None),
+        (Webhook::Guard, Outcome::Unknown, Some("OutsideSandbox")),
+        (Webhook::Validate, Outcome::Unreadable, None),
+        (Webhook::Validate, Outcome::Invalid, Some("schedule")),
     ];
     assert_eq!(*told.0.lock().unwrap(), expected);
 }
@@ -190,7 +202,7 @@ async fn what_a_watch_brings_in_time_is_allowed() {
 #[test]
 fn what_is_not_known_yet_may_be_tried_again() {
     let asked = Asked::by_operator("CREATE", "pods").request();
-    let denial = crate::answer::Denial::forbidden("not yet", "wait");
+    let denial = crate::answer::Denial::forbidden(Rule::Namespaces, "not yet", "wait");
     let again = |answer| {
         let review = serde_json::to_value(respond(&asked, answer)).unwrap();
         review["status"]["details"]["retryAfterSeconds"].clone()
@@ -204,7 +216,11 @@ fn late(_: &Request, _: &dyn Facts) -> Answer {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static LOOKS: AtomicUsize = AtomicUsize::new(0);
     if LOOKS.fetch_add(1, Ordering::SeqCst) < 2 {
-        Answer::DenyUnlessKnownSoon(crate::answer::Denial::forbidden("not yet", "wait"))
+        Answer::DenyUnlessKnownSoon(crate::answer::Denial::forbidden(
+            Rule::Namespaces,
+            "not yet",
+            "wait",
+        ))
     } else {
         Answer::allow()
     }
