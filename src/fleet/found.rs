@@ -1,5 +1,7 @@
 //! Which tests somebody looks for: by a word of their names, and by how they stand. The table and its file have the same.
 
+use kymaros_crds::RunResult;
+
 use super::test::TestRow;
 
 /// How a test stands: by its latest verdict, unless it cannot run at all.
@@ -52,15 +54,15 @@ impl TestRow {
     /// How it stands.
     #[must_use]
     pub fn standing(&self) -> TestStanding {
-        match self.last_result.as_str() {
+        match RunResult::of_word(&self.last_result) {
             _ if !self.problem.is_empty() => TestStanding::Unproven,
-            "pass" => TestStanding::Pass,
-            "partial" => TestStanding::Partial,
-            "fail" => TestStanding::Fail,
-            "inconclusive" => TestStanding::Inconclusive,
-            _ if !self.running.is_empty() => TestStanding::Running,
-            _ if self.suspended => TestStanding::Suspended,
-            _ => TestStanding::Unproven,
+            Some(RunResult::Pass) => TestStanding::Pass,
+            Some(RunResult::Partial) => TestStanding::Partial,
+            Some(RunResult::Fail) => TestStanding::Fail,
+            Some(RunResult::Inconclusive) => TestStanding::Inconclusive,
+            None if !self.running.is_empty() => TestStanding::Running,
+            None if self.suspended => TestStanding::Suspended,
+            None => TestStanding::Unproven,
         }
     }
 

@@ -119,6 +119,12 @@ mod tests {
         assert_eq!(due(&fine, &none, true), []);
         assert_eq!(due(&fine, &wrong, false), [], "the other replica tells");
         assert_eq!(due(&fine, &wrong, true)[0].reason, "LicenseInvalid");
+        let over = License::Community(Refusal::Expired("2025-12-31T00:00:00Z".parse().unwrap()));
+        let said = &due(&fine, &over, true)[0];
+        assert!(
+            said.reason == "LicenseExpired" && said.note.contains("2025-12-31"),
+            "{said:?}"
+        );
         let team = |end: &str| License::Valid {
             tier: kymaros_crds::domain::Tier::Team,
             expires: end.parse().ok(),

@@ -11,9 +11,10 @@ use crate::{
 };
 
 /// Tests that need the inside of the test cluster: its storage, its network, its programs.
-const INSIDE: [&str; 10] = [
+const INSIDE: [&str; 11] = [
     "cert_manager",
     "certificates",
+    "chart_install",
     "clusters",
     "foreign_kinds",
     "guides",
