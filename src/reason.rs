@@ -63,6 +63,8 @@ reasons! {
         Deleted,
         /// The spec that the run was made with cannot be read.
         InvalidSpec,
+        /// Somebody ended the run by writing its phase.
+        PhaseChanged,
     }
 }
 

@@ -213,5 +213,7 @@ async fn a_ttl_that_passes_while_the_operator_is_away_ends_the_run_when_it_is_ba
         "{:?}",
         status.findings
     );
+    // Nobody looked, so nobody is accused.
+    assert_eq!(status.cause, Some(Cause::Unknown), "{:?}", status.findings);
     delete_backup(&scene.client, &name).await
 }

@@ -84,6 +84,11 @@ fn run(report: &RestoreReport) -> Option<Run> {
             RunState::Active
         },
         sandboxes: targets.into_iter().flatten().map(|t| t.sandbox).collect(),
+        // There is a plan of what could be read, and a run with a volume of production goes no further.
+        knows_volumes: report
+            .status
+            .as_ref()
+            .is_some_and(|status| !status.plan.is_empty()),
     })
 }
 
@@ -121,6 +126,18 @@ mod tests {
         );
         index.look(&Event::Apply(report("Completed", &[])));
         assert_eq!(index.get("u"), None);
+    }
+
+    #[test]
+    fn a_run_knows_its_volumes_once_there_is_a_plan() {
+        let index = RunIndex::default();
+        let mut report = report("Restoring", &[names::FINALIZER]);
+        index.look(&Event::Apply(report.clone()));
+        assert!(!index.get("u").unwrap().knows_volumes);
+        let planned = json!([{ "kind": "apps/v1/Deployment", "action": "kept", "objects": 1 }]);
+        report.status.as_mut().unwrap().plan = serde_json::from_value(planned).unwrap();
+        index.look(&Event::Apply(report));
+        assert!(index.get("u").unwrap().knows_volumes);
     }
 
     #[test]

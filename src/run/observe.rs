@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::{Api, ResourceExt, api::ListParams, runtime::reflector::ObjectRef};
-use kymaros_crds::{RestoreReport, RunPhase, domain, domain::Test, names};
+use kube::{Api, Resource, ResourceExt, api::ListParams, runtime::reflector::ObjectRef};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, domain, domain::Test, names};
 
 use super::{
     clock::RunClock,
@@ -71,6 +71,10 @@ pub async fn observe(
     let mut observed = Observed {
         deleting: report.metadata.deletion_timestamp.is_some(),
         has_finalizer: names::is_held(report.finalizers()),
+        has_test: report
+            .owner_references()
+            .iter()
+            .any(|owner| owner.kind == RestoreTest::kind(&())),
         place: place(context, &identity.uid),
         chosen: test
             .iter()

@@ -38,6 +38,8 @@ pub struct Observed {
     pub deleting: bool,
     /// The report still carries our finalizer.
     pub has_finalizer: bool,
+    /// The report is owned by a test, as every one that was made for a run.
+    pub has_test: bool,
     /// The frozen spec this run is judged by, or why it cannot be read.
     pub settings: Result<Arc<Settings>, String>,
     /// Where the run stands among the others.

@@ -12,7 +12,11 @@ use kube::{
         reflector::Store,
     },
 };
-use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, Trigger, domain::Test, names};
+use kymaros_crds::{
+    HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, Trigger,
+    domain::{Test, duration},
+    names,
+};
 use kymaros_webhooks::default::Defaults;
 use thiserror::Error;
 
@@ -23,7 +27,12 @@ use super::{
 };
 
 use crate::{
-    condition::unready, notify::record, reason::EventReason, run::observe, telemetry::events::Events, verdict,
+    condition::unready,
+    notify::record,
+    reason::EventReason,
+    run::{observe, observed::after},
+    telemetry::events::Events,
+    verdict,
 };
 
 /// The clock of the machine may be set while a test waits for its time.
@@ -274,10 +283,18 @@ fn past(report: &RestoreReport) -> Past {
         phase,
         created,
         planned: report.spec.scheduled_for.as_ref().map_or(created, |t| t.0),
-        ended: status.completed_at.map(|t| t.0),
+        ended: status.completed_at.as_ref().map(|t| t.0),
+        at_most: at_most(report),
         untold: status.notifications.iter().any(record::is_open),
         keeps_sandboxes: phase == RunPhase::Completed && is_held,
     }
+}
+
+/// When a run is over by its timeout, whether or not an operator is there to end it.
+fn at_most(report: &RestoreReport) -> Option<Timestamp> {
+    let started = report.status.as_ref()?.started_at.as_ref()?.0;
+    let timeout = report.spec.test.as_ref()?.timeout.as_deref()?;
+    Some(after(started, duration::parse(timeout).ok()?))
 }
 
 async fn write_status(

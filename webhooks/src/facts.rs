@@ -39,6 +39,8 @@ pub struct Run {
     pub state: RunState,
     /// Names of the sandboxes it may make.
     pub sandboxes: BTreeSet<String>,
+    /// It could read what its backups hold, and that no volume in them is one of production.
+    pub knows_volumes: bool,
 }
 
 /// Whether a run makes things or takes them away.

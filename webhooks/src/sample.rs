@@ -39,6 +39,7 @@ impl World {
         let run = |state, sandbox: &str| Run {
             state,
             sandboxes: BTreeSet::from([sandbox.to_owned()]),
+            knows_volumes: true,
         };
         let sandbox = |uid: &str| Sandbox { run_uid: uid.into() };
         Self {

@@ -1,15 +1,21 @@
-//! Completed: nothing more happens, unless sandboxes were kept and their time has come.
+//! Completed: nothing more happens, unless sandboxes were kept and their time has come, or the run did not end at all.
 
 use jiff::Timestamp;
-use kymaros_crds::RunPhase;
+use kymaros_crds::{Cause, RunPhase};
 
-use super::{Decision, judging::RETAINED};
-use crate::run::observed::{Observed, Settings, after};
+use super::{
+    Decision,
+    judging::{self, RETAINED},
+    run_error,
+};
+use crate::{
+    reason::RunReason,
+    run::observed::{Observed, Settings, after},
+};
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     if !keeps_sandboxes(observed) {
-        decision.release = observed.has_finalizer;
-        return;
+        return over(observed, decision, now);
     }
     let started = observed.status.started_at.as_ref().map_or(now, |t| t.0);
     let expires = after(started, settings.test.sandbox.ttl);
@@ -17,6 +23,29 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         decision.wake_at(expires);
     } else {
         decision.enter(RunPhase::CleaningUp, now);
+    }
+}
+
+/// Nothing is kept. Somebody who wrote the phase by hand ended no run: it gets its verdict, which says nothing of the
+/// backup, and what it made goes.
+pub(super) fn over(observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    if !observed.has_finalizer {
+        return;
+    }
+    if !observed.has_test && decision.status.result.is_none() {
+        // Only a little of what it said is left, and it is not this operator's run.
+        decision.release = true;
+        return;
+    }
+    if decision.status.result.is_none() {
+        let message = "somebody wrote phase Completed into the report, and the run was not over";
+        decision.status.reason = Some(RunReason::PhaseChanged.into());
+        decision.find(run_error(RunReason::PhaseChanged, Cause::Unknown, None, message));
+        judging::inconclusive(decision, Cause::Unknown, now);
+    } else if decision.status.leftovers.is_none() {
+        decision.enter(RunPhase::CleaningUp, now);
+    } else {
+        decision.release = true;
     }
 }
 

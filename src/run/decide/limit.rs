@@ -39,14 +39,16 @@ impl Limit {
         }
     }
 
-    pub(super) fn passed(settings: &Settings, decision: &Decision, now: Timestamp) -> Option<Self> {
+    /// The limit that has passed, and when it did.
+    pub(super) fn passed(
+        settings: &Settings,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Option<(Self, Timestamp)> {
         let times = Self::applies(decision)
             .then(|| Self::times(settings, decision))
             .flatten()?;
-        times
-            .into_iter()
-            .find(|(_, at)| now >= *at)
-            .map(|(limit, _)| limit)
+        times.into_iter().find(|(_, at)| now >= *at)
     }
 
     pub(super) fn next(settings: &Settings, decision: &Decision) -> Option<Timestamp> {
@@ -60,7 +62,9 @@ impl Limit {
         self == Self::TimedOut && !start_over::spent(&decision.status).is_zero()
     }
 
-    pub(super) fn end(self, observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    /// Ends the run; the limit passed at `at`.
+    pub(super) fn end(self, observed: &Observed, decision: &mut Decision, at: Timestamp, now: Timestamp) {
+        let is_unseen = observed.watched_since.is_none_or(|since| since >= at);
         let phase = decision.phase();
         let (cause, doing) = match phase {
             RunPhase::Preparing => (Cause::Sandbox, "the sandboxes were being prepared"),
@@ -74,6 +78,10 @@ impl Limit {
                 Cause::Sandbox,
                 "the try after a disturbed one was still looked at",
             ),
+            // What came up meanwhile nobody saw, and nobody is accused of it.
+            RunPhase::Starting | RunPhase::Checking if is_unseen => {
+                (Cause::Unknown, "no operator was there to look at the workloads")
+            }
             RunPhase::Starting => (Cause::Application, "workloads were still starting"),
             _ => (Cause::Application, "checks were still being made"),
         };

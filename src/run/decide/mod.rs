@@ -187,6 +187,10 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         cleaning_up::abandon(observed, &mut decision, now);
         return decision;
     }
+    if decision.status.phase.is_none() && !observed.has_test {
+        stray(observed, &mut decision);
+        return decision;
+    }
     if decision.status.phase.is_none() {
         decision.enter(RunPhase::Queued, now);
     }
@@ -201,8 +205,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         // Somebody who edits reports by hand takes no limit from a run.
         decision.status.started_at.get_or_insert(Time(now));
     }
-    if let Some(expired) = Limit::passed(settings, &decision, now) {
-        expired.end(observed, &mut decision, now);
+    if let Some((limit, at)) = Limit::passed(settings, &decision, now) {
+        limit.end(observed, &mut decision, at, now);
     }
     if let (Some(obstacle), RunPhase::Preparing | RunPhase::Restoring) =
         (&observed.obstacle, decision.phase())
@@ -236,6 +240,15 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     decision
 }
 
+/// A report that no test made: a copy, or one that came back from a backup, which keeps neither its status nor whose it
+/// is. Whatever it told is told no more, and no run is made of it.
+fn stray(observed: &Observed, decision: &mut Decision) {
+    let message = "no test made this report: it is a copy, or came back from a backup; nothing is run for it, and it can be deleted";
+    decision.status.phase = Some(RunPhase::Completed);
+    decision.status.message = Some(message.to_owned());
+    decision.release = observed.has_finalizer;
+}
+
 /// A sandbox that somebody deletes says nothing about the backup, and takes our rights in it along: what could hold it is
 /// taken off at once.
 fn lost_sandbox(observed: &Observed, decision: &mut Decision, now: Timestamp) {
@@ -266,7 +279,11 @@ fn lost_sandbox(observed: &Observed, decision: &mut Decision, now: Timestamp) {
 fn unreadable(observed: &Observed, decision: &mut Decision, reason: &str, now: Timestamp) {
     match decision.phase() {
         RunPhase::CleaningUp => cleaning_up::decide(observed, decision, now),
-        RunPhase::Completed => decision.release = observed.has_finalizer,
+        // How long they were to be kept cannot be read either.
+        RunPhase::Completed if completed::keeps_sandboxes(observed) => {
+            decision.enter(RunPhase::CleaningUp, now);
+        }
+        RunPhase::Completed => completed::over(observed, decision, now),
         _ => {
             decision.status.reason = Some(RunReason::InvalidSpec.into());
             decision.find(run_error(

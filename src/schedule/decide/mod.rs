@@ -28,6 +28,8 @@ pub struct Past {
     pub planned: Timestamp,
     /// When its verdict was given.
     pub ended: Option<Timestamp>,
+    /// When it would have been over at the latest, had the operator been there: its begin and its timeout.
+    pub at_most: Option<Timestamp>,
     /// Sandboxes are kept for people to look at.
     pub keeps_sandboxes: bool,
     /// Somebody is still to be told of it.
@@ -155,14 +157,23 @@ fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
 }
 
 /// The moment the next run is counted from. A time that passed while a run went on is skipped; one that passed while
-/// the operator was away is not. It is never far ahead: a clock that was wrong once must not keep a test from running.
+/// the operator was away is not, be it that a run was under way when it went. It is never far ahead: a clock that was wrong once must not keep a test from running.
 fn base(facts: &Facts<'_>, now: Timestamp) -> Timestamp {
-    let ended = facts
-        .runs
-        .iter()
-        .map(|r| r.ended.unwrap_or(r.created).max(r.planned));
+    let ended = facts.runs.iter().map(|r| {
+        let ended = r.ended.unwrap_or(r.created);
+        r.at_most
+            .map_or(ended, |at_most| ended.min(at_most))
+            .max(r.planned)
+    });
+    // Of a run whose report is there, the report tells more.
+    let is_told = |last: &Timestamp| {
+        facts
+            .runs
+            .iter()
+            .any(|r| r.ended.is_some_and(|ended| ended >= *last))
+    };
     ended
-        .chain(facts.last_run)
+        .chain(facts.last_run.filter(|last| !is_told(last)))
         .chain([facts.created])
         .max()
         .filter(|moment| !is_ahead(*moment, now))

@@ -21,6 +21,7 @@ fn run(name: &str, planned: &str, phase: RunPhase) -> Past {
         created: at(planned),
         planned: at(planned),
         ended: Some(at(planned)),
+        at_most: None,
         keeps_sandboxes: false,
         untold: false,
     }
@@ -97,6 +98,27 @@ fn a_run_by_hand_says_which_times_it_stands_in_for() {
     assert_eq!(by_hand("01:00:00", false), Some(missed(1, "01:00:00")));
     assert_eq!(by_hand("03:30:00", false), Some(missed(3, "01:00:00")));
     assert_eq!(by_hand("03:30:00", true), None, "nothing is planned for it");
+}
+
+#[test]
+fn an_outage_that_began_during_a_run_hides_no_missed_time() {
+    let hourly = test("0 * * * *", false);
+    let cut = |at_most: Option<&str>| {
+        let runs = [Past {
+            ended: Some(at("05:10:00")),
+            at_most: at_most.map(at),
+            ..run("a", "01:00:00", RunPhase::Completed)
+        }];
+        let facts = Facts {
+            last_run: Some(at("05:10:00")),
+            ..facts(&hourly, &runs)
+        };
+        let start = decide(&facts, at("05:10:01")).start;
+        start.map(|start| (start.planned, start.missed))
+    };
+    assert_eq!(cut(None), None, "it may have gone on until then");
+    let made_up = (at("05:00:00"), Some(missed(3, "02:00:00")));
+    assert_eq!(cut(Some("01:30:00")), Some(made_up));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn new_namespace(request: &Request, facts: &dyn Facts) -> Answer {
 
 fn restored(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
     let Some(namespace) = namespace(request) else {
-        return for_the_cluster(request, facts);
+        return for_the_cluster(request, run_uid, facts);
     };
     if namespace == facts.operator().velero_namespace {
         // Data movers and what they need; Velero labels them with the restore they work for.
@@ -102,10 +102,10 @@ fn restored(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
     }
 }
 
-fn for_the_cluster(request: &Request, facts: &dyn Facts) -> Answer {
+fn for_the_cluster(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
     let target = target(request);
     match (target.group, target.resource) {
-        ("", "persistentvolumes") => volume(request, facts),
+        ("", "persistentvolumes") => volume(request, run_uid, facts),
         ("snapshot.storage.k8s.io", "volumesnapshotcontents") => Answer::allow(),
         _ => Answer::Deny(denial(
             request,
@@ -115,7 +115,9 @@ fn for_the_cluster(request: &Request, facts: &dyn Facts) -> Answer {
     }
 }
 
-fn volume(request: &Request, facts: &dyn Facts) -> Answer {
+/// Velero brings a volume whose data the backup lacks, and that is to be retained, back on its old disk. Runs look for such
+/// volumes beforehand; one that could not must not find out by using the disk.
+fn volume(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
     let spec = request
         .object
         .as_ref()
@@ -128,6 +130,15 @@ fn volume(request: &Request, facts: &dyn Facts) -> Answer {
             &format!("a copy of a volume of type {kind} is the very place that production writes to"),
         )),
         Place::At(place) => match facts.volume_in_place(&place, &name(request)) {
+            None if spec["persistentVolumeReclaimPolicy"] == "Retain"
+                && !facts.run(run_uid).is_some_and(|run| run.knows_volumes) =>
+            {
+                Answer::DenyUnlessKnownSoon(denial(
+                    request,
+                    Rule::VolumeInUse,
+                    "what the backup holds could not be read, so it may be production's own disk",
+                ))
+            }
             None => Answer::allow(),
             Some(other) => Answer::Deny(denial(
                 request,

@@ -111,6 +111,19 @@ fn a_volume_never_comes_back_in_the_place_of_another() {
 }
 
 #[test]
+fn a_volume_to_be_retained_needs_a_run_that_could_read_its_backup() {
+    let spec = json!({ "csi": { "driver": "ebs", "volumeHandle": "vol-copy" }, "persistentVolumeReclaimPolicy": "Retain" });
+    let volume = || restored("persistentvolumes", OURS).object(object(OURS, &spec));
+    passes(volume());
+    let mut world = World::new();
+    for run in world.runs.values_mut() {
+        run.knows_volumes = false;
+    }
+    let answer = contain(&volume().request(), &world);
+    assert!(matches!(answer, Answer::DenyUnlessKnownSoon(_)), "{answer:?}");
+}
+
+#[test]
 fn a_workload_with_storage_of_production_written_into_it_is_refused() {
     let spec = json!({ "template": { "spec": { "volumes": [{ "name": "d", "nfs": {} }] } } });
     let asked = restored("deployments.apps", OURS)

@@ -71,6 +71,72 @@ fn a_run_whose_spec_cannot_be_read_ends_and_cleans_up_and_accuses_nobody() {
 }
 
 #[test]
+fn a_run_whose_phase_somebody_wrote_gets_a_verdict_and_leaves_nothing() {
+    for phase in [RunPhase::Restoring, RunPhase::Checking] {
+        for is_readable in [true, false] {
+            let mut world = World::new(Script::healthy(), &spec());
+            until(&mut world, phase);
+            world.unreadable = !is_readable;
+            world.status.phase = Some(RunPhase::Completed);
+            world.reconcile(None);
+            assert_eq!(world.phase(), RunPhase::CleaningUp);
+            until(&mut world, RunPhase::Completed);
+            assert_eq!(
+                (world.status.result, world.status.reason.as_deref()),
+                (Some(RunResult::Inconclusive), Some("PhaseChanged"))
+            );
+            assert!(world.is_clean() && world.released);
+        }
+    }
+}
+
+#[test]
+fn what_no_test_made_is_not_run() {
+    let mut world = World::new(Script::healthy(), &spec());
+    world.is_stray = true;
+    world.reconcile(None);
+    assert_eq!((world.phase(), world.status.result), (RunPhase::Completed, None));
+    assert!(
+        world
+            .status
+            .message
+            .as_deref()
+            .unwrap()
+            .contains("no test made this report")
+    );
+    assert!(world.is_clean() && world.released);
+    // One that goes on is not given up because its test went without it.
+    let mut orphaned = World::new(Script::healthy(), &spec());
+    until(&mut orphaned, RunPhase::Restoring);
+    orphaned.is_stray = true;
+    until(&mut orphaned, RunPhase::Completed);
+    assert_eq!(orphaned.status.result, Some(RunResult::Pass));
+}
+
+#[test]
+fn nobody_is_accused_when_no_operator_looked() {
+    let never_ready = Script {
+        comes_up: false,
+        ..Script::healthy()
+    };
+    let mut world = World::new(never_ready.clone(), &spec());
+    until(&mut world, RunPhase::Starting);
+    world.crash();
+    world.pass(1200);
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(
+        (
+            world.status.result,
+            world.status.reason.as_deref(),
+            world.status.cause
+        ),
+        (Some(RunResult::Fail), Some("TimedOut"), Some(Cause::Unknown)),
+        "{:?}",
+        world.status.findings
+    );
+}
+
+#[test]
 fn a_run_without_its_start_still_has_an_end() {
     let stuck = Script {
         velero_works: false,

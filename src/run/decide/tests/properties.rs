@@ -53,9 +53,9 @@ enum Edit {
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    use RunPhase::{Checking, CleaningUp, Judging, Preparing, Queued, Restoring, Starting};
+    use RunPhase::{Checking, CleaningUp, Completed, Judging, Preparing, Queued, Restoring, Starting};
     let phases = prop::sample::select(vec![
-        Queued, Preparing, Restoring, Starting, Checking, Judging, CleaningUp,
+        Queued, Preparing, Restoring, Starting, Checking, Judging, CleaningUp, Completed,
     ]);
     prop_oneof![
         Just(Edit::ForgetStart),

@@ -90,6 +90,8 @@ pub(super) struct World {
     pub escapes: bool,
     /// The spec of the run is not what it should be.
     pub unreadable: bool,
+    /// No test made the report.
+    pub is_stray: bool,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
     /// What carried finalizers of somebody else.
@@ -176,6 +178,7 @@ impl World {
             velero_is_down: false,
             escapes: false,
             unreadable: false,
+            is_stray: false,
             sandboxes_stay: false,
             freed: vec![],
             were_deleted: false,
