@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level, SourceEvidence};
+use super::{Evidence, Level, SourceEvidence, there::MADE_THERE};
 use crate::{
     plan::{Fate, fate},
     reason::FindingReason,
@@ -79,6 +79,11 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
             }
             match restored.and_then(|r| r.get(object)) {
                 Some(ItemAction::Present) => tally.count(object, true),
+                Some(ItemAction::Failed | ItemAction::Skipped) if source.was_there(namespace, object) => {
+                    tally
+                        .explained
+                        .push(format!("{}: {MADE_THERE}", object.display()));
+                }
                 Some(ItemAction::Failed) => {
                     tally.count(object, false);
                     let (cause, _) = source

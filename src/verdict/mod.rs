@@ -10,6 +10,7 @@ mod restore;
 mod result;
 mod rto;
 mod startup;
+mod there;
 mod unread;
 mod volumes;
 

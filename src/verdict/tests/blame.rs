@@ -46,6 +46,49 @@ fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
 }
 
 #[test]
+fn what_the_cluster_or_another_product_made_in_the_sandbox_is_lost_by_nobody() {
+    let mut seen = Seen::healthy();
+    seen.lose(ItemAction::Failed);
+    let mut warn = |namespace: &str, subject: &str| {
+        let warning = format!(
+            "could not restore, {subject} already exists. Warning: the in-cluster version is different than the \
+             backed-up version"
+        );
+        seen.outcome.results.warnings.namespaces = Some([(namespace.to_owned(), vec![warning])].into());
+        seen.judge()
+    };
+    let verdict = warn("sb", "Secret:s");
+    assert_eq!(
+        (verdict.result, verdict.score()),
+        (RunResult::Pass, 100),
+        "{:?}",
+        verdict.findings
+    );
+    let told = verdict.completeness.not_tested.join(", ");
+    assert!(told.contains("Secret/s: made there by the cluster"), "{told}");
+    assert_eq!(warn("sb", "Secret:other").cause, Some(Cause::RestoreEngine));
+    assert_eq!(warn("other", "Secret:s").cause, Some(Cause::RestoreEngine));
+}
+
+#[test]
+fn an_object_that_was_there_is_lost_when_velero_has_an_error_about_it_or_it_carries_data() {
+    let mut seen = Seen::healthy();
+    seen.lose(ItemAction::Failed);
+    let warnings = ["Secret:s", "PersistentVolumeClaim:d"];
+    let warnings =
+        warnings.map(|subject| format!("could not restore, {subject} already exists. Warning: it differs"));
+    seen.outcome.results.warnings.namespaces = Some([("sb".to_owned(), warnings.to_vec())].into());
+    let odd = vec!["error restoring secrets/sb/s: odd".to_owned()];
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), odd)].into());
+    assert_eq!(seen.judge().completeness.points, 13);
+    seen.outcome.results.errors.namespaces = None;
+    assert_eq!(seen.judge().completeness.points, 20);
+    let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+    restored.insert(object("v1/PersistentVolumeClaim", "d"), ItemAction::Failed);
+    assert_eq!(seen.judge().result, RunResult::Fail, "a claim of another volume");
+}
+
+#[test]
 fn an_error_that_follows_from_a_refusal_has_its_cause() {
     let mut seen = Seen::healthy();
     let errors = [
