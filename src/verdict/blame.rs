@@ -118,11 +118,22 @@ fn is_about(message: &str, sandbox: &str, object: &ObjectId) -> bool {
     }
 }
 
+/// What is said of an archive that is gone or broken.
+const BROKEN: &[&str] = &[
+    "gzip",
+    "unexpected eof",
+    "invalid header",
+    "archive/tar",
+    "error downloading backup",
+];
+
 /// A restore that failed as a whole. A Velero that restarted, or a storage location that is away, says nothing about
-/// the backup.
+/// the backup, and a plugin that does not start no more than that Velero cannot restore.
 pub(super) fn of_failure(reason: &str) -> Cause {
-    let says = |words: &[&str]| words.iter().any(|w| reason.to_ascii_lowercase().contains(w));
-    if is_out_of_reach(reason)
+    // No name of an object has blanks around it.
+    let reason = format!(" {} ", reason.to_ascii_lowercase());
+    let says = |words: &[&str]| words.iter().any(|w| reason.contains(w));
+    if is_out_of_reach(&reason)
         || says(&[
             "during the server starting",
             "unavailable",
@@ -131,7 +142,9 @@ pub(super) fn of_failure(reason: &str) -> Cause {
         ])
     {
         Cause::Sandbox
-    } else if says(&["not found", "backup", "gzip", "tar", "eof"]) {
+    } else if says(&[" plugin "]) {
+        Cause::RestoreEngine
+    } else if says(BROKEN) || says(&["not found", "cannot be used as a restore source"]) {
         Cause::Backup
     } else {
         Cause::RestoreEngine
@@ -227,13 +240,7 @@ pub(super) fn of_error(message: &str) -> Cause {
         "may not be used when",
     ]) {
         Cause::Sandbox
-    } else if says(&[
-        "gzip",
-        "unexpected eof",
-        "invalid header",
-        "archive/tar",
-        "error downloading backup",
-    ]) {
+    } else if says(BROKEN) {
         Cause::Backup
     } else if says(&[
         "pod volume restore failed",
@@ -273,6 +280,23 @@ mod tests {
             of_error("error restoring secrets/sb/s: odd"),
             Cause::RestoreEngine
         );
+    }
+
+    #[test]
+    fn a_plugin_that_does_not_start_says_nothing_about_the_backup() {
+        let never = "error getting restore item actions: timeout while waiting for plugin to start";
+        assert_eq!(of_failure(never), Cause::RestoreEngine);
+        let unknown = "unable to locate ObjectStore plugin named example.com/target-backup: not found";
+        assert_eq!(of_failure(unknown), Cause::RestoreEngine);
+        assert_eq!(
+            of_failure("the target could not be started again"),
+            Cause::RestoreEngine
+        );
+        assert_eq!(of_failure("archive/tar: invalid tar header"), Cause::Backup);
+        let gone = "Error retrieving backup: can't find backup velero/my-plugin: backups.velero.io \"my-plugin\" not found";
+        assert_eq!(of_failure(gone), Cause::Backup);
+        let failed = "backup \"b\" is in phase \"Failed\" and cannot be used as a restore source";
+        assert_eq!(of_failure(failed), Cause::Backup);
     }
 
     #[test]
