@@ -17,9 +17,10 @@ pub(super) fn unread(what: &str) -> Finding {
     }
 }
 
-/// Whether a finding is of this kind; the result is capped by it.
+/// Whether a finding is of this kind, or says that the source was not looked at; the result is capped by it.
 pub(super) fn is_unread(finding: &Finding) -> bool {
-    finding.reason == FindingReason::NotRead.as_str()
+    let unread = [FindingReason::NotRead, FindingReason::SourceNotListed];
+    unread.iter().any(|reason| finding.reason == reason.as_str())
 }
 
 /// Lists of Velero that could not be had: its own counts are used in their place.

@@ -154,13 +154,13 @@ fn what_the_backup_never_held_is_the_backups_fault() {
     assert_eq!(seen.judge().result, RunResult::Fail, "data is lost");
     seen.source = Fetched::Unavailable("no".into());
     let verdict = seen.judge();
-    assert_eq!(verdict.result, RunResult::Pass, "nothing is known to be lost");
     assert_eq!(
-        verdict.findings.len(),
-        1,
-        "but it is said: {:?}",
+        (verdict.result, verdict.cause),
+        (RunResult::Partial, Some(Cause::Sandbox)),
+        "nothing is known to be lost, nor that all is there: {:?}",
         verdict.findings
     );
+    assert_eq!((verdict.score(), verdict.findings.len()), (100, 1));
 }
 
 #[test]
