@@ -7,44 +7,10 @@ use super::SourceEvidence;
 use crate::{
     run::observed::Fetched,
     source::SourceObject,
-    velero::{kinds, movers::NO_AGENT, results::ObjectId},
-    workloads::pods::missing_object,
+    velero::{movers::NO_AGENT, results::ObjectId},
 };
 
 impl SourceEvidence<'_> {
-    /// Who is to blame for an error of the Restore. One that only misses an object which was refused itself has the
-    /// cause of that refusal.
-    pub(super) fn blame(&self, message: &str) -> Cause {
-        let cause = of_error(message);
-        if cause != Cause::RestoreEngine {
-            return cause;
-        }
-        self.refused_before(message).unwrap_or(cause)
-    }
-
-    fn refused_before(&self, message: &str) -> Option<Cause> {
-        let (kind, name) = missing_object(message)?.missing?;
-        let mut held = self
-            .contents?
-            .objects
-            .iter()
-            .filter(|(n, _)| self.mapping.contains_key(*n));
-        held.find_map(|(namespace, objects)| {
-            let object = objects
-                .iter()
-                .find(|o| o.short_kind() == kind && o.name == name)?;
-            self.failure_of(namespace, object).map(|(cause, _)| cause)
-        })
-    }
-
-    /// Why Velero could not restore an object of a source namespace, in its own words and by cause.
-    pub(super) fn failure_of(&self, namespace: &str, object: &ObjectId) -> Option<(Cause, &str)> {
-        let sandbox = self.mapping.get(namespace)?;
-        let errors = self.outcome?.results.errors.namespaces.as_ref()?.get(sandbox)?;
-        let message = errors.iter().find(|m| is_about(m, sandbox, object))?;
-        Some((of_error(message), message))
-    }
-
     /// Whether a claim of which Velero recorded no volume had none when the backup was taken, and so no data. The source
     /// knows since when it has one; without it, a backup that takes volumes in records each of them.
     pub(super) fn was_unbound(&self, namespace: &str, claim: &ObjectId) -> bool {
@@ -104,18 +70,10 @@ impl SourceEvidence<'_> {
     }
 }
 
-/// Velero writes `error restoring configmaps/<namespace>/<name>: <reason>`, grouped kinds as `deployments.apps`.
-fn is_about(message: &str, sandbox: &str, object: &ObjectId) -> bool {
-    let subject = message
-        .strip_prefix("error restoring ")
-        .and_then(|rest| rest.split_once(": "))
-        .map(|(subject, _)| subject.splitn(3, '/').collect::<Vec<_>>());
-    match subject.as_deref() {
-        Some([resource, namespace, name]) => {
-            *namespace == sandbox && *name == object.name && kinds::is_resource_of(resource, object)
-        }
-        _ => false,
-    }
+/// Whether a pod was refused only because its account is not there. The API server says `is forbidden` of that, too.
+pub(super) fn misses_account(message: &str) -> bool {
+    let behind = message.split_once("is forbidden: error looking up service account ");
+    behind.is_some_and(|(_, why)| why.contains("not found"))
 }
 
 /// What is said of an archive that is gone or broken.
@@ -226,6 +184,9 @@ pub(super) fn of_error(message: &str) -> Cause {
     if is_out_of_reach(message) {
         return Cause::Sandbox;
     }
+    if misses_account(message) {
+        return Cause::RestoreEngine;
+    }
     if says(&[
         // Quotas, Pod Security, admission policies, missing rights: the API server's word for all of them.
         "is forbidden:",
@@ -316,24 +277,5 @@ mod tests {
         );
         let dropped = "pod volume restore failed: data path restore failed: unable to open object: da0ce6: BLOB not found";
         assert_eq!(of_error(dropped), Cause::Backup);
-    }
-
-    #[test]
-    fn an_error_is_matched_to_its_object() {
-        let object = |kind: &str, name: &str| ObjectId {
-            kind: kind.into(),
-            name: name.into(),
-        };
-        let message =
-            "error restoring deployments.apps/sb/web: Internal error occurred: failed calling webhook";
-        assert!(is_about(message, "sb", &object("apps/v1/Deployment", "web")));
-        assert!(!is_about(message, "sb", &object("apps/v1/Deployment", "web2")));
-        assert!(!is_about(message, "sb2", &object("apps/v1/Deployment", "web")));
-        assert!(!is_about(message, "sb", &object("v1/Service", "web")));
-        assert!(!is_about(
-            "no such format",
-            "sb",
-            &object("apps/v1/Deployment", "web")
-        ));
     }
 }

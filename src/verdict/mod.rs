@@ -3,6 +3,7 @@
 mod blame;
 mod completeness;
 mod dependencies;
+mod failure;
 mod health;
 mod level;
 mod regression;

@@ -109,6 +109,45 @@ fn an_error_that_follows_from_a_refusal_has_its_cause() {
 }
 
 #[test]
+fn a_pod_that_is_refused_for_want_of_its_account_is_blamed_on_whoever_lost_that() {
+    let refused = "error restoring pods/sb/web: pods \"web\" is forbidden: error looking up service account sb/robot: \
+                   serviceaccount \"robot\" not found";
+    let mut seen = Seen::healthy();
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), vec![refused.to_owned()])].into());
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Partial, Some(Cause::Backup)),
+        "the backup does not hold it: {:?}",
+        verdict.findings
+    );
+    let account = object("v1/ServiceAccount", "robot");
+    let objects = seen.contents.objects.get_mut("shop").unwrap();
+    objects.insert(account.clone());
+    let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+    restored.insert(account, ItemAction::Failed);
+    let denied = "error restoring serviceaccounts/sb/robot: admission webhook \"x\" denied the request: no";
+    let errors = vec![refused.to_owned(), denied.to_owned()];
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), errors)].into());
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Inconclusive, Some(Cause::Sandbox)),
+        "the cluster refused it: {:?}",
+        verdict.findings
+    );
+    let errors = vec![refused.replace("serviceaccount \"robot\" not found", "no answer")];
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), errors)].into());
+    let objects = seen.contents.objects.get_mut("shop").unwrap();
+    objects.remove(&object("v1/ServiceAccount", "robot"));
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Inconclusive,
+        "an account that could not be looked up is not known to be lost"
+    );
+}
+
+#[test]
 fn what_the_sandbox_spoils_is_inconclusive_and_never_a_failed_backup() {
     let mut seen = Seen::healthy();
     seen.troubled(Trouble::new(Cause::Sandbox, "exceeded quota"));
