@@ -32,6 +32,8 @@ pub struct Mover {
     pub message: String,
     /// Bytes that arrived.
     pub bytes_done: i64,
+    /// Bytes that it knows of; Velero itself makes both the same in the end.
+    pub bytes_total: i64,
     /// When it began and ended.
     pub times: (Option<Timestamp>, Option<Timestamp>),
 }
@@ -49,6 +51,7 @@ impl Mover {
     fn read(object: &DynamicObject) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (spec, status) = (&object.data["spec"], &object.data["status"]);
+        let bytes = |field: &str| status["progress"][field].as_i64().unwrap_or_default();
         let (target, pod) = (&spec["targetVolume"], &spec["pod"]);
         let (namespace, fills) = if let Some(claim) = target["pvc"].as_str() {
             (&target["namespace"], Fills::Claim(claim.to_owned()))
@@ -61,7 +64,8 @@ impl Mover {
             fills,
             phase: text(&status["phase"]),
             message: text(&status["message"]),
-            bytes_done: status["progress"]["bytesDone"].as_i64().unwrap_or_default(),
+            bytes_done: bytes("bytesDone"),
+            bytes_total: bytes("totalBytes"),
             times: (
                 timestamp(status["startTimestamp"].as_str()),
                 timestamp(status["completionTimestamp"].as_str()),
@@ -154,10 +158,11 @@ mod tests {
     fn both_kinds_say_what_they_fill() {
         let volume = read(
             json!({ "spec": { "pod": { "namespace": "sb", "name": "db-0" }, "volume": "data" },
-            "status": { "phase": "Completed", "progress": { "bytesDone": 7 } } }),
+            "status": { "phase": "Completed", "progress": { "bytesDone": 7, "totalBytes": 9 } } }),
         );
         assert_eq!(volume.fills, Fills::PodVolume("db-0".into(), "data".into()));
-        assert!(volume.is_done() && volume.bytes_done == 7 && volume.namespace == "sb");
+        assert!(volume.is_done() && volume.namespace == "sb");
+        assert_eq!((volume.bytes_done, volume.bytes_total), (7, 9));
         let target = json!({ "namespace": "sb", "pvc": "data-db-0" });
         let download = read(json!({ "spec": { "targetVolume": target },
             "status": { "phase": "Failed", "message": "no space" } }));

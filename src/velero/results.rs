@@ -198,6 +198,20 @@ pub struct VolumeInfo {
     pub pv_info: Option<PvInfo>,
     /// Facts of a file-system backup.
     pub pvb_info: Option<PvbInfo>,
+    /// Whether a data mover carried its snapshot into the storage location.
+    pub snapshot_data_moved: bool,
+    /// Facts of that movement.
+    pub snapshot_data_movement_info: Option<MovementInfo>,
+}
+
+/// Facts of the movement of a snapshot's data.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MovementInfo {
+    /// Who moved it: `velero` or empty for Velero itself.
+    pub data_mover: String,
+    /// Bytes that were moved.
+    pub size: i64,
 }
 
 /// A volume's own settings.
@@ -229,6 +243,23 @@ impl VolumeInfo {
     pub fn has_data(&self) -> bool {
         let failed = self.result == "failed" || self.pvb_info.as_ref().is_some_and(|p| p.phase == "Failed");
         !self.skipped && !self.backup_method.is_empty() && !failed
+    }
+
+    /// Facts of its file-system backup, where that is how it was backed up.
+    #[must_use]
+    pub fn of_files(&self) -> Option<&PvbInfo> {
+        let info = self.pvb_info.as_ref();
+        info.filter(|_| self.backup_method == "PodVolumeBackup")
+    }
+
+    /// Bytes that a data mover of Velero has to bring back; movers of other products need not count.
+    #[must_use]
+    pub fn bytes(&self) -> i64 {
+        let moved = self.snapshot_data_movement_info.as_ref();
+        let moved =
+            moved.filter(|m| self.snapshot_data_moved && matches!(m.data_mover.as_str(), "" | "velero"));
+        let of_files = self.of_files().map(|files| files.size);
+        of_files.or(moved.map(|m| m.size)).unwrap_or_default()
     }
 
     /// Whether Velero would bring the volume back on production's own handle: `Retain` and no data of its own.
@@ -284,5 +315,20 @@ mod tests {
         )
         .unwrap();
         assert!(info.has_data() && !info.returns_on_production_handle());
+        assert_eq!(info.bytes(), 3);
+    }
+
+    #[test]
+    fn a_moved_snapshot_has_the_bytes_that_velero_moved_itself() {
+        let bytes = |mover: &str| {
+            let info: VolumeInfo = serde_json::from_value(serde_json::json!({
+                "backupMethod": "CSISnapshot", "snapshotDataMoved": true, "result": "succeeded",
+                "snapshotDataMovementInfo": { "dataMover": mover, "uploaderType": "kopia", "size": 7, "Phase": "Completed" },
+            }))
+            .unwrap();
+            assert!(info.has_data() && info.snapshot_data_moved && info.of_files().is_none());
+            info.bytes()
+        };
+        assert_eq!((bytes("velero"), bytes(""), bytes("example.com")), (7, 7, 0));
     }
 }

@@ -97,14 +97,12 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
     let mut lost = 0;
     for (volume, sandbox) in judged(source).filter(|(volume, _)| volume.has_data()) {
         let movers: Vec<&Mover> = movers.iter().filter(|m| m.namespace == sandbox).collect();
-        let Some(trouble) = trouble(volume, &movers, |pod| {
-            let pod = ObjectId {
-                kind: "v1/Pod".to_owned(),
-                name: pod.to_owned(),
-            };
+        let is_back = |object: &ObjectId| {
             let restored = outcome.restored.objects.get(sandbox);
-            restored.and_then(|r| r.get(&pod)) == Some(&ItemAction::Present)
-        }) else {
+            restored.and_then(|r| r.get(object)) == Some(&ItemAction::Present)
+        };
+        let Some(trouble) = trouble(volume, &movers, is_back) else {
+            findings.extend(cut_short(volume, &movers));
             continue;
         };
         let refused = source.failure_of(&volume.pvc_namespace, &claim(volume));
@@ -129,31 +127,53 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
 }
 
 /// What is wrong with the mover of a volume. A pod that is not restored, such as one of a Job, has none.
-fn trouble(volume: &VolumeInfo, movers: &[&Mover], pod_is_back: impl Fn(&str) -> bool) -> Option<String> {
-    let info = volume
-        .pvb_info
-        .as_ref()
-        .filter(|_| volume.backup_method == "PodVolumeBackup");
-    let mover = movers.iter().find(|m| match (&m.fills, info) {
-        (Fills::Claim(claim), _) => *claim == volume.pvc_name,
-        (Fills::PodVolume(pod, name), Some(info)) => *pod == info.pod_name && *name == info.volume_name,
-        (Fills::PodVolume(..), None) => false,
-    });
-    let size = info.map_or(0, |i| i.size);
-    match mover {
+fn trouble(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -> bool) -> Option<String> {
+    let needs_one = || match volume.of_files() {
+        Some(files) => !files.pod_name.is_empty() && is_back(&pod(&files.pod_name)),
+        None => volume.snapshot_data_moved && is_back(&claim(volume)),
+    };
+    let size = volume.bytes();
+    match mover_of(volume, movers) {
         Some(mover) if !mover.is_done() => Some(mover.trouble()),
         Some(mover) if size > 0 && mover.bytes_done == 0 => Some(format!("none of its {size} bytes came")),
-        None if info.is_some_and(|i| !i.pod_name.is_empty() && pod_is_back(&i.pod_name)) => {
-            Some("Velero made no data mover for it".to_owned())
-        }
+        None if needs_one() => Some("Velero made no data mover for it".to_owned()),
         Some(_) | None => None,
     }
+}
+
+fn pod(name: &str) -> ObjectId {
+    ObjectId {
+        kind: "v1/Pod".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn mover_of<'a>(volume: &VolumeInfo, movers: &[&'a Mover]) -> Option<&'a Mover> {
+    let is_of = |mover: &Mover| match (&mover.fills, volume.of_files()) {
+        (Fills::Claim(claim), _) => *claim == volume.pvc_name,
+        (Fills::PodVolume(pod, name), Some(files)) => *pod == files.pod_name && *name == files.volume_name,
+        (Fills::PodVolume(..), None) => false,
+    };
+    movers.iter().copied().find(|mover| is_of(mover))
+}
+
+/// A mover that Velero calls done, and that counts less than it had to carry. Its last count may only have been lost.
+fn cut_short(volume: &VolumeInfo, movers: &[&Mover]) -> Option<Finding> {
+    let mover = mover_of(volume, movers).filter(|_| volume.bytes() > 0)?;
+    let (done, total) = (mover.bytes_done, mover.bytes_total);
+    (done < total).then(|| {
+        unread(&format!(
+            "whether all data of volume claim {} of namespace {} came: its data mover is done and counts {done} of \
+             {total} bytes",
+            volume.pvc_name, volume.pvc_namespace
+        ))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::velero::results::PvbInfo;
+    use crate::velero::results::{MovementInfo, PvbInfo};
 
     fn volume() -> VolumeInfo {
         VolumeInfo {
@@ -176,13 +196,14 @@ mod tests {
             phase: phase.into(),
             message: "no space".into(),
             bytes_done,
+            bytes_total: 40,
             times: (None, None),
         }
     }
 
     #[test]
     fn data_has_arrived_when_its_mover_is_done_and_carried_something() {
-        let back = |_: &str| true;
+        let back = |_: &ObjectId| true;
         assert_eq!(trouble(&volume(), &[&mover("Completed", 40)], back), None);
         assert!(
             trouble(&volume(), &[&mover("Completed", 0)], back)
@@ -205,5 +226,47 @@ mod tests {
             ..volume()
         };
         assert_eq!(trouble(&snapshot, &[], |_| true), None);
+    }
+
+    #[test]
+    fn a_snapshot_that_was_moved_comes_back_by_a_mover_that_carried_something() {
+        let moved = |by: &str| VolumeInfo {
+            backup_method: "CSISnapshot".into(),
+            snapshot_data_moved: true,
+            snapshot_data_movement_info: Some(MovementInfo {
+                data_mover: by.into(),
+                size: 40,
+            }),
+            pvb_info: None,
+            ..volume()
+        };
+        let volume = moved("velero");
+        assert!(
+            trouble(&volume, &[], |o| *o == claim(&volume))
+                .unwrap()
+                .contains("no data mover")
+        );
+        assert_eq!(trouble(&volume, &[], |_| false), None, "the claim stayed out");
+        let download = |bytes_done: i64| Mover {
+            fills: Fills::Claim("data".into()),
+            ..mover("Completed", bytes_done)
+        };
+        let none = trouble(&volume, &[&download(0)], |_| true).unwrap();
+        assert!(none.contains("40 bytes"), "{none}");
+        assert_eq!(trouble(&volume, &[&download(40)], |_| true), None);
+        let of_others = moved("example.com");
+        assert_eq!(
+            trouble(&of_others, &[&download(0)], |_| true),
+            None,
+            "other movers need not count"
+        );
+    }
+
+    #[test]
+    fn a_mover_that_is_done_and_counts_less_than_all_proves_nothing() {
+        let finding = cut_short(&volume(), &[&mover("Completed", 10)]).unwrap();
+        assert!(finding.message.contains("10 of 40 bytes"), "{}", finding.message);
+        assert_eq!(cut_short(&volume(), &[&mover("Completed", 40)]), None);
+        assert_eq!(cut_short(&volume(), &[]), None);
     }
 }

@@ -129,6 +129,7 @@ fn a_mover_of_another_sandbox_carries_nothing_into_this_one() {
         phase: if message.is_empty() { "Completed" } else { "Failed" }.into(),
         message: message.into(),
         bytes_done: 40,
+        bytes_total: 40,
         times: (None, None),
     };
     seen.outcome.movers = Some(vec![mover("other", "")]);
@@ -141,4 +142,33 @@ fn a_mover_of_another_sandbox_carries_nothing_into_this_one() {
         RunResult::Inconclusive,
         "storage that is away"
     );
+}
+
+#[test]
+fn a_mover_that_stopped_counting_before_the_end_does_not_pass() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes[0].pvb_info = Some(PvbInfo {
+        size: 40,
+        pod_name: "db-0".into(),
+        volume_name: "files".into(),
+        ..PvbInfo::default()
+    });
+    let mover = |bytes_done: i64| Mover {
+        namespace: "sb".into(),
+        fills: Fills::PodVolume("db-0".into(), "files".into()),
+        phase: "Completed".into(),
+        message: String::new(),
+        bytes_done,
+        bytes_total: 40,
+        times: (None, None),
+    };
+    seen.outcome.movers = Some(vec![mover(40)]);
+    assert_eq!(seen.judge().result, RunResult::Pass);
+    seen.outcome.movers = Some(vec![mover(10)]);
+    assert_eq!(
+        (seen.judge().result, seen.judge().cause),
+        (RunResult::Partial, Some(Cause::Sandbox))
+    );
+    seen.outcome.movers = Some(vec![mover(0)]);
+    assert_eq!(seen.judge().result, RunResult::Fail);
 }
