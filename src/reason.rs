@@ -79,6 +79,8 @@ reasons! {
         RestoreError,
         /// The backup holds no data of a volume.
         VolumeWithoutData,
+        /// The backup leaves the data of a volume out on purpose.
+        VolumeLeftOut,
         /// The data of a volume did not arrive.
         VolumeDataLost,
         /// An object of the backup is not in the sandbox.

@@ -245,6 +245,27 @@ impl VolumeInfo {
         !self.skipped && !self.backup_method.is_empty() && !failed
     }
 
+    /// What keeps the volume's data out of the backup on purpose, where Velero's reason leaves no doubt. `opted out due to
+    /// annotation` leaves one: it is written of every volume of a pod that file-system backup passes over.
+    #[must_use]
+    pub fn left_out_by(&self) -> Option<&'static str> {
+        const MARKS: &[(&str, &str)] = &[
+            ("skipped due to resource policy", "its resource policy"),
+            ("matched action is 'skip'", "its resource policy"),
+            (
+                "item has label velero.io/exclude-from-backup=true",
+                "the label velero.io/exclude-from-backup",
+            ),
+        ];
+        if !self.skipped {
+            return None;
+        }
+        let mark = MARKS
+            .iter()
+            .find(|(words, _)| self.skipped_reason.contains(words));
+        mark.map(|(_, by)| *by)
+    }
+
     /// Facts of its file-system backup, where that is how it was backed up.
     #[must_use]
     pub fn of_files(&self) -> Option<&PvbInfo> {
@@ -316,6 +337,31 @@ mod tests {
         .unwrap();
         assert!(info.has_data() && !info.returns_on_production_handle());
         assert_eq!(info.bytes(), 3);
+    }
+
+    #[test]
+    fn only_a_reason_without_doubt_says_that_a_volume_is_left_out_on_purpose() {
+        let by = |skipped: bool, reason: &str| {
+            let info = VolumeInfo {
+                skipped,
+                skipped_reason: reason.into(),
+                ..VolumeInfo::default()
+            };
+            info.left_out_by()
+        };
+        // As Velero 1.18 writes them.
+        let passed_over = "podvolume: opted out due to annotation in pod web;volumeSnapshot: not satisfy the criteria \
+                           for VolumePolicy or the legacy snapshot way;";
+        let policy = format!("any: skipped due to resource policy ;{passed_over}");
+        assert_eq!(by(true, &policy), Some("its resource policy"));
+        assert_eq!(by(false, &policy), None);
+        let label = "any: item has label velero.io/exclude-from-backup=true;";
+        assert!(by(true, label).is_some());
+        assert_eq!(by(true, passed_over), None);
+        assert_eq!(
+            by(true, "volumeSnapshot: no applicable volumesnapshotter found;"),
+            None
+        );
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub(super) fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> 
     let mut lost = 0;
     for (volume, _) in judged(source).filter(|(volume, _)| !volume.has_data()) {
         lost += 1;
+        if let Some(by) = volume.left_out_by() {
+            findings.push(left_out(volume, by));
+            continue;
+        }
         let why = match (volume.skipped_reason.as_str(), volume.backup_method.as_str()) {
             ("", "") => "no backup method was used for it".to_owned(),
             ("", method) => format!("{method} failed"),
@@ -34,6 +38,21 @@ pub(super) fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> 
         });
     }
     lost + without_record(source, findings) + not_moved(source, findings)
+}
+
+/// Data that somebody decided not to back up. It cannot come back all the same.
+fn left_out(volume: &VolumeInfo, by: &str) -> Finding {
+    Finding {
+        level: FindingLevel::RestoreIntegrity,
+        severity: Severity::Error,
+        cause: Cause::Backup,
+        reason: FindingReason::VolumeLeftOut.into(),
+        object: Some(format!("PersistentVolumeClaim/{}", volume.pvc_name)),
+        message: format!(
+            "the backup leaves out the data of volume claim {} of namespace {} on purpose, by {by}",
+            volume.pvc_name, volume.pvc_namespace
+        ),
+    }
 }
 
 /// The recorded volumes that the test restores, and the sandbox of each.

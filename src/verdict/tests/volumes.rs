@@ -25,6 +25,29 @@ fn lost_volume_data_fails_whatever_the_score() {
 }
 
 #[test]
+fn a_volume_that_a_policy_leaves_out_is_said_and_does_not_pass() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes[0].skipped = true;
+    seen.contents.volumes[0].skipped_reason = "any: skipped due to resource policy ;".into();
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Partial, Some(Cause::Backup)),
+        "{:?}",
+        verdict.findings
+    );
+    assert!(
+        verdict.findings[0]
+            .message
+            .contains("on purpose, by its resource policy")
+    );
+    let mut other = seen.contents.volumes[0].clone();
+    other.skipped_reason.clear();
+    seen.contents.volumes.push(other);
+    assert_eq!(seen.judge().result, RunResult::Fail, "another one is lost");
+}
+
+#[test]
 fn a_claim_that_had_no_volume_when_the_backup_was_taken_has_no_data_to_lose() {
     let mut seen = Seen::healthy();
     seen.contents.volumes.clear();
