@@ -11,8 +11,9 @@ use kube::ResourceExt;
 use kymaros_crds::Cause;
 
 use super::{
-    Trouble, Workload, WorkloadState,
+    Trouble, Workload, WorkloadState, alone,
     controllers::{Controller, controllers},
+    homes::{Home, home},
     pods::{PodState, awaits_data, judge, missing_object, outlives, restarts},
 };
 
@@ -41,20 +42,28 @@ pub struct SandboxObjects {
 #[must_use]
 pub fn assess(source: &str, objects: &SandboxObjects) -> Vec<Workload> {
     let controllers = controllers(objects);
-    let owned = |pod: &Pod| {
-        let has_controller = pod.owner_references().iter().any(|o| o.controller == Some(true));
-        has_controller || controllers.iter().any(|c| c.selects(pod))
-    };
-    let sets = controllers.iter().map(|set| set.assess(source, objects));
-    let pods = objects.pods.iter().filter(|p| !owned(p));
-    let mut workloads: Vec<_> = sets.chain(pods.map(|pod| bare(source, pod, objects))).collect();
+    let mut of_controllers: Vec<Vec<&Pod>> = vec![Vec::new(); controllers.len()];
+    let mut bare = Vec::new();
+    for pod in &objects.pods {
+        match home(pod, &controllers) {
+            Home::Controllers(places) => {
+                for place in places {
+                    of_controllers[place].push(pod);
+                }
+            }
+            Home::Itself => bare.push((pod, judged(pod, objects))),
+            Home::Elsewhere => {}
+        }
+    }
+    let sets = controllers.iter().zip(&of_controllers);
+    let sets = sets.map(|(set, own)| set.assess(source, own, objects));
+    let mut workloads: Vec<_> = sets.chain(alone::assess(source, &bare)).collect();
     workloads.sort_by(|a, b| a.object.cmp(&b.object));
     workloads
 }
 
 impl Controller {
-    fn assess(&self, source: &str, objects: &SandboxObjects) -> Workload {
-        let own: Vec<&Pod> = objects.pods.iter().filter(|p| self.selects(p)).collect();
+    fn assess(&self, source: &str, own: &[&Pod], objects: &SandboxObjects) -> Workload {
         let pods: Vec<PodState> = own.iter().map(|pod| judged(pod, objects)).collect();
         // The controller's word comes later than that of its pods: one that has just crashed is not ready.
         let up = pods.iter().filter(|p| matches!(p, PodState::Ready(_))).count();
@@ -82,17 +91,8 @@ impl Controller {
         }
         let mut failures: Vec<String> = self.failure.iter().cloned().collect();
         failures.extend(warnings_about(self.kind, &self.name, objects));
-        failures.extend(
-            objects
-                .replica_sets
-                .iter()
-                .filter(|r| {
-                    r.owner_references()
-                        .iter()
-                        .any(|o| o.kind == self.kind && o.name == self.name)
-                })
-                .flat_map(|r| warnings_about("ReplicaSet", &r.name_any(), objects)),
-        );
+        let sets = self.sets.iter();
+        failures.extend(sets.flat_map(|set| warnings_about("ReplicaSet", set, objects)));
         if let Some(trouble) = failures.iter().find_map(|f| refused(f)) {
             return WorkloadState::Hopeless(trouble);
         }
@@ -148,27 +148,6 @@ fn newest_ready(pods: &[PodState]) -> Option<Timestamp> {
             }
         })
         .max()
-}
-
-fn bare(source: &str, pod: &Pod, objects: &SandboxObjects) -> Workload {
-    let state = match judged(pod, objects) {
-        PodState::Ready(since) => WorkloadState::Ready(since),
-        PodState::Succeeded => WorkloadState::Ready(None),
-        PodState::Hopeless(trouble) | PodState::Gone(trouble) => WorkloadState::Hopeless(trouble),
-        PodState::Waiting(trouble) => WorkloadState::Pending(trouble),
-        PodState::Crashing(trouble, tried) => WorkloadState::Crashing { trouble, tried },
-    };
-    let ready = i32::from(matches!(state, WorkloadState::Ready(_)));
-    Workload {
-        source: source.to_owned(),
-        object: format!("Pod/{}", pod.name_any()),
-        wanted: 1,
-        ready,
-        state,
-        restarts: restarts(pod),
-        outlives: outlives(pod),
-        awaits_data: awaits_data(pod),
-    }
 }
 
 /// Why a controller may not make its pods, when that is for good.
@@ -388,5 +367,39 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(only(&objects).object, "Deployment/web");
+    }
+
+    fn replica_set(replicas: i32, owner: &str) -> ReplicaSet {
+        serde_json::from_value(json!({
+            "metadata": { "name": format!("{owner}-{replicas}"), "generation": 1, "labels": { "app": "web" },
+                          "ownerReferences": [{ "apiVersion": "argoproj.io/v1alpha1", "kind": owner, "name": "web",
+                                                "uid": "1", "controller": true }] },
+            "spec": { "replicas": replicas, "selector": { "matchLabels": { "app": "web" } } },
+            "status": { "replicas": replicas, "observedGeneration": 1 },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_replica_set_of_another_product_is_judged_and_those_of_earlier_times_are_not() {
+        let objects = SandboxObjects {
+            deployments: vec![deployment(0, &json!({ "observedGeneration": 1 }))],
+            replica_sets: vec![replica_set(1, "Rollout"), replica_set(0, "Rollout")],
+            ..Default::default()
+        };
+        let all = assess("shop", &objects);
+        let seen: Vec<_> = all.iter().map(|w| (w.object.as_str(), w.is_ready())).collect();
+        assert_eq!(seen, [("Deployment/web", true), ("ReplicaSet/Rollout-1", false)]);
+    }
+
+    #[test]
+    fn a_dead_pod_of_an_unknown_controller_is_found() {
+        let mut dead = pod("web-1", &crashing());
+        dead.metadata.owner_references = replica_set(1, "Cluster").metadata.owner_references;
+        let objects = SandboxObjects {
+            pods: vec![dead],
+            ..Default::default()
+        };
+        assert!(matches!(only(&objects).state, WorkloadState::Crashing { .. }));
     }
 }

@@ -1,20 +1,27 @@
 //! The controllers of a sandbox, with what the four kinds of them have in common.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
-    api::{apps::v1::DeploymentStatus, core::v1::Pod},
-    apimachinery::pkg::apis::meta::v1::LabelSelector,
+    api::apps::v1::{DeploymentStatus, ReplicaSet},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference},
 };
 use kube::{
     ResourceExt,
     core::{Selector, SelectorExt},
 };
 
-use super::assess::SandboxObjects;
+use super::{
+    assess::SandboxObjects,
+    homes::{is_foreign, owner},
+};
 
 /// What the four kinds of controllers have in common.
 pub(super) struct Controller {
     pub kind: &'static str,
     pub name: String,
+    /// The replica sets of a Deployment, which answers for them.
+    pub sets: Vec<String>,
     selector: Option<Selector>,
     pub wanted: i32,
     pub ready: i32,
@@ -37,6 +44,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller> {
         all.push(Controller {
             kind: "Deployment",
             name: d.name_any(),
+            sets: Vec::new(),
             selector: selector(spec.map(|s| &s.selector)),
             wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
@@ -50,6 +58,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller> {
         all.push(Controller {
             kind: "StatefulSet",
             name: s.name_any(),
+            sets: Vec::new(),
             selector: selector(spec.map(|s| &s.selector)),
             wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
@@ -62,6 +71,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller> {
         all.push(Controller {
             kind: "DaemonSet",
             name: d.name_any(),
+            sets: Vec::new(),
             selector: selector(d.spec.as_ref().map(|s| &s.selector)),
             wanted: status.map_or(0, |s| s.desired_number_scheduled),
             ready: status.map_or(0, |s| s.number_ready),
@@ -69,30 +79,43 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller> {
             failure: None,
         });
     }
-    // A ReplicaSet of a Deployment is the Deployment's business; owner references are gone after a restore, until the
-    // Deployment adopts it by its selector.
-    let deployments: Vec<Selector> = all
-        .iter()
-        .filter(|c| c.kind == "Deployment")
-        .filter_map(|c| c.selector.clone())
-        .collect();
     for r in &objects.replica_sets {
-        let has_owner = r.owner_references().iter().any(|o| o.controller == Some(true));
-        if has_owner || deployments.iter().any(|s| s.matches(r.labels())) {
+        if let Some(deployment) = deployment_of(r, &all).and_then(|place| all.get_mut(place)) {
+            deployment.sets.push(r.name_any());
+            continue;
+        }
+        // Other products keep those of earlier times as Deployments do.
+        let wanted = r.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
+        if wanted == 0 {
             continue;
         }
         let (spec, status) = (r.spec.as_ref(), r.status.as_ref());
         all.push(Controller {
             kind: "ReplicaSet",
             name: r.name_any(),
+            sets: Vec::new(),
             selector: selector(spec.map(|s| &s.selector)),
-            wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
+            wanted,
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
             current: is_current(r.metadata.generation, status.and_then(|s| s.observed_generation)),
             failure: None,
         });
     }
     all
+}
+
+/// The Deployment that a replica set belongs to. Owner references are gone after a restore, until the Deployment adopts it
+/// by its selector; one with an owner of another product is that product's.
+fn deployment_of(set: &ReplicaSet, all: &[Controller]) -> Option<usize> {
+    let owner = owner(set);
+    if owner.is_some_and(is_foreign) {
+        return None;
+    }
+    let place =
+        |which: &dyn Fn(&Controller) -> bool| all.iter().position(|c| c.kind == "Deployment" && which(c));
+    owner
+        .and_then(|owner| place(&|c| c.is(owner)))
+        .or_else(|| place(&|c| c.selects(set.labels())))
 }
 
 /// As `kubectl rollout status` sees it: every pod is of the newest template.
@@ -112,9 +135,15 @@ fn selector(selector: Option<&LabelSelector>) -> Option<Selector> {
 }
 
 impl Controller {
-    /// Whether a pod is one of its own.
-    pub fn selects(&self, pod: &Pod) -> bool {
-        self.selector.as_ref().is_some_and(|s| s.matches(pod.labels()))
+    /// Whether it adopts what has these labels and no owner.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.selector.as_ref().is_some_and(|s| s.matches(labels))
+    }
+
+    /// Whether an owner of the group `apps` is this one, or a replica set of it.
+    pub fn is(&self, owner: &OwnerReference) -> bool {
+        let itself = owner.kind == self.kind && owner.name == self.name;
+        itself || (owner.kind == "ReplicaSet" && self.sets.contains(&owner.name))
     }
 
     /// `Kind/name`.

@@ -1,8 +1,10 @@
 //! What came up in the sandboxes: each workload with its wanted and ready count, and why it does not start.
 
+mod alone;
 pub mod assess;
 mod controllers;
 pub mod crash_loops;
+mod homes;
 pub mod moments;
 pub mod pods;
 pub mod references;

@@ -7,7 +7,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec};
 use kube::ResourceExt;
 use regex::Regex;
 
-use super::assess::SandboxObjects;
+use super::{
+    assess::SandboxObjects,
+    homes::{is_foreign, owner},
+};
 
 /// Something restored that names a Service of another namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,7 +90,16 @@ fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
         let spec = d.spec.as_ref().and_then(|s| s.template.spec.as_ref());
         specs.extend(spec.map(|spec| (format!("DaemonSet/{}", d.name_any()), spec)));
     }
-    let bare = objects.pods.iter().filter(|p| p.owner_references().is_empty());
+    let sets = objects
+        .replica_sets
+        .iter()
+        .filter(|r| owner(*r).is_some_and(is_foreign));
+    for r in sets {
+        let spec = r.spec.as_ref().filter(|s| s.replicas != Some(0));
+        let spec = spec.and_then(|s| s.template.as_ref()?.spec.as_ref());
+        specs.extend(spec.map(|spec| (format!("ReplicaSet/{}", r.name_any()), spec)));
+    }
+    let bare = objects.pods.iter().filter(|p| owner(*p).is_none_or(is_foreign));
     for pod in bare {
         specs.extend(
             pod.spec
@@ -210,6 +222,36 @@ mod tests {
             found,
             [("cache".into(), Form::Short), ("db".into(), Form::Qualified)]
         );
+    }
+
+    #[test]
+    fn what_an_unknown_controller_makes_is_looked_at_and_pods_of_known_ones_are_not() {
+        let owned = |api_version: &str, kind: &str| json!([{ "apiVersion": api_version, "kind": kind, "name": "o", "uid": "1", "controller": true }]);
+        let pod = |name: &str, owners: serde_json::Value| {
+            from_value(
+                json!({ "metadata": { "name": name, "ownerReferences": owners }, "spec": { "containers": [
+                { "name": "a", "command": ["db.other.svc"] }] } }),
+            )
+            .unwrap()
+        };
+        let set = |replicas: i32| {
+            from_value(json!({
+                "metadata": { "name": format!("r-{replicas}"), "ownerReferences": owned("argoproj.io/v1alpha1", "Rollout") },
+                "spec": { "replicas": replicas, "selector": {}, "template": { "spec": { "containers": [
+                    { "name": "a", "command": ["db.other.svc"] }] } } } }))
+            .unwrap()
+        };
+        let objects = SandboxObjects {
+            pods: vec![
+                pod("rc", owned("v1", "ReplicationController")),
+                pod("job", owned("batch/v1", "Job")),
+                pod("web", owned("apps/v1", "ReplicaSet")),
+            ],
+            replica_sets: vec![set(0), set(1)],
+            ..Default::default()
+        };
+        let found: Vec<String> = find(&objects).into_iter().map(|r| r.from).collect();
+        assert_eq!(found, ["Pod/rc", "ReplicaSet/r-1"]);
     }
 
     #[test]
