@@ -48,22 +48,31 @@ pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> 
 /// A registry that says "no such image" or "not for you" is a real failure: the application cannot be brought back.
 /// One that does not answer says nothing about the backup.
 fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
-    let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
-    let refused = says(&[
+    const REFUSED: &[&str] = &[
         "not found",
         "manifest unknown",
         "denied",
         "unauthorized",
         "forbidden",
-        "401",
-        "403",
-    ]) && !says(&[
+    ];
+    const SILENT: &[&str] = &[
         "no such host",
         "dial tcp",
-        "i/o timeout",
+        "timeout",
         "connection refused",
+        "connection reset",
         "unreachable",
-    ]);
+        "no route to host",
+        "context deadline exceeded",
+        "request canceled",
+        "internal server error",
+        "bad gateway",
+        "service unavailable",
+        "too many requests",
+    ];
+    let said = without_names(message, image).to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|w| said.contains(w));
+    let refused = says(REFUSED) && !says(SILENT);
     match reason {
         "InvalidImageName" => PodState::Hopeless(Trouble::new(
             Cause::Application,
@@ -82,6 +91,16 @@ fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
             format!("image {image} cannot be pulled: {message}"),
         )),
     }
+}
+
+/// A text without images, digests and addresses in it: an image may be called `forbidden`.
+fn without_names(message: &str, image: &str) -> String {
+    let is_name = |word: &str| {
+        let bare = word.trim_matches(|c: char| matches!(c, '"' | '\'' | '\\' | ':' | ',' | '.' | ';'));
+        word.contains(['/', '@']) || bare == image || bare.starts_with("sha256:")
+    };
+    let words = message.split_whitespace().filter(|word| !is_name(word));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// How a container ended last, if it ever did.

@@ -112,6 +112,48 @@ fn an_image_that_does_not_exist_is_told_from_a_registry_that_does_not_answer() {
 }
 
 #[test]
+fn what_an_image_is_called_says_nothing_about_its_registry() {
+    let state = |image: &str, message: &str| {
+        let mut pod = waiting("ErrImagePull", message, 0);
+        let containers = pod.status.as_mut().unwrap().container_statuses.as_mut();
+        containers.unwrap()[0].image = image.to_owned();
+        judge(&pod, &[])
+    };
+    let digest = "r/shop@sha256:4010f4035fbd";
+    for (image, why) in [
+        (digest, "failed to do request: Head: EOF"),
+        (
+            "r/forbidden:403",
+            "unexpected status from HEAD request to https://r/v2/forbidden/manifests/403: 503 Service Unavailable",
+        ),
+        ("denied", "net/http: TLS handshake timeout"),
+        (
+            "r/shop:1",
+            "failed to authorize: unauthorized: 429 Too Many Requests",
+        ),
+        ("r/shop:1", "proxy denied it: 502 Bad Gateway"),
+    ] {
+        let message = format!("failed to pull and unpack image \"{image}\": {why}");
+        let silent = state(image, &message);
+        assert!(
+            matches!(&silent, PodState::Waiting(t) if t.cause == Cause::Sandbox),
+            "{message}: {silent:?}"
+        );
+    }
+    for why in [
+        "unexpected status from HEAD request to https://r/v2/shop/manifests/1: 401 Unauthorized",
+        "unexpected status from HEAD request to https://r/v2/shop/manifests/1: 403 Forbidden",
+        "pull access denied, repository does not exist or may require authorization",
+    ] {
+        let message = format!("failed to pull and unpack image \"r/timeout:1\": {why}");
+        assert!(
+            matches!(state("r/timeout:1", &message), PodState::Hopeless(_)),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn a_few_crashes_are_start_up_and_many_are_a_loop() {
     assert!(matches!(
         judge(&waiting("CrashLoopBackOff", "", 1), &[]),
