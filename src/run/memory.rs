@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kymaros_crds::domain::Check;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -124,6 +125,8 @@ impl RunMemory {
             let place = |moment| self.clock.place(moment);
             let workloads = assess(source, &objects).into_iter();
             came.workloads.extend(workloads.map(|w| w.placed(place)));
+            let pods = objects.pods.iter().map(|p| format!("Pod/{}", p.name_any()));
+            came.pods.extend(pods.map(|pod| (source.clone(), pod)));
             came.moments = came.moments.and(Moments::of(&objects.pods).placed(place));
             came.references.extend(
                 references::find(&objects)

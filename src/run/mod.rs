@@ -1,5 +1,6 @@
 //! The life of a run: `observe` takes a snapshot, `decide` says what follows (pure), `act` does it.
 
+mod absent;
 pub mod act;
 pub mod clock;
 pub mod controller;

@@ -12,7 +12,7 @@ use kymaros_crds::{
     domain::{Check, Test},
 };
 
-use super::{memory::Obstacle, queue::QueuePlace};
+use super::{absent::absent, memory::Obstacle, queue::QueuePlace};
 use crate::{
     checks::{Outcome, Target},
     logs::Collected,
@@ -22,7 +22,7 @@ use crate::{
         choose::{Chosen, NoBackup},
         movers::Mover,
         restore::RestorePhase,
-        results::{BackupContents, ItemAction, RestoreResults, RestoredObjects},
+        results::{BackupContents, RestoreResults, RestoredObjects},
     },
     workloads::{Trouble, Workload, WorkloadState, moments::Moments, references::Reference},
 };
@@ -163,6 +163,8 @@ pub struct RestoreOutcome {
 pub struct Came {
     /// Workloads of all sandboxes.
     pub workloads: Vec<Workload>,
+    /// All pods by source namespace, as `Pod/name`, whoever answers for them.
+    pub pods: BTreeSet<(String, String)>,
     /// When their pods took which step.
     pub moments: Moments,
     /// What they reference outside their own namespace, by source namespace.
@@ -243,24 +245,24 @@ impl Observed {
     /// Workloads that Velero says it restored and that are not in their sandbox: not there yet, or deleted since.
     #[must_use]
     pub fn absent_workloads(&self, mapping: &BTreeMap<String, String>) -> Vec<(String, String)> {
-        let live = self.workloads.iter().flat_map(|c| &c.workloads);
-        let live: BTreeSet<(&str, &str)> = live.map(|w| (w.source.as_str(), w.object.as_str())).collect();
-        let mut absent = Vec::new();
+        let came = self.workloads.as_ref();
+        let workloads = came.into_iter().flat_map(|c| &c.workloads);
+        let pods = came.into_iter().flat_map(|c| &c.pods);
+        let live: BTreeSet<(&str, &str)> = workloads
+            .map(|w| (w.source.as_str(), w.object.as_str()))
+            .chain(pods.map(|(source, pod)| (source.as_str(), pod.as_str())))
+            .collect();
+        let mut all = Vec::new();
         for (source, sandbox) in mapping {
             let restored = self
                 .outcomes
                 .iter()
                 .filter_map(Fetched::get)
                 .filter_map(|o| o.restored.objects.get(sandbox));
-            for (object, action) in restored.flatten() {
-                let is_workload = matches!(object.short_kind(), "Deployment" | "StatefulSet" | "DaemonSet");
-                let name = object.display();
-                if is_workload && *action == ItemAction::Present && !live.contains(&(source, &name)) {
-                    absent.push((source.clone(), name));
-                }
-            }
+            let gone = restored.flat_map(|r| absent(r, |object| live.contains(&(source.as_str(), object))));
+            all.extend(gone.map(|object| (source.clone(), object)));
         }
-        absent
+        all
     }
 }
 

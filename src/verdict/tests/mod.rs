@@ -5,7 +5,11 @@ mod isolation;
 mod unread;
 mod volumes;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -117,6 +121,7 @@ impl Seen {
                     outlives: None,
                     awaits_data: false,
                 }],
+                pods: BTreeSet::new(),
                 moments: Moments::default(),
                 references: vec![],
             },
