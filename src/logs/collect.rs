@@ -106,11 +106,13 @@ fn logs_of<'a>(pod: &'a Pod, wanted: &LogCollection) -> Vec<(ContainerLogType, &
             .as_ref()
             .is_some_and(|s| s.running.is_some() || s.terminated.is_some())
     };
+    let restarted = |c: &&ContainerStatus| c.restart_count > 0;
     let mut logs = Vec::new();
     if wanted.include_init {
+        // One between two crashes waits, and its log is that of its last try.
         logs.extend(
             init.iter()
-                .filter(started)
+                .filter(|c| started(c) || restarted(c))
                 .map(|c| (ContainerLogType::Init, c.name.as_str())),
         );
     }
@@ -120,8 +122,9 @@ fn logs_of<'a>(pod: &'a Pod, wanted: &LogCollection) -> Vec<(ContainerLogType, &
             .map(|c| (ContainerLogType::Container, c.name.as_str())),
     );
     if wanted.include_previous {
-        let restarted = main.iter().filter(|c| c.restart_count > 0);
-        logs.extend(restarted.map(|c| (ContainerLogType::Previous, c.name.as_str())));
+        let init = init.iter().filter(|_| wanted.include_init).filter(started);
+        let all = init.chain(main).filter(restarted);
+        logs.extend(all.map(|c| (ContainerLogType::Previous, c.name.as_str())));
     }
     logs
 }
@@ -203,5 +206,28 @@ mod tests {
             ..wanted()
         };
         assert_eq!(logs_of(&pod, &less), [(ContainerLogType::Container, "app")]);
+    }
+
+    #[test]
+    fn of_an_init_container_that_crashes_the_last_try_is_read_and_the_one_before_once_it_tries_again() {
+        let pod = |state: serde_json::Value| -> Pod {
+            from_value(json!({ "metadata": { "name": "web" }, "status": {
+                "initContainerStatuses": [{ "name": "migrate", "image": "i", "imageID": "", "ready": false,
+                    "restartCount": 3, "state": state, "lastState": { "terminated": { "exitCode": 1 } } }] } }))
+            .unwrap()
+        };
+        let waits = pod(json!({ "waiting": { "reason": "CrashLoopBackOff" } }));
+        assert_eq!(logs_of(&waits, &wanted()), [(ContainerLogType::Init, "migrate")]);
+        let tries = pod(json!({ "running": {} }));
+        let both = [
+            (ContainerLogType::Init, "migrate"),
+            (ContainerLogType::Previous, "migrate"),
+        ];
+        assert_eq!(logs_of(&tries, &wanted()), both);
+        let none = LogCollection {
+            include_init: false,
+            ..wanted()
+        };
+        assert!(logs_of(&tries, &none).is_empty());
     }
 }
