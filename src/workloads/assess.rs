@@ -1,7 +1,5 @@
 //! From the objects of one sandbox to its workloads: a pure function.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -15,6 +13,7 @@ use super::{
     controllers::{Controller, controllers},
     homes::{Home, home},
     pods::{PodState, awaits_data, judge, missing_object, outlives, restarts},
+    warnings,
 };
 
 /// The objects of one sandbox, as its watches see them.
@@ -71,7 +70,8 @@ impl Controller {
         let state = if self.current && self.ready >= self.wanted && all_up {
             WorkloadState::Ready(newest_ready(&pods))
         } else {
-            self.not_ready(&pods, objects)
+            let made = own.iter().filter_map(|p| p.metadata.creation_timestamp.as_ref());
+            self.not_ready(&pods, made.map(|t| t.0).max(), objects)
         };
         Workload {
             source: source.to_owned(),
@@ -85,14 +85,20 @@ impl Controller {
         }
     }
 
-    fn not_ready(&self, pods: &[PodState], objects: &SandboxObjects) -> WorkloadState {
+    fn not_ready(
+        &self,
+        pods: &[PodState],
+        newest: Option<Timestamp>,
+        objects: &SandboxObjects,
+    ) -> WorkloadState {
         if let Some(trouble) = pods.iter().find_map(hopeless) {
             return WorkloadState::Hopeless(trouble);
         }
         let mut failures: Vec<String> = self.failure.iter().cloned().collect();
-        failures.extend(warnings_about(self.kind, &self.name, objects));
+        let warned = |kind: &str, name: &str| warnings::of_controller(kind, name, newest, objects);
+        failures.extend(warned(self.kind, &self.name));
         let sets = self.sets.iter();
-        failures.extend(sets.flat_map(|set| warnings_about("ReplicaSet", set, objects)));
+        failures.extend(sets.flat_map(|set| warned("ReplicaSet", set)));
         if let Some(trouble) = failures.iter().find_map(|f| refused(f)) {
             return WorkloadState::Hopeless(trouble);
         }
@@ -128,7 +134,13 @@ impl Controller {
 }
 
 fn judged(pod: &Pod, objects: &SandboxObjects) -> PodState {
-    judge(pod, &warnings_about("Pod", &pod.name_any(), objects))
+    match judge(pod, &warnings::of_pod(pod, objects)) {
+        PodState::Hopeless(trouble) if warnings::came_late(&trouble, objects) => {
+            let message = format!("when it was last tried, {}", trouble.message);
+            PodState::Waiting(Trouble::new(Cause::Application, message))
+        }
+        state => state,
+    }
 }
 
 fn hopeless(state: &PodState) -> Option<Trouble> {
@@ -182,18 +194,6 @@ fn unanswered(failures: &[String]) -> Option<Trouble> {
         .find(|f| f.contains("failed calling webhook"))?;
     let message = format!("its pods cannot be made: {failure}");
     Some(Trouble::new(Cause::Sandbox, message))
-}
-
-fn warnings_about(kind: &str, name: &str, objects: &SandboxObjects) -> Vec<String> {
-    let about = objects.warnings.iter().filter(|e| {
-        e.involved_object.kind.as_deref() == Some(kind) && e.involved_object.name.as_deref() == Some(name)
-    });
-    let mut by_time: BTreeMap<_, String> = BTreeMap::new();
-    for event in about {
-        let at = event.last_timestamp.as_ref().map(|t| t.0);
-        by_time.insert((at, event.name_any()), event.message.clone().unwrap_or_default());
-    }
-    by_time.into_values().collect()
 }
 
 #[cfg(test)]
@@ -401,5 +401,42 @@ mod tests {
             ..Default::default()
         };
         assert!(matches!(only(&objects).state, WorkloadState::Crashing { .. }));
+    }
+
+    #[test]
+    fn a_refusal_that_is_over_ends_no_wait() {
+        let quota: Event = serde_json::from_value(json!({
+            "metadata": { "name": "e" }, "involvedObject": { "kind": "Deployment", "name": "web" },
+            "message": "exceeded quota: small", "lastTimestamp": "2026-01-01T00:00:10Z" }))
+        .unwrap();
+        let mut objects = SandboxObjects {
+            deployments: vec![deployment(1, &json!({ "observedGeneration": 1 }))],
+            warnings: vec![quota],
+            ..Default::default()
+        };
+        assert!(matches!(only(&objects).state, WorkloadState::Hopeless(_)));
+        let mut made = pod("web-1", &json!({ "phase": "Pending" }));
+        let time = serde_json::from_value(json!("2026-01-01T00:00:11Z"));
+        made.metadata.creation_timestamp = time.ok();
+        objects.pods = vec![made];
+        assert!(matches!(only(&objects).state, WorkloadState::Pending(_)));
+    }
+
+    #[test]
+    fn settings_that_came_late_are_waited_for() {
+        let waiting = pod(
+            "web-1",
+            &json!({ "phase": "Pending", "containerStatuses": [{
+                "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": { "waiting": {
+                    "reason": "CreateContainerConfigError", "message": "configmap \"page\" not found" } } }] }),
+        );
+        let mut objects = SandboxObjects {
+            pods: vec![waiting],
+            ..Default::default()
+        };
+        assert!(matches!(only(&objects).state, WorkloadState::Hopeless(_)));
+        let page = json!({ "metadata": { "name": "page" } });
+        objects.config_maps = vec![serde_json::from_value(page).unwrap()];
+        assert!(matches!(only(&objects).state, WorkloadState::Pending(_)));
     }
 }

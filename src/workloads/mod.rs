@@ -8,6 +8,7 @@ mod homes;
 pub mod moments;
 pub mod pods;
 pub mod references;
+mod warnings;
 pub mod watch;
 
 use jiff::Timestamp;

@@ -105,6 +105,23 @@ fn ready(pod: &Pod) -> Option<PodState> {
     Some(PodState::Ready(ready.last_transition_time.as_ref().map(|t| t.0)))
 }
 
+/// When a pod last went on: it was given to a node, or a container of it started.
+#[must_use]
+pub fn went_on(pod: &Pod) -> Option<Timestamp> {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let scheduled = conditions
+        .into_iter()
+        .flatten()
+        .filter(|c| c.type_ == "PodScheduled" && c.status == "True")
+        .filter_map(|c| c.last_transition_time.as_ref());
+    let states = containers(pod).flat_map(|c| [c.state.as_ref(), c.last_state.as_ref()]);
+    let started = states.flatten().filter_map(|state| {
+        let running = state.running.as_ref().and_then(|r| r.started_at.as_ref());
+        running.or_else(|| state.terminated.as_ref()?.started_at.as_ref())
+    });
+    scheduled.chain(started).map(|t| t.0).max()
+}
+
 /// Restarts of a pod's containers. Init containers try again until they succeed, which is their way to wait.
 #[must_use]
 pub fn restarts(pod: &Pod) -> i32 {
