@@ -1,5 +1,6 @@
 //! One story a test: what a run does and how it ends.
 
+mod absent;
 mod disturbed;
 mod ends;
 mod properties;
