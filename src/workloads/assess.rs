@@ -5,7 +5,6 @@ use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     core::v1::{ConfigMap, Event, Pod, Service},
 };
-use kube::ResourceExt;
 use kymaros_crds::Cause;
 
 use super::{
