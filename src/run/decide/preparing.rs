@@ -160,7 +160,7 @@ fn refusal(settings: &Settings, index: usize, backup: &str, contents: &BackupCon
     let shared = refused_volume(contents, &names(namespaces))?;
     let message = format!(
         "the backup has no data of volume {} and its reclaim policy is Retain: Velero would bring it back on the \
-         production volume; back up its data, or set the policy to Delete",
+         production volume; back up its data (--default-volumes-to-fs-backup, or snapshots) and test that backup",
         shared.pv_name
     );
     // Labels are not in the list of a backup: whether the selector takes the volume is only known when it is too late.
@@ -203,4 +203,44 @@ fn make_sandboxes(observed: &Observed, settings: &Settings, decision: &mut Decis
         decision.effects.push(Effect::MakeSandbox(Box::new(plan)));
     }
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::velero::results::VolumeInfo;
+
+    #[test]
+    fn whoever_lacks_data_of_a_retained_volume_is_not_told_to_let_production_delete_it() {
+        let spec = serde_json::from_value(serde_json::json!({
+            "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+            "schedule": { "cron": "0 3 * * *" },
+        }))
+        .unwrap();
+        let settings = Settings {
+            test: domain::Test::try_from(&spec).unwrap(),
+            checks: vec![],
+            missing_policy: None,
+            previous: None,
+        };
+        let volume: VolumeInfo = serde_json::from_value(serde_json::json!({
+            "pvcName": "data", "pvcNamespace": "shop", "pvName": "pv-1", "skipped": true,
+            "pvInfo": { "reclaimPolicy": "Retain" },
+        }))
+        .unwrap();
+        let mut contents = BackupContents {
+            objects: [("shop".to_owned(), [].into())].into(),
+            volumes: vec![volume],
+        };
+        let finding = refusal(&settings, 0, "nightly", &contents).unwrap();
+        assert_eq!(finding.reason, RunReason::ProductionVolume.as_str());
+        let said = finding.message;
+        assert!(
+            said.contains("production volume") && said.contains("--default-volumes-to-fs-backup"),
+            "{said}"
+        );
+        assert!(!said.contains("Delete"), "{said}");
+        contents.volumes.clear();
+        assert_eq!(refusal(&settings, 0, "nightly", &contents), None);
+    }
 }
