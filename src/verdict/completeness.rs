@@ -89,7 +89,7 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                     let (cause, _) = source
                         .failure_of(namespace, object)
                         .unwrap_or((Cause::RestoreEngine, ""));
-                    findings.push(absent(object, cause, "Velero could not restore it"));
+                    findings.push(absent(namespace, object, cause, "Velero could not restore it"));
                 }
                 Some(ItemAction::Skipped) if object.short_kind() != "PersistentVolumeClaim" => {
                     let why =
@@ -102,6 +102,7 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                     } else {
                         tally.count(object, false);
                         findings.push(absent(
+                            namespace,
                             object,
                             source.of_absence(),
                             "it is in the backup and did not come back",
@@ -258,14 +259,17 @@ fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'stati
     }
 }
 
-fn absent(object: &ObjectId, cause: Cause, why: &str) -> Finding {
+fn absent(namespace: &str, object: &ObjectId, cause: Cause, why: &str) -> Finding {
     Finding {
         level: FindingLevel::Completeness,
         severity: Severity::Error,
         cause,
         reason: FindingReason::ObjectNotRestored.into(),
         object: Some(object.display()),
-        message: format!("{} is not in the sandbox: {why}", object.display()),
+        message: format!(
+            "{} of namespace {namespace} is not in the sandbox: {why}",
+            object.display()
+        ),
     }
 }
 

@@ -62,8 +62,8 @@ fn restarted(workload: &Workload) -> Finding {
         reason: FindingReason::WorkloadRestarted.into(),
         object: Some(workload.object.clone()),
         message: format!(
-            "{} restarted before it stayed up ({} restarts)",
-            workload.object, workload.restarts
+            "{} of namespace {} restarted before it stayed up ({} restarts)",
+            workload.object, workload.source, workload.restarts
         ),
     }
 }
@@ -81,7 +81,10 @@ fn not_started(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) 
         cause,
         reason: FindingReason::WorkloadNotReady.into(),
         object: Some(missing.unwrap_or_else(|| workload.object.clone())),
-        message: format!("{} does not start: {why}", workload.object),
+        message: format!(
+            "{} of namespace {} does not start: {why}",
+            workload.object, workload.source
+        ),
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> 
             reason: FindingReason::VolumeWithoutData.into(),
             object: Some(format!("PersistentVolumeClaim/{}", volume.pvc_name)),
             message: format!(
-                "the backup holds no data of volume claim {}: {why}",
-                volume.pvc_name
+                "the backup holds no data of volume claim {} of namespace {}: {why}",
+                volume.pvc_name, volume.pvc_namespace
             ),
         });
     }
@@ -92,7 +92,7 @@ fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> u
                     reason: FindingReason::VolumeWithoutData.into(),
                     object: Some(claim.display()),
                     message: format!(
-                        "the backup holds volume claim {} without any volume data",
+                        "the backup holds volume claim {} of namespace {namespace} without any volume data",
                         claim.name
                     ),
                 });
@@ -137,8 +137,8 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
             reason: FindingReason::VolumeDataLost.into(),
             object: Some(format!("PersistentVolumeClaim/{}", volume.pvc_name)),
             message: format!(
-                "the data of volume claim {} did not arrive: {trouble}",
-                volume.pvc_name
+                "the data of volume claim {} of namespace {} did not arrive: {trouble}",
+                volume.pvc_name, volume.pvc_namespace
             ),
         });
     }

@@ -143,8 +143,8 @@ fn look_for_a_stuck_pod(
     if let Some((workload, trouble)) = stuck {
         let (cause, why) = verdict::explain(observed, settings, workload, trouble);
         let message = format!(
-            "Velero waits to fill a volume of {}, which does not start: {why}",
-            workload.object
+            "Velero waits to fill a volume of {} of namespace {}, which does not start: {why}",
+            workload.object, workload.source
         );
         let object = Some(workload.object.clone());
         let finding = run_error(RunReason::CannotStart, cause, object, message);

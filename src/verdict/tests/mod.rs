@@ -2,6 +2,7 @@
 
 mod blame;
 mod isolation;
+mod namespaces;
 mod unread;
 mod volumes;
 
@@ -47,6 +48,8 @@ struct Seen {
     /// Why the outcome of the restore cannot be read.
     unread: Option<&'static str>,
     selector: BTreeMap<String, String>,
+    /// Source namespaces and their sandboxes.
+    mapping: BTreeMap<String, String>,
 }
 
 fn object(kind: &str, name: &str) -> ObjectId {
@@ -134,6 +137,7 @@ impl Seen {
             previous: None,
             unread: None,
             selector: BTreeMap::new(),
+            mapping: BTreeMap::from([("shop".to_owned(), "sb".to_owned())]),
         }
     }
 
@@ -145,7 +149,7 @@ impl Seen {
                 restore: Some(&self.restore),
                 outcome: self.unread.is_none().then_some(&self.outcome),
                 unavailable: [None, self.unread],
-                mapping: BTreeMap::from([("shop".to_owned(), "sb".to_owned())]),
+                mapping: self.mapping.clone(),
                 source: Some(&self.source),
                 selector: &self.selector,
             }],
@@ -154,7 +158,7 @@ impl Seen {
             checks: &self.checks,
             expected_checks: self.checks.len(),
             missing_policy: None,
-            namespaces: vec!["shop"],
+            namespaces: self.mapping.keys().map(String::as_str).collect(),
             max_rto: self.max_rto,
             findings: &self.findings,
             ended_early: false,
