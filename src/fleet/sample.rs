@@ -39,6 +39,7 @@ pub fn report(namespace: &str, test: &str, day: i64, result: &str, score: Option
         "status": {
             "phase": if is_over { "Completed" } else { "Restoring" },
             "startedAt": at(day).to_string(), "score": score, "timeline": [{ "name": "restore", "seconds": 2.5 }],
+            "sources": [{ "name": "nightly" }, { "name": "db" }],
             "findings": [{ "level": "run", "severity": "error", "cause": "backup", "message": "lost" }],
         },
     });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kymaros_crds::{
-    Cause, RestoreReport, RestoreTestSpec, RunResult,
+    Cause, ResolvedBackup, RestoreReport, RestoreReportStatus, RestoreTestSpec, RunResult,
     domain::{Source, duration},
 };
 
@@ -46,6 +46,16 @@ impl Ended {
             took,
             rto,
         })
+    }
+}
+
+/// The backups that a run restores; reports of 0.6.9 know one.
+#[must_use]
+pub fn backups(status: &RestoreReportStatus) -> &[ResolvedBackup] {
+    if status.sources.is_empty() {
+        status.source.as_slice()
+    } else {
+        &status.sources
     }
 }
 

@@ -37,14 +37,15 @@ fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) 
     let time = |time: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| {
         time.as_ref().map(|time| time.0.to_string())
     };
-    let source = status.source.as_ref();
+    let backups: Vec<String> = super::backups(status).collect();
     let rows = [
         ("run", Some(report.name_any())),
         ("namespace", report.namespace()),
+        ("why it ran", super::why_it_ran(&report.spec)),
+        ("restored namespaces", super::restored(status)),
+        ("backup", (!backups.is_empty()).then(|| backups.join(", "))),
         ("started", time(&status.started_at)),
         ("verdict", time(&status.completed_at)),
-        ("backup", source.map(|source| source.name.clone())),
-        ("age of the backup", source.and_then(|source| source.age.clone())),
         ("RTO", super::rto(status)),
         ("cause", status.cause.map(|cause| format!("{cause:?}"))),
         ("missed", report.spec.missed.as_ref().map(super::missed)),
@@ -217,8 +218,12 @@ mod tests {
     fn tables_hold_everything_and_no_markup_of_applications() {
         let report: RestoreReport = serde_json::from_value(serde_json::json!({
             "metadata": { "name": "shop-1", "namespace": "ops" },
-            "spec": { "testRef": "shop", "missed": { "times": 3, "first": "2025-12-29T00:00:00Z" } },
+            "spec": { "testRef": "shop", "trigger": "Schedule", "scheduledFor": "2026-01-01T00:00:00Z",
+                      "missed": { "times": 3, "first": "2025-12-29T00:00:00Z" } },
             "status": {
+                "source": { "name": "nightly", "age": "3h" },
+                "sources": [{ "name": "nightly", "age": "3h" }, { "name": "db|1" }],
+                "sandboxes": [{ "source": "shop", "name": "sb-1" }, { "source": "db", "name": "sb-2" }],
                 "score": 61, "result": "fail", "message": "61/100, fail", "leftovers": 2, "findingsOmitted": 3,
                 "startedAt": "2026-01-01T00:00:00Z",
                 "rto": { "measured": "3m", "target": "2m", "withinSLA": false },
@@ -240,6 +245,9 @@ mod tests {
         for line in [
             "# Restore test shop: FAIL, 61/100",
             "| namespace | ops |",
+            "| why it ran | its schedule, due 2026-01-01T00:00:00Z |",
+            "| restored namespaces | shop, db |",
+            "| backup | nightly (3h old), db\\|1 (of unknown age) |",
             "| RTO | 3m, agreed 2m |",
             "| missed | nothing ran for 3 planned times, the first 2025-12-29T00:00:00Z |",
             "| restore integrity | pass | 25/25 | a\\|b |",

@@ -7,7 +7,11 @@ mod text;
 pub use markdown::markdown;
 pub use text::text;
 
-use kymaros_crds::{LevelStatus, MissedTimes, RestoreReportStatus, RunPhase, RunResult, TimelineEntry};
+use kymaros_crds::{
+    LevelStatus, MissedTimes, RestoreReportSpec, RestoreReportStatus, RunPhase, RunResult, TimelineEntry, Trigger,
+};
+
+use crate::history;
 
 /// A result as a word that is seen.
 #[must_use]
@@ -85,6 +89,37 @@ fn steps(status: &RestoreReportStatus) -> Vec<Step<'_>> {
 /// What is said of a run that has no verdict.
 fn undecided(status: &RestoreReportStatus) -> String {
     format!("{:?}, no verdict yet", status.phase.unwrap_or(RunPhase::Queued))
+}
+
+/// Why the run was made, and when it was due.
+fn why_it_ran(spec: &RestoreReportSpec) -> Option<String> {
+    let why = match spec.trigger? {
+        Trigger::Schedule => "its schedule",
+        Trigger::Annotation => "somebody asked for it by the annotation",
+        Trigger::Api => "somebody asked for it by the API",
+        Trigger::Created => "the test was new",
+    };
+    let due = spec.scheduled_for.as_ref();
+    Some(due.map_or_else(|| why.to_owned(), |due| format!("{why}, due {}", due.0)))
+}
+
+/// The namespaces that were restored, each once.
+fn restored(status: &RestoreReportStatus) -> Option<String> {
+    let mut sources: Vec<&str> = Vec::new();
+    for sandbox in &status.sandboxes {
+        if !sources.contains(&sandbox.source.as_str()) {
+            sources.push(&sandbox.source);
+        }
+    }
+    (!sources.is_empty()).then(|| sources.join(", "))
+}
+
+/// The backups that were restored, each with its age.
+fn backups(status: &RestoreReportStatus) -> impl Iterator<Item = String> {
+    history::backups(status).iter().map(|backup| match &backup.age {
+        Some(age) => format!("{} ({age} old)", backup.name),
+        None => format!("{} (of unknown age)", backup.name),
+    })
 }
 
 /// What is known of the cleanup.

@@ -50,9 +50,14 @@ fn head(out: &mut String, report: &RestoreReport, status: &RestoreReportStatus) 
     if let Some(message) = &status.message {
         writeln!(out, "  {}", plain(message))?;
     }
-    if let Some(source) = &status.source {
-        let (name, age) = (&source.name, source.age.as_deref().unwrap_or("unknown"));
-        writeln!(out, "  backup     {} ({} old)", plain(name), plain(age))?;
+    if let Some(why) = super::why_it_ran(&report.spec) {
+        writeln!(out, "  why it ran {}", plain(&why))?;
+    }
+    if let Some(restored) = super::restored(status) {
+        writeln!(out, "  namespaces {}", plain(&restored))?;
+    }
+    for backup in super::backups(status) {
+        writeln!(out, "  backup     {}", plain(&backup))?;
     }
     if let Some(rto) = super::rto(status) {
         writeln!(out, "  RTO        {}", plain(&rto))?;
@@ -186,6 +191,7 @@ fn bar(points: i32, max: i32) -> String {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use kymaros_crds::Trigger;
 
     use super::*;
 
@@ -230,6 +236,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_restored_and_why_is_said() {
+        let mut both = report(serde_json::json!({
+            "source": { "name": "nightly", "age": "3h" },
+            "sources": [{ "name": "nightly", "age": "3h" }, { "name": "db" }],
+            "sandboxes": [{ "source": "shop", "name": "sb-1" }, { "source": "db", "name": "sb-2" },
+                          { "source": "shop", "name": "sb-3" }],
+        }));
+        both.spec.trigger = Some(Trigger::Api);
+        let text = without_colours(&both);
+        let lines = [
+            "  why it ran somebody asked for it by the API",
+            "  namespaces shop, db",
+            "  backup     nightly (3h old)",
+            "  backup     db (of unknown age)",
+        ];
+        assert!(text.contains(&lines.join("\n")), "{text}");
+        let old = report(serde_json::json!({ "source": { "name": "nightly", "age": "3h" } }));
+        let text = without_colours(&old);
+        assert!(text.contains("  backup     nightly (3h old)\n"), "{text}");
+        assert!(
+            !text.contains("why it ran") && !text.contains("namespaces"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_run_that_goes_on_says_where_it_is() {
         let text = without_colours(&report(serde_json::json!({ "phase": "Restoring" })));
         assert!(text.contains("  Restoring, no verdict yet"), "{text}");
@@ -240,7 +272,7 @@ mod tests {
         let bad = "a\u{1b}]0;mine\u{7}\n\u{9b}2Jb";
         let report = report(serde_json::json!({
             "score": 61, "result": "fail", "message": bad, "regressions": [bad], "rto": { "measured": bad, "withinSLA": false },
-            "source": { "name": bad, "age": bad },
+            "source": { "name": bad, "age": bad }, "sandboxes": [{ "source": bad, "name": "sb" }],
             "checks": [{ "name": bad, "status": "fail", "duration": bad, "message": bad }],
             "findings": [{ "level": "run", "severity": "error", "cause": "backup", "reason": bad, "object": bad,
                            "message": bad }],
@@ -252,7 +284,7 @@ mod tests {
             },
         }));
         let text = without_colours(&report);
-        assert_eq!(text.matches("a ]0;mine   2Jb").count(), 13, "{text}");
+        assert_eq!(text.matches("a ]0;mine   2Jb").count(), 14, "{text}");
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     }
 

@@ -67,6 +67,8 @@ fn reports_of(ask: &Ask) -> Answer {
         "withinSLA",
         "regressed",
         "leftovers",
+        "backups",
+        "sourceNamespaces",
     ];
     let seen = ask.api.fleet.reports(&filter(ask)?, &ask.view);
     let word = |value: Option<serde_json::Value>| {
@@ -94,6 +96,8 @@ fn reports_of(ask: &Ask) -> Answer {
                 .unwrap_or_default(),
             run.regressed.to_string(),
             run.leftovers.map(|left| left.to_string()).unwrap_or_default(),
+            run.backups.join(" "),
+            run.sources.join(" "),
         ];
         (run.name.cluster.clone(), cells)
     });

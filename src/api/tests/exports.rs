@@ -78,6 +78,10 @@ async fn files_hold_what_the_routes_answer() {
     ];
     assert_eq!(begin(&reports), rows);
     assert!(reports[1].contains(",Completed,fail,40,"), "{reports:?}");
+    assert!(
+        reports[0].ends_with(",backups,sourceNamespaces") && reports[1].ends_with(",nightly db,shop"),
+        "{reports:?}"
+    );
     let coverage = lines("coverage").await;
     assert!(
         coverage.iter().any(|line| line.starts_with("shop,")),

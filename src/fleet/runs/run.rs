@@ -13,7 +13,7 @@ use kymaros_webhooks::validate::TestName;
 
 use crate::{
     fleet::cluster::{ClusterName, TestKey},
-    history::Ended,
+    history::{self, Ended},
     run::observe,
 };
 
@@ -70,6 +70,8 @@ pub struct Run {
     pub sources: Box<[Arc<str>]>,
     /// Checks that passed, and all.
     pub checks: (u16, u16),
+    /// The backups that it restores.
+    pub backups: Box<[Box<str>]>,
     /// When the oldest of its backups was taken.
     pub backup_taken: Option<Timestamp>,
     /// Whether each of its sources says how old its backup may be.
@@ -85,6 +87,8 @@ impl Run {
     #[must_use]
     pub fn of(report: &RestoreReport, cluster: Option<&ClusterName>) -> Self {
         let status = report.status.clone().unwrap_or_default();
+        let backups = history::backups(&status).iter();
+        let backups = backups.map(|backup| backup.name.as_str().into()).collect();
         let levels = status.validation_levels.unwrap_or_default();
         let rto = status.rto.as_ref();
         let time = |text: &String| duration::parse(text).ok();
@@ -132,6 +136,7 @@ impl Run {
                 .map(|namespace| namespace.name.as_str().into())
                 .collect(),
             checks: (count(passed), count(status.checks.len())),
+            backups,
             backup_taken: status
                 .source
                 .iter()
