@@ -9,7 +9,7 @@ use crate::{
         read::{at_once, framework, with_notices},
         route::{Answer, Ask},
     },
-    fleet::{Compliance, Standing, moment},
+    fleet::{Compliance, Standing},
 };
 
 at_once!(compliance, compliance_of);
@@ -18,11 +18,12 @@ fn compliance_of(ask: &Ask) -> Answer {
     let (framework, days) = framework(ask)?;
     let seen = ask.api.fleet.compliance(framework, days, &ask.view)?;
     let name = format!("compliance-{}.pdf", framework.as_str());
-    let answer = file(&name, "application/pdf", document(&seen, &moment(ask.view.now)));
+    let answer = file(&name, "application/pdf", document(&seen));
     Ok(with_notices(answer, &seen.hidden))
 }
 
-fn document(seen: &Compliance, made: &str) -> Vec<u8> {
+fn document(seen: &Compliance) -> Vec<u8> {
+    let made = &seen.as_of;
     let mut paper = Paper::new();
     let title = format!("Restore tests held against {}", seen.title);
     paper.add(TITLE, &title);

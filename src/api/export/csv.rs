@@ -117,6 +117,9 @@ fn compliance_of(ask: &Ask) -> Answer {
         "of",
         "figure",
         "open",
+        "asOf",
+        "scope",
+        "status",
     ];
     let rows = seen.requirements.iter().map(|asked| {
         vec![
@@ -129,6 +132,9 @@ fn compliance_of(ask: &Ask) -> Answer {
             asked.of.to_string(),
             asked.figure.clone(),
             asked.open.join(" "),
+            seen.as_of.clone(),
+            seen.scope.clone(),
+            seen.status.to_owned(),
         ]
     });
     Ok(with_notices(file("compliance", &head, rows)?, &seen.hidden))

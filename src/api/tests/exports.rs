@@ -89,6 +89,13 @@ async fn files_hold_what_the_routes_answer() {
     );
     let compliance = lines("compliance").await;
     assert!(compliance[1].contains(",A1.3,"), "{compliance:?}");
+    let json = world.get("/api/v1/compliance").await.json();
+    let [as_of, scope, status] =
+        ["asOf", "scope", "status"].map(|name| json[name].as_str().unwrap().to_owned());
+    assert!(as_of.parse::<jiff::Timestamp>().is_ok(), "{as_of}");
+    let ends = |line: &String| line.ends_with(&format!("Z,{scope},{status}"));
+    assert!(compliance[0].ends_with(",asOf,scope,status"), "{compliance:?}");
+    assert!(compliance[1..].iter().all(ends), "{compliance:?}");
 
     let pdf = world.get("/api/v1/compliance.pdf").await;
     assert_eq!(pdf.headers["content-type"], "application/pdf");

@@ -24,7 +24,7 @@ use super::{
     cluster::FleetTest,
     coverage::Coverage,
     daily::{Day, by_day, day_of},
-    moments::duration_text,
+    moments::{duration_text, moment},
     runs::Index,
     summary::{average, mean},
     view::View,
@@ -64,6 +64,8 @@ pub struct Compliance {
     pub rto_compliant: bool,
     /// Figures by day.
     pub daily_data: Vec<Day>,
+    /// When it was held against them.
+    pub as_of: String,
     /// For people.
     pub title: &'static str,
     /// Which tests count, in one line.
@@ -139,6 +141,7 @@ pub(super) fn compliance(
         rto_target: target.map(duration_text).unwrap_or_default(),
         rto_compliant: matches!((measured, target), (Some(measured), Some(target)) if measured <= target),
         daily_data: by_day(evidence.runs.iter().copied()),
+        as_of: moment(view.now),
         title: framework.title(),
         scope,
         requirements,
