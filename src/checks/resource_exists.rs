@@ -17,14 +17,20 @@ pub(super) async fn check(
     let discovery = Discovery::new(client.clone()).run_aggregated().await?;
     let mut missing = Vec::new();
     for wanted in resources {
-        let kind = find(&discovery, &wanted.kind)
-            .ok_or_else(|| Failure::Final(format!("the cluster does not know the kind {}", wanted.kind)))?;
+        let kind = find(&discovery, &wanted.kind).ok_or_else(|| unknown(&wanted.kind))?;
         let api = Api::<DynamicObject>::namespaced_with(client.clone(), sandbox, &kind);
         if api.get_metadata_opt(&wanted.name).await?.is_none() {
             missing.push(format!("{}/{}", wanted.kind, wanted.name));
         }
     }
     decide(&missing, resources.len())
+}
+
+/// There may well be such a kind: one whose objects are in no namespace, and in no sandbox.
+fn unknown(kind: &str) -> Failure {
+    Failure::Final(format!(
+        "no kind {kind} with a namespace is known here; check its spelling, and name only objects that live in a namespace"
+    ))
 }
 
 /// Core kinds come first, so that `Service` is the Kubernetes one whatever else is installed.
@@ -56,7 +62,59 @@ fn decide(missing: &[String], wanted: usize) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// A cluster that knows one kind with a namespace and one without, and has an object of each.
+    fn cluster() -> Client {
+        let resource = |name: &str, kind: &str, scope: &str| {
+            json!({ "resource": name, "scope": scope, "verbs": ["get", "list"],
+                    "responseKind": { "group": "", "version": "v1", "kind": kind } })
+        };
+        let core = json!([{ "metadata": { "name": "" }, "versions": [{ "version": "v1", "resources": [
+            resource("secrets", "Secret", "Namespaced"), resource("persistentvolumes", "PersistentVolume", "Cluster"),
+        ] }] }]);
+        let answer = move |uri: http::Uri| {
+            let groups = if uri.path() == "/api" {
+                core.clone()
+            } else {
+                json!([])
+            };
+            let body = match uri.path() {
+                "/api" | "/apis" => {
+                    json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
+                                            "metadata": {}, "items": groups })
+                }
+                _ => {
+                    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": { "name": "one" } })
+                }
+            };
+            std::future::ready(axum::Json(body))
+        };
+        Client::new(axum::Router::new().fallback(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn a_kind_without_a_namespace_is_not_said_to_be_unknown_to_the_cluster() {
+        let look = async |kind: &str| {
+            let one = ResourceRef {
+                kind: kind.to_owned(),
+                name: "one".to_owned(),
+            };
+            check(&cluster(), "sb", &[one]).await
+        };
+        assert!(look("Secret").await.is_ok());
+        for kind in ["PersistentVolume", "Sekret"] {
+            let Err(Failure::Final(said)) = look(kind).await else {
+                panic!("{kind}");
+            };
+            assert!(
+                said.starts_with(&format!("no kind {kind} with a namespace")),
+                "{said}"
+            );
+        }
+    }
 
     #[test]
     fn all_must_exist() {
