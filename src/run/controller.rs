@@ -23,6 +23,7 @@ use super::{
     events,
     memory::{Memories, RunMemory},
     observe::{self, observe, phase},
+    remains,
 };
 use crate::{
     admission::{AdmissionState, Namespaces},
@@ -36,6 +37,9 @@ use crate::{
 
 /// Steps a run takes in one go before others get their turn.
 const STEPS: usize = 12;
+
+/// What runs left behind is looked at again this often: the storage or somebody's hands remove it, and no watch of ours sees it.
+const LOOK_AT_REMAINS: Duration = Duration::from_mins(10);
 
 /// What the run controller works with.
 pub struct RunContext {
@@ -94,7 +98,7 @@ pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> 
     let uid = report.uid().unwrap_or_default();
     if phase(&report) == RunPhase::Completed && !names::is_held(report.finalizers()) {
         context.memories.forget(&uid);
-        return Ok(Action::await_change());
+        return look_at_remains(&context, Arc::unwrap_or_clone(report)).await;
     }
     let attempt = start_over::attempt(report.status.as_ref().and_then(|s| s.attempt));
     let memory = context.memories.of(&uid, attempt, || {
@@ -112,6 +116,23 @@ pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> 
         }
     }
     Ok(Action::requeue(Duration::ZERO))
+}
+
+/// Looks at what an ended run left behind until it is gone, and says so in its report.
+async fn look_at_remains(context: &RunContext, report: RestoreReport) -> Result<Action, RunError> {
+    let Some(known) = remains::known(&report) else {
+        return Ok(Action::await_change());
+    };
+    let left = remains::still_there(&context.client, &context.velero_namespace, &report, known)
+        .await
+        .map_err(RunError::Observe)?;
+    if left < known {
+        let mut status = report.status.clone().unwrap_or_default();
+        status.leftovers = Some(left);
+        // The change, ours or somebody else's, has it looked at again.
+        write_status(context, report, &status).await?;
+    }
+    Ok(Action::requeue(LOOK_AT_REMAINS))
 }
 
 enum Step {

@@ -11,5 +11,6 @@ pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod queue;
+mod remains;
 
 pub use controller::RunContext;
