@@ -49,7 +49,10 @@ pub struct Installation {
 #[derive(Debug, Error)]
 pub enum UninstallError {
     /// Going on beside a running operator would be in vain: it makes everything anew.
-    #[error("the operator still runs after a minute; see `kubectl --namespace {0} get pods`")]
+    #[error(
+        "the operator still runs after a minute; see `kubectl --namespace {0} get pods`; if Argo CD or another tool puts it \
+         back, stop its synchronisation first"
+    )]
     StillRuns(String),
     /// A watch over the pods ended.
     #[error("cannot see whether the operator has stopped: {0}")]
@@ -168,10 +171,9 @@ mod tests {
         Client::new(axum::Router::new().fallback(answer), "default")
     }
 
-    #[tokio::test]
-    async fn kinds_that_are_gone_already_need_no_release() {
+    fn installation() -> Installation {
         let text = str::to_owned;
-        let installation = Installation {
+        Installation {
             namespace: text("kymaros-system"),
             deployment: text("kymaros"),
             velero_namespace: text("velero"),
@@ -179,8 +181,34 @@ mod tests {
             webhook_configuration: text("kymaros"),
             lease: text("kymaros-leader"),
             certificate_secret: text("kymaros-webhook-certificate"),
+        }
+    }
+
+    #[tokio::test]
+    async fn kinds_that_are_gone_already_need_no_release() {
+        uninstall(&without_the_kinds(), &installation()).await.unwrap();
+    }
+
+    /// Somebody sets the replicas again, as often as they are taken away.
+    #[tokio::test(start_paused = true)]
+    async fn whoever_puts_the_operator_back_is_thought_of() {
+        let answer = async |uri: axum::http::Uri| {
+            if uri.query().is_some_and(|query| query.contains("watch=true")) {
+                std::future::pending::<()>().await;
+            }
+            let mut running = json!({ "metadata": { "name": "kymaros", "resourceVersion": "1", "generation": 2 },
+                "spec": { "selector": {}, "template": {} }, "status": { "observedGeneration": 2, "replicas": 2 } });
+            if !uri.path().ends_with("/kymaros") {
+                running = json!({ "metadata": { "resourceVersion": "1" }, "items": [running] });
+            }
+            Json(running)
         };
-        uninstall(&without_the_kinds(), &installation).await.unwrap();
+        let client = Client::new(axum::Router::new().fallback(answer), "default");
+        let error = uninstall(&client, &installation()).await.unwrap_err().to_string();
+        assert!(
+            error.contains("still runs") && error.contains("stop its synchronisation first"),
+            "{error}"
+        );
     }
 
     fn deployment(seen: i64, replicas: Option<i32>) -> Deployment {
