@@ -43,7 +43,7 @@ struct Sign {
     /// What it opens
     #[arg(long, value_enum)]
     tier: PaidTier,
-    /// Its last day begins at 00:00 UTC and ends it, for example 2027-12-31; without it the license has no end
+    /// First day on which it opens nothing any more (from 00:00 UTC), for example 2028-01-01; without it the license has no end
     #[arg(long)]
     expires: Option<Date>,
     /// Namespace of the operator
@@ -213,6 +213,14 @@ mod tests {
             assert!(answer(&license).contains("spec.additionalSources"), "{license}");
             assert!(answer(&license).starts_with("Team "), "{license}");
         }
+    }
+
+    #[test]
+    fn the_day_that_is_named_is_the_first_without_it() {
+        let made = signed(&signing(), Tier::Team, Some("2028-01-01".parse().unwrap()), false);
+        let tier = |now: &str| license::verify(&made, Some(&signing()), now.parse().unwrap()).tier();
+        assert_eq!(tier("2028-01-01T00:00:00Z"), Tier::Team);
+        assert_eq!(tier("2028-01-01T00:00:01Z"), Tier::Community);
     }
 
     #[test]

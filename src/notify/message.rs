@@ -208,8 +208,18 @@ pub(super) fn slack(notice: &Notice) -> serde_json::Value {
     };
     serde_json::json!(Post {
         channel: notice.receiver.channel.as_deref(),
-        text,
+        text: text + &how_to_look(message),
     })
+}
+
+/// Where the rest stands. A webhook has it in fields of their own.
+fn how_to_look(message: &Message) -> String {
+    let (report, namespace) = (escaped(&message.report), escaped(&message.namespace));
+    if report.is_empty() {
+        String::new()
+    } else {
+        format!("\n`kymaros report {report} --namespace {namespace}`")
+    }
 }
 
 fn subject(notice: &Notice) -> &'static str {

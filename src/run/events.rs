@@ -1,9 +1,12 @@
 //! Kubernetes Events that tell the story of a run, from one status to the next: a pure function.
 
 use kube::runtime::events::{Event, EventType};
-use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult, Severity};
+use kymaros_crds::{Cause, Finding, RestoreReportStatus, RunPhase, RunResult, Severity};
 
 use crate::reason::EventReason;
+
+/// Longest message of a finding in a note, bytes: what follows it is not cut off.
+const MAX_MESSAGE: usize = 900;
 
 /// Events for what changed between two statuses.
 #[must_use]
@@ -18,7 +21,7 @@ pub fn between(old: &RestoreReportStatus, new: &RestoreReportStatus) -> Vec<Even
             EventType::Warning,
             EventReason::Finding.as_str(),
             "Judge",
-            finding.message.clone(),
+            note(finding),
         ));
     }
     if let (None, Some(result)) = (old.result, new.result) {
@@ -42,6 +45,18 @@ pub fn between(old: &RestoreReportStatus, new: &RestoreReportStatus) -> Vec<Even
         ));
     }
     events
+}
+
+/// What a finding says, and the words by which the manual is sorted.
+fn note(finding: &Finding) -> String {
+    let message = finding.message.as_str();
+    let message = message
+        .get(..message.floor_char_boundary(MAX_MESSAGE))
+        .unwrap_or(message);
+    match finding.cause {
+        Cause::Unknown => format!("{message} ({})", finding.reason),
+        cause => format!("{message} ({}, cause {cause:?})", finding.reason),
+    }
 }
 
 fn phase_note(phase: RunPhase, status: &RestoreReportStatus) -> String {
@@ -105,5 +120,31 @@ mod tests {
         let reasons: Vec<_> = between(&old, &new).into_iter().map(|e| e.reason).collect();
         assert_eq!(reasons, ["Judged", "CleaningUp"]);
         assert!(between(&new, &new).is_empty());
+    }
+
+    fn told(message: &str, cause: &str) -> String {
+        let finding = serde_json::json!({ "level": "run", "severity": "error", "cause": cause,
+                                          "reason": "VolumeWithoutData", "message": message });
+        let new = RestoreReportStatus {
+            findings: vec![serde_json::from_value(finding).unwrap()],
+            ..Default::default()
+        };
+        let events = between(&RestoreReportStatus::default(), &new);
+        events[0].note.clone().unwrap()
+    }
+
+    #[test]
+    fn a_finding_is_told_with_the_words_that_the_manual_is_sorted_by() {
+        assert_eq!(
+            told("no data", "backup"),
+            "no data (VolumeWithoutData, cause Backup)"
+        );
+        assert_eq!(told("no data", "unknown"), "no data (VolumeWithoutData)");
+        let long = told(&"…".repeat(500), "restoreEngine");
+        assert!(
+            long.ends_with("… (VolumeWithoutData, cause RestoreEngine)"),
+            "{long}"
+        );
+        assert!(long.len() <= 1000, "{}", long.len());
     }
 }

@@ -96,13 +96,13 @@ mod tests {
         let judged = json!({
             "phase": "CleaningUp", "result": "fail", "score": 50, "message": "50/100, fail: no data",
             "findings": [{ "level": "run", "severity": "error", "cause": "backup",
-                           "message": "no\u{1b}]0;mine\u{7}data" }],
+                           "reason": "VolumeWithoutData", "message": "no\u{1b}]0;mine\u{7}data" }],
             "sandboxes": [{ "source": "shop", "name": "rp-test-shop-abc" }],
         });
         assert_eq!(
             plain(queued, judged),
             [
-                "   12.5s  Finding      no ]0;mine data",
+                "   12.5s  Finding      no ]0;mine data (VolumeWithoutData, cause Backup)",
                 "   12.5s  Judged       50/100, fail: no data",
                 "   12.5s  CleaningUp   removes rp-test-shop-abc",
             ]

@@ -364,12 +364,16 @@ fn payloads_are_those_of_old() {
     let status = json!({ "result": "fail", "score": 90, "message": "no <!channel> & more" });
     let due = decide(&report(&spec, &status), &Defaults::default(), now());
     let text = ":x: *Kymaros* — `shop` score: *90/100* (fail)\nRestore test failed with score 90/100\n\
-                no &lt;!channel&gt; &amp; more";
+                no &lt;!channel&gt; &amp; more\n`kymaros report shop-1 --namespace ops`";
     assert_eq!(
         message::slack(&due.notices[0]),
         json!({ "channel": "#shop", "text": text })
     );
     assert_eq!(message::slack(&due.notices[1]), json!({ "text": text }));
+    let mut of_no_run = due.notices[1].clone();
+    of_no_run.message.report.clear();
+    let text = message::slack(&of_no_run)["text"].to_string();
+    assert!(!text.contains("kymaros report"), "{text}");
     let document = message::webhook(&due.notices[2]);
     assert_eq!(
         document,

@@ -11,6 +11,7 @@ use std::{
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
+use kube::ResourceExt;
 use kymaros_crds::NotificationState;
 use receiver::{Mood, Receivers};
 use sha2::Sha256;
@@ -66,6 +67,9 @@ async fn receivers_are_told_once_with_what_they_need() {
     );
     assert_eq!(slack.header("x-kymaros-signature-256"), "");
     let report = world.report("shop");
+    let look = format!("\n`kymaros report {} --namespace ops`", report.name_any());
+    let text = slack.body["text"].as_str().unwrap();
+    assert!(text.ends_with(&look), "{text}");
     assert_eq!(world::states(&report), [NotificationState::Delivered; 2]);
     assert_eq!(
         world::condition(&report),
