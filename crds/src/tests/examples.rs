@@ -43,6 +43,24 @@ fn every_example_is_taken_as_it_is() {
     }
 }
 
+/// What no run can make up for: without objectives a test never meets Article 12(6).
+#[test]
+fn an_example_that_is_evidence_for_dora_has_both_objectives() {
+    let examples = examples();
+    let tests = examples.values().flatten().filter(|document| {
+        document["kind"] == "RestoreTest" && document["metadata"]["labels"]["kymaros.io/compliance"] == "dora"
+    });
+    let mut seen = 0;
+    for test in tests {
+        for objective in ["/spec/backupSource/maxAge", "/spec/sla/maxRTO"] {
+            let name = &test["metadata"]["name"];
+            assert!(test.pointer(objective).is_some(), "{name} lacks {objective}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "no example is evidence for DORA");
+}
+
 #[test]
 fn every_policy_that_an_example_names_is_in_it() {
     for (file, documents) in examples() {
