@@ -122,13 +122,7 @@ fn unknown_words(page: &Page) -> Vec<String> {
             OF_OTHERS.to_vec(),
         ];
         let mut known: BTreeSet<String> = reasons.concat().into_iter().map(str::to_owned).collect();
-        let alerts = std::fs::read_to_string(root().join("charts/kymaros/templates/prometheusrule.yaml"));
-        let alert = pattern(r"alert: (\w+)");
-        known.extend(
-            alert
-                .captures_iter(&alerts.unwrap_or_default())
-                .map(|found| found[1].to_owned()),
-        );
+        known.extend(alerts());
         // Kinds, and the values of their fields.
         let word = pattern(r"[A-Z][A-Za-z]+");
         let kinds = kymaros_crds::generate::yaml();
@@ -144,6 +138,14 @@ fn unknown_words(page: &Page) -> Vec<String> {
     unknown
         .map(|word| format!("{}: nothing says {}", page.at(word.line), word.text))
         .collect()
+}
+
+/// The alerts of the chart's rules.
+pub fn alerts() -> BTreeSet<String> {
+    let rules = std::fs::read_to_string(root().join("charts/kymaros/templates/prometheusrule.yaml"));
+    let alert = pattern(r"alert: (\w+)");
+    let found = alert.captures_iter(rules.as_deref().unwrap_or_default());
+    found.map(|found| found[1].to_owned()).collect()
 }
 
 /// The paths of all fields, each whole and from below `spec` or `status` on.

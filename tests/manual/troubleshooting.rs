@@ -9,7 +9,7 @@ use kymaros::{
 };
 use kymaros_webhooks::observe::Webhook;
 
-use super::page::Page;
+use super::{names::alerts, page::Page};
 
 /// The rows of the tables below a heading, up to the next one; each as its cells.
 fn rows(page: &Page, heading: &str) -> Result<Vec<Vec<String>>> {
@@ -61,7 +61,7 @@ fn all<T: Copy>(reasons: &[T], word: fn(T) -> &'static str) -> BTreeSet<String> 
     reasons.iter().map(|reason| word(*reason).to_owned()).collect()
 }
 
-/// Reasons of the product that the page lacks, and reasons of the page that the product does not have.
+/// Reasons and alerts of the product that the page lacks, and those of the page that the product does not have.
 fn differences(page: &Page) -> Result<Vec<String>> {
     let sections = [
         (
@@ -72,6 +72,7 @@ fn differences(page: &Page) -> Result<Vec<String>> {
         ("## Findings", 0, all(FindingReason::ALL, FindingReason::as_str)),
         ("## Events", 0, all(EventReason::ALL, EventReason::as_str)),
         ("## Licenses", 0, all(LicenseReason::ALL, LicenseReason::as_str)),
+        ("## Alerts", 0, alerts()),
     ];
     let mut wrong = Vec::new();
     for (heading, at, reasons) in sections {
@@ -125,7 +126,7 @@ fn differences(page: &Page) -> Result<Vec<String>> {
 }
 
 #[test]
-fn every_reason_has_its_cause_and_its_remedy() -> Result<()> {
+fn every_reason_and_alert_has_its_remedy() -> Result<()> {
     let page = Page::read("docs/troubleshooting.md")?;
     assert_eq!(differences(&page)?, [""; 0]);
     for (without, named) in [
@@ -136,6 +137,7 @@ fn every_reason_has_its_cause_and_its_remedy() -> Result<()> {
         ("| `Notified` | `GaveUp`", "lacks GaveUp"),
         ("| `guard.kymaros.io`", "lacks guard.kymaros.io"),
         ("| 409", "lacks 409"),
+        ("| `KymarosLeakedObjects`", "lacks KymarosLeakedObjects"),
     ] {
         let lines = page.text.lines().filter(|line| !line.starts_with(without));
         let text = lines.collect::<Vec<_>>().join("\n");
