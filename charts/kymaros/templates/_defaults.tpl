@@ -235,12 +235,13 @@ velero:
   caSecrets: []
 
 completeness:
-  # -- Let the operator list Secrets in all namespaces, to find those that a backup misses. It asks for names and times
-  # only, but Kubernetes has no right that is smaller than reading them.
+  # -- Let the operator list Secrets in all namespaces, to find those that a backup misses. It asks for metadata only,
+  # and keeps names, labels and times. Metadata includes annotations, where `kubectl apply` writes what it applied; and
+  # Kubernetes has no right that is smaller than reading Secrets.
   secrets: false
-  # -- Kinds of other products that the operator may list, to find objects that a backup misses: names and times only.
-  # Written as `kubectl get crds` shows them, for example [certificates.cert-manager.io]. Name those that people make;
-  # of the others, reports say that nobody looked.
+  # -- Kinds of other products that the operator may list, to find objects that a backup misses; here, too, it asks for
+  # metadata only. Written as `kubectl get crds` shows them, for example [certificates.cert-manager.io]. Name those that
+  # people make; of the others, reports say that nobody looked.
   customResources: []
 
 clusters:

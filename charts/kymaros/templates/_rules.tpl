@@ -80,43 +80,43 @@
   resourceNames: [{{ include "kymaros.webhookConfiguration" . }}]
   verbs: [patch]
 {{- end }}
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [""]
   resources: [configmaps, persistentvolumeclaims, pods, replicationcontrollers, services, serviceaccounts]
   verbs: [list]
 {{- if .Values.completeness.secrets }}
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [""]
   resources: [secrets]
   verbs: [list]
 {{- end }}
 {{- range .Values.completeness.customResources }}
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [{{ splitList "." . | rest | join "." | quote }}]
   resources: [{{ splitList "." . | first | quote }}]
   verbs: [list]
 {{- end }}
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [apps]
   resources: [daemonsets, deployments, replicasets, statefulsets]
   verbs: [list]
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list]
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [batch]
   resources: [cronjobs, jobs]
   verbs: [list]
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [networking.k8s.io]
   resources: [ingresses, networkpolicies]
   verbs: [list]
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [list]
-# holds a backup against what its source has: names and times only
+# holds a backup against what its source has: asks for metadata only
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [list]

@@ -52,8 +52,9 @@ pub(crate) struct Args {
     /// Name of the Secret with the license
     #[arg(long, env = "KYMAROS_LICENSE_SECRET", default_value = "kymaros-license")]
     pub license_secret: String,
-    /// Also hold the Secrets of a source against its backup: names and times, never contents. Needs the right to list
-    /// them, which the chart's value `completeness.secrets` gives
+    /// Also hold the Secrets of a source against its backup. Asks for metadata only, and keeps names, labels and times.
+    /// Metadata includes annotations, where `kubectl apply` writes what it applied. Needs the right to list them, which
+    /// the chart's value `completeness.secrets` gives
     #[arg(long, env = "KYMAROS_COMPARE_SECRETS", default_value_t = false, action = clap::ArgAction::Set)]
     pub compare_secrets: bool,
     /// Kinds of other products that are held against a backup, too, as `kubectl get crds` names them, with commas

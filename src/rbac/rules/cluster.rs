@@ -11,7 +11,7 @@ use crate::rbac::{
 /// To know what a backup should hold.
 const SOURCE: Rule = Rule {
     verbs: &["list"],
-    why: "holds a backup against what its source has: names and times only",
+    why: "holds a backup against what its source has: asks for metadata only",
     needed_by: &["src/source/list.rs"],
     ..ANY
 };
