@@ -76,7 +76,8 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_status: Option<PodStatusCheck>,
 
-    /// Settings of an `httpGet` check.
+    /// Settings of an `httpGet` check: a plain HTTP request. No TLS, no redirect is followed, and `Host` is
+    /// `service:port`; for TLS take `tcpSocket` or `exec`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_get: Option<HttpGetCheck>,
 
