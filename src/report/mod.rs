@@ -8,7 +8,8 @@ pub use markdown::markdown;
 pub use text::text;
 
 use kymaros_crds::{
-    LevelStatus, MissedTimes, RestoreReportSpec, RestoreReportStatus, RunPhase, RunResult, TimelineEntry, Trigger,
+    LevelStatus, MissedTimes, RestoreReportSpec, RestoreReportStatus, RunPhase, RunResult, TimelineEntry,
+    Trigger,
 };
 
 use crate::history;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use kymaros_crds::RestoreReportStatus;
 
 /// Clocks of machines that are in step differ by less, and API timestamps are cut to the second.
 const IN_STEP: SignedDuration = SignedDuration::from_secs(5);
@@ -46,6 +47,14 @@ impl RunClock {
         // Whoever holds the lock leaves it whole at each step.
         work(&mut self.time.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The newest moment that the report of a run holds: it is not earlier now.
+#[must_use]
+pub fn newest_moment(status: &RestoreReportStatus) -> Option<Timestamp> {
+    let entries = status.timeline.iter();
+    let moments = entries.flat_map(|entry| entry.started_at.iter().chain(&entry.finished_at));
+    moments.chain(&status.started_at).map(|moment| moment.0).max()
 }
 
 /// The even time, and how the clock of the cluster was set against it.

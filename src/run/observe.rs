@@ -8,7 +8,7 @@ use kube::{Api, Resource, ResourceExt, api::ListParams, runtime::reflector::Obje
 use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, domain, domain::Test, names};
 
 use super::{
-    clock::RunClock,
+    clock::{RunClock, newest_moment},
     controller::RunContext,
     decide::start_over,
     memory::RunMemory,
@@ -43,10 +43,7 @@ pub fn identity(report: &RestoreReport) -> RunIdentity {
 /// Starts the time of a run, or goes on with it after a restart.
 #[must_use]
 pub fn clock(report: &RestoreReport) -> RunClock {
-    let status = report.status.as_ref();
-    let entries = status.into_iter().flat_map(|s| &s.timeline);
-    let moments = entries.flat_map(|e| e.started_at.iter().chain(&e.finished_at));
-    let written = moments.map(|t| t.0).max();
+    let written = report.status.as_ref().and_then(newest_moment);
     let created = report.creation_timestamp().map(|t| t.0);
     RunClock::start(created.or(written).unwrap_or(Timestamp::MIN), written)
 }

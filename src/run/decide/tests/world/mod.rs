@@ -16,7 +16,7 @@ use super::super::{Decision, Effect, decide, start_over};
 use crate::{
     checks::Outcome,
     run::{
-        clock::EvenTime,
+        clock::{EvenTime, newest_moment},
         memory::Obstacle,
         observed::{Came, Fetched, Observed, RestoreOutcome, RestoreSeen, Settings},
         plan,
@@ -228,9 +228,7 @@ impl World {
     }
 
     fn begin_to_look(&mut self) {
-        let entries = self.status.timeline.iter();
-        let moments = entries.flat_map(|e| e.started_at.iter().chain(&e.finished_at));
-        let written = moments.map(|t| t.0).max();
+        let written = newest_moment(&self.status);
         let (now, time) = (self.now, EvenTime::new(self.clock(), self.begun, written));
         self.memory.time.get_or_insert((now, RefCell::new(time)));
     }
