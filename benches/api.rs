@@ -21,7 +21,7 @@ use kube::{
     },
 };
 use kymaros::{
-    api::{self, About, Api, Auth, Limits},
+    api::{self, About, Api, Auth, Hosts, Limits},
     fleet::{Fleet, Roster, RunLog},
     license::License,
     notify::{self, Notifier, Reach, Sender},
@@ -143,6 +143,7 @@ fn api(fleet: Fleet, stop: CancellationToken) -> Result<Api, Failure> {
             started: Timestamp::now(),
         }),
         limits: Limits::new(NonZeroU32::MAX),
+        hosts: Hosts::new(&[]),
         cors: None,
         stop,
     })

@@ -224,6 +224,6 @@ mod tests {
     fn the_name_is_the_word() {
         assert_eq!(RunReason::TimedOut.as_str(), "TimedOut");
         assert_eq!(String::from(FindingReason::RTOExceeded), "RTOExceeded");
-        assert_eq!(RunReason::ALL.len(), 16);
+        assert_eq!(RunReason::ALL.len(), 17);
     }
 }

@@ -54,7 +54,10 @@ impl RunClock {
 pub fn newest_moment(status: &RestoreReportStatus) -> Option<Timestamp> {
     let entries = status.timeline.iter();
     let moments = entries.flat_map(|entry| entry.started_at.iter().chain(&entry.finished_at));
-    moments.chain(&status.started_at).map(|moment| moment.0).max()
+    let moments = moments.map(|moment| moment.0);
+    moments
+        .chain(status.started_at.as_ref().map(|start| start.0))
+        .max()
 }
 
 /// The even time, and how the clock of the cluster was set against it.

@@ -12,7 +12,7 @@ use super::{
     controller::RunContext,
     decide::start_over,
     memory::RunMemory,
-    observed::{Came, Observed, RestoreSeen, Settings},
+    observed::{Came, Observed, Origin, RestoreSeen, Settings},
     plan,
     queue::{self, Entry},
 };
@@ -68,10 +68,7 @@ pub async fn observe(
     let mut observed = Observed {
         deleting: report.metadata.deletion_timestamp.is_some(),
         has_finalizer: names::is_held(report.finalizers()),
-        has_test: report
-            .owner_references()
-            .iter()
-            .any(|owner| owner.kind == RestoreTest::kind(&())),
+        origin: origin(report),
         place: place(context, &identity.uid),
         chosen: test
             .iter()
@@ -116,6 +113,15 @@ pub async fn observe(
         observed.going = going(context, &observed).await?;
     }
     Ok(observed)
+}
+
+fn origin(report: &RestoreReport) -> Origin {
+    let mut owners = report.owner_references().iter();
+    if owners.any(|owner| owner.kind == RestoreTest::kind(&())) {
+        Origin::Test
+    } else {
+        Origin::Stray
+    }
 }
 
 /// Sandboxes that somebody deletes. A store may still show the one of an earlier try: the API server knows.

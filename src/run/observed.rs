@@ -27,6 +27,15 @@ use crate::{
     workloads::{Trouble, Workload, WorkloadState, moments::Moments, references::Reference},
 };
 
+/// Where a report comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A test owns it, as every one that was made for a run.
+    Test,
+    /// Nobody does: it is a copy, or its test went without it.
+    Stray,
+}
+
 /// Everything a decision about one run depends on, besides the time.
 #[derive(Clone, Debug)]
 pub struct Observed {
@@ -38,8 +47,8 @@ pub struct Observed {
     pub deleting: bool,
     /// The report still carries our finalizer.
     pub has_finalizer: bool,
-    /// The report is owned by a test, as every one that was made for a run.
-    pub has_test: bool,
+    /// Where the report comes from.
+    pub origin: Origin,
     /// The frozen spec this run is judged by, or why it cannot be read.
     pub settings: Result<Arc<Settings>, String>,
     /// Where the run stands among the others.

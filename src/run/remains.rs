@@ -3,7 +3,7 @@
 use kube::Client;
 use kymaros_crds::RestoreReport;
 
-use crate::sandbox::remove;
+use crate::sandbox::leftovers::leftovers;
 
 /// How many objects a run left behind when it ended; none when it left nothing, or goes on.
 pub(super) fn known(report: &RestoreReport) -> Option<i32> {
@@ -24,7 +24,7 @@ pub(super) async fn still_there(
     let status = report.status.as_ref();
     let sandboxes = status.map(|status| status.sandboxes.iter().map(|sandbox| sandbox.name.clone()));
     let sandboxes: Vec<String> = sandboxes.into_iter().flatten().collect();
-    let left = remove::leftovers(client, velero_namespace, uid, &sandboxes).await?;
+    let left = leftovers(client, velero_namespace, uid, &sandboxes).await?;
     Ok(i32::try_from(left.count()).map_or(known, |count| count.min(known)))
 }
 

@@ -5,10 +5,10 @@ use kymaros_crds::{Cause, Finding, FindingLevel, RunResult, Severity};
 use super::{Evidence, Verdict, unread::is_unread};
 use crate::reason::FindingReason;
 
-/// Bands and caps, in this order: 90 and 70 points; a failed check, a lost workload, a `PartiallyFailed` backup, a volume
-/// that is left out on purpose or something that could not be read never passes; a failed required check, lost volume
-/// data or an empty restore fails; and whatever lost points to the sandbox, with no fault of backup or engine beside it, is
-/// inconclusive.
+/// Bands and caps, in this order: 90 and 70 points; a failed check, anything lost that is an error, a `PartiallyFailed`
+/// backup, a volume that is left out on purpose or something that could not be read never passes; a failed required
+/// check, lost volume data or an empty restore fails; and whatever lost points to the sandbox, with no fault of backup or
+/// engine beside it, is inconclusive.
 pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, Option<Cause>) {
     let errors: Vec<&Finding> = evidence
         .findings

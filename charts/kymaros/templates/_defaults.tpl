@@ -143,7 +143,12 @@ api:
   enabled: true
   # -- Origin of pages of others that browsers let read the API, for example "https://ops.example.com".
   corsOrigin: ""
-  # -- Requests of one token that are answered in a second; five times as many at once.
+  # -- Names that people type for API and dashboard, beside those of the Service, ingress and gatewayAPI, for example
+  # [restore.example.com, "*.ops.example.com"]. With auth.mode none nothing is answered under others, so that no page of
+  # others comes by a name of its own.
+  hosts: []
+  # -- Requests of one account that are answered in a second; five times as many at once. Where callers have no account
+  # of the cluster, those of one token.
   requestsPerSecond: 20
 auth:
   # -- How callers of the API are known. kubernetes: by tokens of the cluster and the rights of their accounts, with

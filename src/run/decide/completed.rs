@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     reason::RunReason,
-    run::observed::{Observed, Settings, after},
+    run::observed::{Observed, Origin, Settings, after},
 };
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
@@ -32,7 +32,7 @@ pub(super) fn over(observed: &Observed, decision: &mut Decision, now: Timestamp)
     if !observed.has_finalizer {
         return;
     }
-    if !observed.has_test && decision.status.result.is_none() {
+    if observed.origin == Origin::Stray && decision.status.result.is_none() {
         // Only a little of what it said is left, and it is not this operator's run.
         decision.release = true;
         return;

@@ -29,7 +29,7 @@ use kymaros_crds::{
 };
 
 use self::limit::Limit;
-use super::observed::{Observed, after};
+use super::observed::{Observed, Origin, after};
 use crate::{
     checks::Target,
     reason::RunReason,
@@ -187,7 +187,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         cleaning_up::abandon(observed, &mut decision, now);
         return decision;
     }
-    if decision.status.phase.is_none() && !observed.has_test {
+    if decision.status.phase.is_none() && observed.origin == Origin::Stray {
         stray(observed, &mut decision);
         return decision;
     }

@@ -70,13 +70,14 @@ fn ruling(request: &Request, facts: &dyn Facts) -> (Rule, Ruling) {
         ("velero.io", "podvolumerestores" | "datadownloads", "") if in_velero => {
             (Rule::DataMovers, restores::data_mover(request, facts))
         }
-        _ => match namespace(request) {
-            Some(namespace) => (Rule::OutsideSandbox, sandboxes::inside(request, namespace, facts)),
-            None => {
+        _ => {
+            if let Some(namespace) = namespace(request) {
+                (Rule::OutsideSandbox, sandboxes::inside(request, namespace, facts))
+            } else {
                 let why = "the operator changes nothing of this kind for the whole cluster";
                 (Rule::ClusterWide, Ruling::Refused(why.to_owned()))
             }
-        },
+        }
     }
 }
 

@@ -93,7 +93,7 @@ fn a_run_whose_phase_somebody_wrote_gets_a_verdict_and_leaves_nothing() {
 #[test]
 fn what_no_test_made_is_not_run() {
     let mut world = World::new(Script::healthy(), &spec());
-    world.is_stray = true;
+    world.origin = Origin::Stray;
     world.reconcile(None);
     assert_eq!((world.phase(), world.status.result), (RunPhase::Completed, None));
     assert!(
@@ -108,18 +108,14 @@ fn what_no_test_made_is_not_run() {
     // One that goes on is not given up because its test went without it.
     let mut orphaned = World::new(Script::healthy(), &spec());
     until(&mut orphaned, RunPhase::Restoring);
-    orphaned.is_stray = true;
+    orphaned.origin = Origin::Stray;
     until(&mut orphaned, RunPhase::Completed);
     assert_eq!(orphaned.status.result, Some(RunResult::Pass));
 }
 
 #[test]
 fn nobody_is_accused_when_no_operator_looked() {
-    let never_ready = Script {
-        comes_up: false,
-        ..Script::healthy()
-    };
-    let mut world = World::new(never_ready.clone(), &spec());
+    let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::Starting);
     world.crash();
     world.pass(1200);

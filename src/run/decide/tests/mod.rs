@@ -13,7 +13,7 @@ use kymaros_crds::{Cause, Finding, RunPhase, RunResult, Severity};
 
 use self::world::{Script, World, spec};
 use super::{Effect, decide};
-use crate::velero::restore::RestorePhase;
+use crate::{run::observed::Origin, velero::restore::RestorePhase};
 
 /// Lets the world and the operator take turns until the run rests in a phase.
 fn until(world: &mut World, phase: RunPhase) {

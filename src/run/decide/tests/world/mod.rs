@@ -18,7 +18,7 @@ use crate::{
     run::{
         clock::{EvenTime, newest_moment},
         memory::Obstacle,
-        observed::{Came, Fetched, Observed, RestoreOutcome, RestoreSeen, Settings},
+        observed::{Came, Fetched, Observed, Origin, RestoreOutcome, RestoreSeen, Settings},
         plan,
         queue::QueuePlace,
     },
@@ -90,8 +90,7 @@ pub(super) struct World {
     pub escapes: bool,
     /// The spec of the run is not what it should be.
     pub unreadable: bool,
-    /// No test made the report.
-    pub is_stray: bool,
+    pub origin: Origin,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
     /// What carried finalizers of somebody else.
@@ -178,7 +177,7 @@ impl World {
             velero_is_down: false,
             escapes: false,
             unreadable: false,
-            is_stray: false,
+            origin: Origin::Test,
             sandboxes_stay: false,
             freed: vec![],
             were_deleted: false,

@@ -28,7 +28,7 @@ impl World {
             status: self.status.clone(),
             deleting: self.deleting,
             has_finalizer: !self.released,
-            has_test: !self.is_stray,
+            origin: self.origin,
             settings: if self.unreadable {
                 Err("spec.healthChecks.checks[0]: odd".into())
             } else {
