@@ -15,7 +15,7 @@ metadata: {name: shop, namespace: ops}
 spec:
   backupSource: {provider: velero, namespaces: [{name: shop}]}
   schedule: {cron: '0 3 * * *'}
-  healthChecks: {checks: [{name: web, type: podStatus, podStatus: {labelSelector: {app: web}}}]}
+  healthChecks: {checks: [{name: web, type: podStatus, podStatus: {labelSelector: {app: web}, minReady: 1}}]}
   sla: {maxRTO: 15m}
 ";
 
@@ -40,7 +40,7 @@ fn lint(args: &[&str], input: &str) -> Result<(Option<i32>, String)> {
 #[test]
 fn the_exit_code_says_whether_all_is_well_something_is_wrong_or_something_could_not_be_read() -> Result<()> {
     let wrong = GOOD.replace("0 3 * * *", "never");
-    let unwise = GOOD.replace("0 3 * * *", "* * * * *");
+    let unwise = format!("{GOOD}  sandbox: {{networkIsolation: group}}\n");
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("good.yaml"), GOOD)?;
     fs::write(folder.path().join("wrong.yaml"), &wrong)?;

@@ -3,7 +3,7 @@
 use kymaros_crds::domain::Tier;
 
 use crate::{
-    serve::{api_server, app, by_token, get, open},
+    serve::{api_server, app, by_token, get, open, post},
     world::{OPS, TEAM, World},
 };
 
@@ -109,5 +109,14 @@ async fn runs_of_another_cluster_are_not_started_here() {
     let page = get(&app, &path, &[("authorization", "Bearer secret")]).await;
     assert_eq!(page.status, 422, "{}", page.text);
     assert!(page.text.contains("only read from here"), "{}", page.text);
+    let seed = get(&app, "/sign-in", &[]).await.cookie("kymaros-seed").unwrap();
+    let cookie = format!("kymaros-seed={seed}");
+    let headers = [("authorization", "Bearer secret"), ("cookie", cookie.as_str())];
+    let proof = get(&app, "/tests", &headers).await.proof();
+    let answer = post(&app, &path, &headers, &[("csrf", &proof)]).await;
+    assert_eq!(answer.status, 422, "{}", answer.text);
     assert!(writes.lock().unwrap().is_empty());
+    let (here, _) = path.split_once('?').unwrap();
+    let answer = post(&app, here, &headers, &[("csrf", &proof)]).await;
+    assert_eq!(answer.status, 303, "the form itself is good: {}", answer.text);
 }

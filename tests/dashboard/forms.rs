@@ -209,6 +209,19 @@ async fn forms_that_are_not_of_this_page_and_browser_do_nothing() {
 }
 
 #[tokio::test]
+async fn a_form_of_before_signing_in_is_good_for_nothing_afterwards() {
+    let world = World::new(Tier::Team);
+    let (client, writes) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    let (cookies, _) = signed_in(&app, TOKEN).await;
+    let (seed, _) = cookies.split_once(';').unwrap();
+    let before = get(&app, "/sign-in", &[("cookie", seed)]).await.proof();
+    let answer = post(&app, TRIGGER, &[("cookie", &cookies)], &[("csrf", &before)]).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(written(&writes), 0);
+}
+
+#[tokio::test]
 async fn where_everybody_may_come_in_forms_are_guarded_too() {
     let world = World::new(Tier::Community);
     let (client, writes) = api_server(true);

@@ -12,8 +12,8 @@ use kymaros_crds::{MissedTimes, domain::Tier};
 
 use crate::{
     serve::{
-        CLERK, MEMBER, NOBODY, OWNER, PLANNER, READER, TOKEN, VIEWER, api_server, app, by_rights, by_token,
-        get, open, status_of, within,
+        CLERK, KEEPER, MEMBER, NOBODY, OWNER, PLANNER, READER, REPORTER, TOKEN, VIEWER, api_server, app,
+        by_rights, by_token, get, open, status_of, within,
     },
     world::{OPS, TEAM, World},
 };
@@ -54,6 +54,8 @@ async fn each_page_is_there_in_each_tier_and_loads_nothing_from_elsewhere() {
             assert_eq!(page.header("content-security-policy"), POLICY);
             assert_eq!(page.header("cache-control"), "no-store");
             assert_eq!(page.header("x-content-type-options"), "nosniff");
+            assert_eq!(page.header("referrer-policy"), "same-origin");
+            assert_eq!(page.header("x-frame-options"), "DENY");
             for inline in [
                 "style=",
                 "onclick",
@@ -640,7 +642,7 @@ async fn a_file_has_the_tests_of_the_table_on_all_of_its_pages() {
         (&few, "", 14),
         (&few, "?q=PAY", 3),
         (&few, "?status=fail", 1),
-        (&few, "?namespace=kymaros-system&status=pass&sort=-name", 5),
+        (&few, "?namespace=kymaros-system&status=pass&sort=-name", 7),
         (&few, "?q=no-test-is-like-that", 0),
         (&many, "?status=pass&sort=-name&page=2", 112),
         (&many, "?q=-001", 10),
@@ -735,7 +737,11 @@ async fn pages_of_tests_need_the_rights_to_the_reports_in_them() {
     let world = World::new(Tier::Team);
     let (client, _) = api_server(true);
     let app = app(&world, by_rights(&client), client);
-    for (token, status) in [(CLERK, StatusCode::FORBIDDEN), (VIEWER, StatusCode::OK)] {
+    for (token, status) in [
+        (CLERK, StatusCode::FORBIDDEN),
+        (REPORTER, StatusCode::FORBIDDEN),
+        (VIEWER, StatusCode::OK),
+    ] {
         let cookie = format!("kymaros-token={token}");
         for path in [
             "/tests".to_owned(),
@@ -801,6 +807,11 @@ async fn what_velero_holds_is_shown_to_those_who_may_see_it_there() {
             let page = page(&format!("/compliance?framework={framework}")).await;
             assert_eq!(page.status.is_success(), is_told, "{token}: {framework}");
         }
+    }
+    for (token, sees) in [(READER, true), (VIEWER, false), (KEEPER, false)] {
+        let cookie = format!("kymaros-token={token}");
+        let page = get(&app, "/coverage", &[("cookie", &cookie)]).await;
+        assert_eq!(page.status.is_success(), sees, "{token}");
     }
     for (token, sees) in [(READER, true), (PLANNER, false)] {
         let cookie = format!("kymaros-token={token}");

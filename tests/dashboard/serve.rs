@@ -38,8 +38,12 @@ pub const MEMBER: &str = "token-of-a-member";
 pub const OWNER: &str = "token-of-an-owner";
 /// A token that it knows, whose bearer may only read tests, and no reports.
 pub const CLERK: &str = "token-of-a-clerk";
+/// A token that it knows, whose bearer may only read reports, and no tests.
+pub const REPORTER: &str = "token-of-a-reporter";
 /// A token that it knows, whose bearer may only read Schedules.
 pub const PLANNER: &str = "token-of-a-planner";
+/// A token that it knows, whose bearer may only list backups and namespaces.
+pub const KEEPER: &str = "token-of-a-keeper";
 /// A token that it knows, whose bearer may nothing.
 pub const NOBODY: &str = "token-of-nobody";
 
@@ -71,7 +75,10 @@ pub fn api_server(is_up: bool) -> (Client, Writes) {
 fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
     if path.ends_with("/tokenreviews") {
         let token = body["spec"]["token"].as_str().unwrap();
-        let is_known = [TOKEN, READER, VIEWER, MEMBER, OWNER, CLERK, PLANNER, NOBODY].contains(&token);
+        let is_known = [
+            TOKEN, READER, VIEWER, MEMBER, OWNER, CLERK, REPORTER, PLANNER, KEEPER, NOBODY,
+        ]
+        .contains(&token);
         return json!({ "metadata": {}, "spec": {}, "status": { "authenticated": is_known, "user": { "username": token } } });
     }
     if path.ends_with("/subjectaccessreviews") {
@@ -84,7 +91,14 @@ fn answer(path: &str, body: &Value, seen: &Writes) -> Value {
             MEMBER => reads && asked["group"] == "restore.kymaros.io" && asked["namespace"] == TEAM,
             OWNER => asked["group"] == "restore.kymaros.io" && asked["namespace"] == TEAM,
             CLERK => reads && asked["resource"] == "restoretests",
+            REPORTER => reads && asked["resource"] == "restorereports",
             PLANNER => reads && asked["resource"] == "schedules",
+            KEEPER => {
+                reads
+                    && ["backups", "namespaces"]
+                        .map(Value::from)
+                        .contains(&asked["resource"])
+            }
             _ => false,
         };
         return json!({ "metadata": {}, "spec": {}, "status": { "allowed": may } });

@@ -21,7 +21,7 @@ const ELSEWHERE: [(&str, &str); 2] = [
 ];
 
 /// Answers that every route has.
-const OF_ALL: [&str; 5] = ["400", "401", "403", "429", "503"];
+const OF_ALL: [&str; 6] = ["400", "401", "403", "421", "429", "503"];
 
 pub(super) fn page() -> Result<String> {
     let about = "Every route. The operator serves the same as OpenAPI 3.1 under `/api/v1/openapi.json`; \
@@ -30,8 +30,8 @@ pub(super) fn page() -> Result<String> {
     let document = kymaros::api::document();
     let mut text = head("REST API", about);
     let common = "\nAny route may also answer with one of these, as [Said](#said): 400 when a parameter or field is wrong, 401 \
-                  without a valid token, 403 when the account may not, 429 after too many requests, and 503 when the API \
-                  server does not answer. After these two, `Retry-After` says when to ask again. A route that the tier does \
+                  without a valid token, 403 when the account may not, 421 under a name that is not of this installation where \
+                  nobody is known, 429 after too many requests, and 503 when the API server does not answer. After these two, `Retry-After` says when to ask again. A route that the tier does \
                   not have answers 403 too, as [Closed](#closed).\n";
     text.push_str(common);
     let mut wanted = BTreeSet::from(["Said", "Closed"].map(str::to_owned));
