@@ -44,7 +44,7 @@ type Session = fn(&HeaderMap) -> Option<String>;
 /// Limits that all routes share.
 #[derive(Clone)]
 pub struct Limits {
-    accounts: Arc<DefaultKeyedRateLimiter<String>>,
+    accounts: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
     tokens: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
     addresses: Arc<DefaultKeyedRateLimiter<Option<IpAddr>>>,
     pub(super) streams: Arc<Semaphore>,
@@ -72,8 +72,8 @@ impl Limits {
 
     /// Nor does another token of the same account. Accounts have a measure of their own, however many people come from the
     /// address of one proxy.
-    fn admits_account(&self, account: &String) -> bool {
-        admits(&self.accounts, account)
+    fn admits_account(&self, account: &str) -> bool {
+        admits(&self.accounts, &Sha256::digest(account).into())
     }
 }
 

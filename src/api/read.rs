@@ -223,10 +223,7 @@ pub(super) fn filter(ask: &Ask) -> Result<ReportFilter, Problem> {
 /// The tests that a search and a standing leave over.
 pub(super) fn found(ask: &Ask) -> Result<Vec<TestRow>, Problem> {
     let word = ask.query.text("q");
-    let standing = match ask.query.text("status") {
-        Some(text) => Some(standing(text)?),
-        None => None,
-    };
+    let standing = ask.query.text("status").map(standing).transpose()?;
     let mut rows = ask.api.fleet.rows(&ask.view);
     rows.retain(|row| {
         standing.is_none_or(|standing| row.standing() == standing) && word.is_none_or(|word| row.has(word))
