@@ -39,6 +39,7 @@ async fn whoever_listens_sees_what_runs_and_each_change_of_it() {
         changed.starts_with("event: run\n") && changed.contains("\"report\":\"shop-9\""),
         "{changed}"
     );
+    runs.look(&Event::Delete(report("dev", "other", 1, "pass", Some(95))));
     runs.look(&Event::Delete(report("ops", "shop", 9, "pass", Some(95))));
     let gone = next(&mut body).await;
     assert!(
