@@ -158,31 +158,35 @@ async fn the_annotation_triggers_a_run_and_is_taken_off() -> Result<()> {
         .list(&ListParams::default())
         .await?;
     assert_eq!(reports.items.len(), 1, "one trigger, one run");
-    until_told(
-        &scene.client,
-        &namespace,
-        &["RunStarted", "Restoring", "Judged", "Completed"],
-    )
-    .await?;
+    let both = ["Restoring", "Judged", "Completed"];
+    let of = |kind: &'static str| both.map(|reason| (kind, reason));
+    let told = [
+        of("RestoreTest"),
+        of("RestoreReport"),
+        [("RestoreTest", "RunStarted"); 3],
+    ]
+    .concat();
+    until_told(&scene.client, &namespace, &told).await?;
     delete_backup(&scene.client, &name).await
 }
 
-/// Waits until there are events with these reasons: what is said of a run comes after its status.
-async fn until_told(client: &Client, namespace: &str, reasons: &[&str]) -> Result<()> {
+/// Waits until there are these events, each by the kind that it is of and its reason: what is said of a run comes after its
+/// status.
+async fn until_told(client: &Client, namespace: &str, wanted: &[(&str, &str)]) -> Result<()> {
     let events = Api::<Event>::namespaced(client.clone(), namespace);
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
     loop {
         ticks.tick().await;
         let listed = events.list(&ListParams::default()).await?;
-        let told: Vec<_> = listed.iter().filter_map(|e| e.reason.as_deref()).collect();
-        if reasons.iter().all(|reason| told.contains(reason)) {
+        let told: Vec<_> = listed
+            .iter()
+            .filter_map(|e| Some((e.regarding.as_ref()?.kind.as_deref()?, e.reason.as_deref()?)))
+            .collect();
+        if wanted.iter().all(|event| told.contains(event)) {
             return Ok(());
         }
-        ensure!(
-            Instant::now() < deadline,
-            "of {reasons:?} only {told:?} were told"
-        );
+        ensure!(Instant::now() < deadline, "of {wanted:?} only {told:?} were told");
     }
 }
 

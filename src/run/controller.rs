@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::channel::mpsc::UnboundedSender;
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::ObjectReference};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -13,7 +13,7 @@ use kube::{
         reflector::{ObjectRef, Store},
     },
 };
-use kymaros_crds::{RestoreReport, RestoreReportStatus, RunPhase, RunResult, names};
+use kymaros_crds::{RestoreReport, RestoreReportStatus, RestoreTest, RunPhase, RunResult, names};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -263,7 +263,27 @@ async fn tell(context: &RunContext, report: &RestoreReport, old: &RestoreReportS
             tracing::warn!(score = status.score, ?result, "{message}");
         }
     }
+    let test = test(report);
     for event in events::between(old, &status) {
-        context.events.publish(&event, report.object_ref(&())).await;
+        let of_test = async {
+            if let Some(test) = &test {
+                context.events.publish(&event, test.clone()).await;
+            }
+        };
+        tokio::join!(context.events.publish(&event, report.object_ref(&())), of_test);
     }
+}
+
+/// The test of a run, which tells of it as its report does: people describe the one that they made.
+fn test(report: &RestoreReport) -> Option<ObjectReference> {
+    let mut owners = report.owner_references().iter();
+    let owner = owners.find(|owner| owner.kind == RestoreTest::kind(&()))?;
+    Some(ObjectReference {
+        api_version: Some(owner.api_version.clone()),
+        kind: Some(owner.kind.clone()),
+        name: Some(owner.name.clone()),
+        namespace: report.namespace(),
+        uid: Some(owner.uid.clone()),
+        ..ObjectReference::default()
+    })
 }
