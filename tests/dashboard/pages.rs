@@ -646,7 +646,7 @@ async fn a_file_has_the_tests_of_the_table_on_all_of_its_pages() {
         (&few, "", 14),
         (&few, "?q=PAY", 3),
         (&few, "?status=fail", 1),
-        (&few, "?namespace=kymaros-system&status=pass&sort=-name", 7),
+        (&few, "?namespace=kymaros-system&status=pass&sort=-name", 6),
         (&few, "?q=no-test-is-like-that", 0),
         (&many, "?status=pass&sort=-name&page=2", 112),
         (&many, "?q=-001", 10),

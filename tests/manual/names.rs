@@ -7,6 +7,7 @@ use kymaros::{
     api, metrics,
     reason::{ConditionReason, EventReason, FindingReason, LicenseReason, RunReason},
 };
+use kymaros_webhooks::Rule;
 use regex::Regex;
 use serde_json::Value;
 
@@ -123,6 +124,7 @@ fn unknown_words(page: &Page) -> Vec<String> {
         ];
         let mut known: BTreeSet<String> = reasons.concat().into_iter().map(str::to_owned).collect();
         known.extend(alerts());
+        known.extend(Rule::OTHERS.map(|rule| rule.as_str().to_owned()));
         // Kinds, and the values of their fields.
         let word = pattern(r"[A-Z][A-Za-z]+");
         let kinds = kymaros_crds::generate::yaml();
