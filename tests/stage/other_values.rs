@@ -66,8 +66,11 @@ impl Stage {
 
     /// What a pod of a namespace gets from an address when it sends this.
     fn sends(&self, namespace: &str, host: &str, port: u16, words: &str) -> Result<String> {
-        // The answer ends the connection; without one it ends after some seconds.
-        let script = format!("printf '%s' \"$0\" | nc -w 5 {host} {port}");
+        // Whoever is asked takes the end of the words for the end of the connection, so they are held open until it ends.
+        let script = format!(
+            "mkfifo /tmp/words && {{ nc -w 5 {host} {port} < /tmp/words & exec 3> /tmp/words; rm /tmp/words; \
+             printf '%s' \"$0\" >&3; wait $!; }}"
+        );
         let args = [
             "exec",
             "--namespace",
@@ -107,7 +110,7 @@ impl Stage {
                 "role",
                 "reader",
                 "--verb=list",
-                "--resource=restoretests.restore.kymaros.io",
+                "--resource=restoretests.restore.kymaros.io,restorereports.restore.kymaros.io",
             ],
             &["rolebinding", "reader", "--role=reader", &account],
         ] {
@@ -165,7 +168,7 @@ impl Stage {
         ensure!(made.starts_with("HTTP/1.1 201"), "{made}");
         let path = format!("/tests/made?namespace={namespace}");
         let deleted = self.asks(&namespace, "DELETE", &path, TOKEN, &Value::Null)?;
-        ensure!(deleted.starts_with("HTTP/1.1 200"), "{deleted}");
+        ensure!(deleted.starts_with("HTTP/1.1 204"), "{deleted}");
         let tests = Api::<RestoreTest>::namespaced(self.scene.client.clone(), &namespace);
         crate::story::gone(tests, "made").await
     }
