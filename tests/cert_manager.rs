@@ -16,9 +16,14 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind},
+    runtime::wait::await_condition,
 };
 use kymaros_crds::RestoreTest;
-use kymaros_testbed::{cert_manager::CertManager, cluster, progress::Silent};
+use kymaros_testbed::{
+    cert_manager::CertManager,
+    cluster::{self, Cluster},
+    progress::Silent,
+};
 use serde_json::json;
 use stage::Stage;
 use story::spec;
@@ -39,10 +44,18 @@ async fn alone_cert_manager_issues_and_renews_the_certificate() -> Result<()> {
     let _cert_manager = CertManager::start(&cluster, &Silent).await?;
     println!("cert-manager {}", CertManager::version());
     stage
+        .step("one whose injector is too old is refused", async |s| {
+            too_old(s, &cluster)
+        })
+        .await?;
+    let client = cluster.client().await?;
+    let publishing = tokio::spawn(publish(client));
+    stage
         .step("it is installed", async |s| {
             s.install_with(&["webhooks.certManager.enabled=true", "metrics.secure=false"])
         })
         .await?;
+    publishing.await??;
     stage.step("its test passes", async |s| s.test()).await?;
     stage
         .step("it does its job", async |s| s.passes_a_run("issued").await)
@@ -61,6 +74,48 @@ async fn alone_cert_manager_issues_and_renews_the_certificate() -> Result<()> {
         })
         .await?;
     stage.end().await
+}
+
+/// Its chart writes its version on its kinds; this one came without.
+fn too_old(stage: &mut Stage, cluster: &Cluster) -> Result<()> {
+    let label = |label: &str| {
+        let kind = "customresourcedefinition/certificates.cert-manager.io";
+        cluster.kubectl(&["label", "--overwrite", kind, label])
+    };
+    label("app.kubernetes.io/version=v1.11.5")?;
+    let refused = stage.install_with(&["webhooks.certManager.enabled=true"]);
+    label("app.kubernetes.io/version-")?;
+    let refused = refused.err().context("it was installed")?.to_string();
+    ensure!(refused.contains("upgrade cert-manager to 1.12"), "{refused}");
+    Ok(())
+}
+
+/// Does what the injector of a newer cert-manager does, once: writes the authority of the first certificate into the webhooks.
+async fn publish(client: Client) -> Result<()> {
+    let secrets = Api::<Secret>::namespaced(client.clone(), helm::NAMESPACE);
+    let has_authority = |secret: Option<&Secret>| {
+        let data = secret.and_then(|secret| secret.data.as_ref());
+        data.and_then(|data| data.get("ca.crt"))
+            .is_some_and(|authority| !authority.0.is_empty())
+    };
+    let issued = tokio::time::timeout(PATIENCE, await_condition(secrets, SECRET, has_authority)).await;
+    let issued = issued
+        .context("no certificate was issued")??
+        .context("it is gone")?;
+    let authority = issued.data.and_then(|mut data| data.remove("ca.crt"));
+    for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
+        let gvk = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let api = Api::<DynamicObject>::all_with(client.clone(), &ApiResource::from_gvk(&gvk));
+        let found = api.get(helm::RELEASE).await?;
+        let webhooks = found.data["webhooks"].as_array().context("no webhooks")?;
+        let bundles: Vec<_> = webhooks
+            .iter()
+            .map(|webhook| json!({ "name": webhook["name"], "clientConfig": { "caBundle": authority } }))
+            .collect();
+        let patch = Patch::Strategic(json!({ "webhooks": bundles }));
+        api.patch(helm::RELEASE, &PatchParams::default(), &patch).await?;
+    }
+    Ok(())
 }
 
 /// Has the certificate renewed while questions come: none is lost, and every replica serves the new one.

@@ -156,12 +156,13 @@ impl Stage {
 
     /// Whoever installed it, and however far an earlier test came.
     pub async fn clear(&mut self) -> Result<()> {
-        // Users bring it, so nobody else takes it away.
+        // Users and other products bring these, so nobody else takes them away.
         let theirs = [
             "delete",
             "secret",
             scene::SIGNING_SECRET,
             other_values::HOOK,
+            "kymaros-webhooks-ca",
             "--ignore-not-found",
         ];
         let cluster = &self.scene.cluster;

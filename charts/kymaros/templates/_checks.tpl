@@ -37,6 +37,9 @@
 {{- if not (lookup "v1" "Namespace" "" .Values.velero.namespace) }}
 {{- fail (printf "there is no namespace %s: install Velero first, or say where it is with velero.namespace" .Values.velero.namespace) }}
 {{- end }}
+{{- if .Values.webhooks.certManager.enabled }}
+{{- include "kymaros.checkCertManager" . }}
+{{- end }}
 {{- $release := . }}
 {{- range (lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" "").items }}
 {{- $configuration := .metadata }}
@@ -45,6 +48,16 @@
 {{- include "kymaros.checkOwner" (dict "release" $release "configuration" $configuration) }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The injector of older ones does not know matchConditions and takes them off the webhooks that it writes its bundle into:
+the guard would be asked about every write of everybody. Its chart writes its version on its kinds. */}}
+{{- define "kymaros.checkCertManager" -}}
+{{- $kind := default dict (lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "certificates.cert-manager.io") }}
+{{- $version := dig "metadata" "labels" "app.kubernetes.io/version" "" $kind | trimPrefix "v" }}
+{{- if and (regexMatch "^[0-9]+[.][0-9]+[.][0-9]+" $version) (semverCompare "<1.12.0-0" $version) }}
+{{- fail (printf "cert-manager %s would take the conditions off the webhooks, and every write in the cluster would wait for Kymaros: upgrade cert-manager to 1.12 or newer, or set webhooks.certManager.enabled=false" $version) }}
 {{- end }}
 {{- end }}
 

@@ -295,7 +295,7 @@ webhooks:
     # The other webhooks are fences, and always Fail.
     failurePolicy: Ignore
   certManager:
-    # -- Let cert-manager issue and renew the certificate. Without it the operator does.
+    # -- Let cert-manager, 1.12 or newer, issue and renew the certificate. Without it the operator does.
     enabled: false
     # -- For example {name: our-ca, kind: ClusterIssuer}. When empty, an authority of the release's own issues it.
     issuerRef: {}

@@ -2,10 +2,7 @@ module kymaros.test/tools/cert-manager
 
 go 1.26
 
-tool (
-	github.com/cert-manager/cert-manager/cmd/cainjector
-	github.com/cert-manager/cert-manager/cmd/controller
-)
+tool github.com/cert-manager/cert-manager/cmd/controller
 
 require (
 	cloud.google.com/go/compute v1.14.0 // indirect
