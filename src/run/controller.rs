@@ -13,7 +13,7 @@ use kube::{
         reflector::{ObjectRef, Store},
     },
 };
-use kymaros_crds::{RestoreReport, RestoreReportStatus, RestoreTest, RunPhase, RunResult, names};
+use kymaros_crds::{RestoreReport, RestoreReportStatus, RunPhase, RunResult, names};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -276,8 +276,7 @@ async fn tell(context: &RunContext, report: &RestoreReport, old: &RestoreReportS
 
 /// The test of a run, which tells of it as its report does: people describe the one that they made.
 fn test(report: &RestoreReport) -> Option<ObjectReference> {
-    let mut owners = report.owner_references().iter();
-    let owner = owners.find(|owner| owner.kind == RestoreTest::kind(&()))?;
+    let owner = observe::owner(report)?;
     Some(ObjectReference {
         api_version: Some(owner.api_version.clone()),
         kind: Some(owner.kind.clone()),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Api, Resource, ResourceExt, api::ListParams, runtime::reflector::ObjectRef};
 use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, domain, domain::Test, names};
 
@@ -115,13 +116,14 @@ pub async fn observe(
     Ok(observed)
 }
 
-fn origin(report: &RestoreReport) -> Origin {
+/// The test that a report was made for, as its owner.
+pub(super) fn owner(report: &RestoreReport) -> Option<&OwnerReference> {
     let mut owners = report.owner_references().iter();
-    if owners.any(|owner| owner.kind == RestoreTest::kind(&())) {
-        Origin::Test
-    } else {
-        Origin::Stray
-    }
+    owners.find(|owner| owner.kind == RestoreTest::kind(&()))
+}
+
+fn origin(report: &RestoreReport) -> Origin {
+    owner(report).map_or(Origin::Stray, |_| Origin::Test)
 }
 
 /// Sandboxes that somebody deletes. A store may still show the one of an earlier try: the API server knows.
