@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 
 /// What the writes meet.
 const WORLD: &str = include_str!("policies/world.yaml");
+/// Kinds of other products in it.
+const KINDS: &str = include_str!("policies/kinds.yaml");
 /// The writes, and what is said to them.
 const WRITES: &str = include_str!("policies/writes.yaml");
 /// How long the API server may take until it knows of a new policy.
@@ -164,6 +166,7 @@ async fn install(server: &ApiServer, admin: &Client) -> Result<()> {
     let apply_all = ["apply", "--server-side", "--filename", "-"];
     pipe(&cluster, "kubectl", &apply_all, &velero)?;
     pipe(&cluster, "kubectl", &apply_all, &kymaros_crds::generate::yaml())?;
+    pipe(&cluster, "kubectl", &apply_all, KINDS)?;
     cluster.kubectl(&[
         "wait",
         "--for=condition=Established",

@@ -64,7 +64,7 @@ async fn a_restore_of_somebody_else_goes_first() -> Result<()> {
     };
     report_when(&client, &namespace, "first", "its withdrawal", waits).await?;
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(10), "it withdrew after {took:?}");
+    assert!(took < Duration::from_secs(5), "it withdrew after {took:?}");
     println!("it withdrew after {took:?}");
     create_test(
         &client,

@@ -182,6 +182,9 @@ pub struct ResolvedBackup {
     /// Its filters leave out volumes, so what it says of volume claims is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_volumes: Option<bool>,
+    /// What it holds could be read: the plan counts it, and none of its volumes would come back in production's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<bool>,
 }
 
 /// A sandbox of the run.

@@ -11,7 +11,7 @@ use kube::{
 };
 use kymaros_crds::{HealthCheckPolicy, names};
 use kymaros_webhooks::{
-    Facts, Operator, RestoreOwner, Run, Sandbox,
+    Facts, Operator, RestoreOwner, Run, Sandbox, VolumeUse,
     contain::{Place, place},
     default::Defaults,
     validate::Known,
@@ -93,6 +93,13 @@ impl Facts for ClusterFacts {
             volume.name_any() != except && place(&spec) == Place::At(wanted.to_owned())
         };
         self.stores.volumes.find(kept_there).map(|v| v.name_any())
+    }
+
+    fn volume_use(&self, volume: &str) -> Option<VolumeUse> {
+        let found = self.stores.volumes.get(&ObjectRef::new(volume))?;
+        let claim = found.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+        let namespace = claim.and_then(|claim| claim.namespace.clone());
+        Some(namespace.map_or(VolumeUse::Unclaimed, VolumeUse::ClaimedIn))
     }
 
     fn velero_account(&self) -> Option<String> {

@@ -84,11 +84,12 @@ fn run(report: &RestoreReport) -> Option<Run> {
             RunState::Active
         },
         sandboxes: targets.into_iter().flatten().map(|t| t.sandbox).collect(),
-        // There is a plan of what could be read, and a run with a volume of production goes no further.
         knows_volumes: report
             .status
-            .as_ref()
-            .is_some_and(|status| !status.plan.is_empty()),
+            .iter()
+            .flat_map(|status| status.sources.iter().enumerate())
+            .filter_map(|(index, source)| (source.planned == Some(true)).then_some(index))
+            .collect(),
     })
 }
 
@@ -129,15 +130,15 @@ mod tests {
     }
 
     #[test]
-    fn a_run_knows_its_volumes_once_there_is_a_plan() {
+    fn a_run_knows_the_volumes_of_the_backups_that_it_could_read() {
         let index = RunIndex::default();
         let mut report = report("Restoring", &[names::FINALIZER]);
         index.look(&Event::Apply(report.clone()));
-        assert!(!index.get("u").unwrap().knows_volumes);
-        let planned = json!([{ "kind": "apps/v1/Deployment", "action": "kept", "objects": 1 }]);
-        report.status.as_mut().unwrap().plan = serde_json::from_value(planned).unwrap();
+        assert!(index.get("u").unwrap().knows_volumes.is_empty());
+        let sources = json!([{ "name": "nightly" }, { "name": "weekly", "planned": true }]);
+        report.status.as_mut().unwrap().sources = serde_json::from_value(sources).unwrap();
         index.look(&Event::Apply(report));
-        assert!(index.get("u").unwrap().knows_volumes);
+        assert_eq!(index.get("u").unwrap().knows_volumes, [1].into());
     }
 
     #[test]

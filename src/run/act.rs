@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt, future::try_join_all, stream};
 use kube::{Api, Client, ResourceExt, api::PostParams};
 use kymaros_crds::names;
 use thiserror::Error;
@@ -66,7 +67,11 @@ impl ActError {
     }
 }
 
-/// Does the effects in order. Whether something was refused for good, which is to be looked at at once.
+/// Sandboxes of a run that are made or removed at the same time.
+const TOGETHER: usize = 8;
+
+/// Does the effects in order, those about sandboxes of their own together. Whether something was refused for good, which is to
+/// be looked at at once.
 ///
 /// # Errors
 /// The first passing trouble; the rest is done after the next look.
@@ -76,19 +81,32 @@ pub async fn act(
     identity: &RunIdentity,
     effects: &[Effect],
 ) -> Result<bool, ActError> {
-    for effect in effects {
-        match one(context, memory, identity, effect).await {
-            Ok(()) => {}
-            Err(error) => match error.obstacle() {
+    for together in effects.chunk_by(|one, next| is_of_a_sandbox(one) && is_of_a_sandbox(next)) {
+        let mut work = Vec::with_capacity(together.len());
+        for effect in together {
+            work.push(one(context, memory, identity, effect));
+        }
+        let done: Vec<_> = stream::iter(work).buffered(TOGETHER).collect().await;
+        for (effect, done) in together.iter().zip(done) {
+            let Err(error) = done else { continue };
+            match error.obstacle() {
                 Some(obstacle) if matches!(effect, Effect::MakeSandbox(_) | Effect::CreateRestore(_)) => {
                     memory.set_obstacle(obstacle);
                     return Ok(true);
                 }
                 _ => return Err(error),
-            },
+            }
         }
     }
     Ok(false)
+}
+
+/// Whether it concerns one sandbox and no other.
+fn is_of_a_sandbox(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::MakeSandbox(_) | Effect::FreeSandbox(_) | Effect::RemoveSandbox(_)
+    )
 }
 
 async fn one(
@@ -206,14 +224,11 @@ async fn create_restore(
     identity: &RunIdentity,
     plan: &RestorePlan,
 ) -> Result<(), ActError> {
-    for sandbox in plan.mapping.values() {
-        if OwnedSandbox::find(&context.client, sandbox, &identity.uid)
-            .await?
-            .is_none()
-        {
-            return Err(ActError::NoSandbox(sandbox.clone()));
-        }
-    }
+    let look = |sandbox: String| async move {
+        let found = OwnedSandbox::find(&context.client, &sandbox, &identity.uid).await?;
+        found.map(|_| ()).ok_or(ActError::NoSandbox(sandbox))
+    };
+    try_join_all(plan.mapping.values().cloned().map(look)).await?;
     let restores = Api::<Restore>::namespaced(context.client.clone(), &context.velero_namespace);
     let wanted = restore::build(plan, &context.velero_namespace);
     match restores.create(&PostParams::default(), &wanted).await {

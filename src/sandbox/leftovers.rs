@@ -7,7 +7,7 @@ use kube::{
 };
 use kymaros_crds::names;
 
-use super::ignore_gone;
+use super::{ignore_gone, snapshots, snapshots::SnapshotContent};
 use crate::velero::{DownloadRequest, Restore};
 
 /// What still carries the labels of a run.
@@ -23,19 +23,23 @@ pub struct Leftovers {
     pub downloads: Vec<String>,
     /// Volumes that belonged to a sandbox.
     pub volumes: Vec<String>,
+    /// Snapshot contents that belonged to a sandbox.
+    pub snapshots: Vec<SnapshotContent>,
 }
 
 impl Leftovers {
     /// How many objects are left; 0 is the proof.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.namespaces.len() + self.count_outside() + self.volumes.len()
+        let kept = self.snapshots.iter().filter(|s| !s.is_retained).count();
+        self.namespaces.len() + self.count_outside() + self.volumes.len() + kept
     }
 
-    /// How many are left in Velero's namespace.
+    /// How many are left outside of sandboxes for Kymaros to delete.
     #[must_use]
     pub fn count_outside(&self) -> usize {
-        self.restores.len() + self.downloads.len()
+        let snapshots = self.snapshots.iter().filter(|s| s.is_retained).count();
+        self.restores.len() + self.downloads.len() + snapshots
     }
 }
 
@@ -53,11 +57,12 @@ pub async fn leftovers(
     let namespaces = Api::<Namespace>::all(client.clone());
     let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
     let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
-    let (namespaces, restores, downloads, volumes) = tokio::try_join!(
+    let (namespaces, restores, downloads, volumes, snapshots) = tokio::try_join!(
         namespaces.list(&of_run),
         restores.list(&of_run),
         downloads.list(&of_run),
         volumes_of(client, sandboxes),
+        snapshots::of_sandboxes(client, sandboxes),
     )?;
     Ok(Leftovers {
         blocked: namespaces.iter().filter_map(blocker).collect(),
@@ -71,10 +76,11 @@ pub async fn leftovers(
             .collect(),
         downloads: downloads.iter().map(ResourceExt::name_any).collect(),
         volumes: volumes.iter().map(ResourceExt::name_any).collect(),
+        snapshots,
     })
 }
 
-/// Deletes the run's objects in Velero's namespace.
+/// Deletes the run's objects in Velero's namespace, and those for the whole cluster.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
@@ -83,6 +89,7 @@ pub async fn remove_outside(
     velero_namespace: &str,
     left: &Leftovers,
 ) -> Result<(), kube::Error> {
+    snapshots::remove(client, &left.snapshots).await?;
     let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
     for (name, going) in &left.restores {
         if !going {

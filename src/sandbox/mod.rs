@@ -6,6 +6,7 @@ pub mod naming;
 pub mod objects;
 mod patience;
 pub mod remove;
+pub mod snapshots;
 pub mod sweep;
 
 /// Who deletes something, or changes something that goes, has what they want when it is gone.

@@ -19,7 +19,7 @@ use kube::{
 use kymaros_crds::names;
 use serde::de::DeserializeOwned;
 
-use super::{ignore_gone, leftovers::volumes_of, patience};
+use super::{ignore_gone, leftovers::volumes_of, patience, snapshots};
 
 /// A namespace that was looked at and found to be a sandbox of the given run.
 #[derive(Clone, Debug)]
@@ -78,7 +78,11 @@ impl OwnedSandbox {
     /// # Errors
     /// When the API server refuses or does not answer.
     pub async fn remove(&self, client: &Client) -> Result<Vec<String>, kube::Error> {
-        let ((), freed) = tokio::try_join!(self.release_volumes(client), self.strip_finalizers(client))?;
+        let ((), freed, ()) = tokio::try_join!(
+            self.release_volumes(client),
+            self.strip_finalizers(client),
+            self.remove_snapshots(client),
+        )?;
         let controllers = tokio::join!(
             self.delete_all::<Deployment>(client),
             self.delete_all::<StatefulSet>(client),
@@ -154,6 +158,12 @@ impl OwnedSandbox {
             }
         }
         Ok(())
+    }
+
+    /// The snapshot controller holds them until the claims that they fill are gone.
+    async fn remove_snapshots(&self, client: &Client) -> Result<(), kube::Error> {
+        let contents = snapshots::of_sandboxes(client, std::slice::from_ref(&self.name)).await?;
+        snapshots::remove(client, &contents).await
     }
 
     /// Removes finalizers of other products. The objects are copies: what such a finalizer guards outside belongs to

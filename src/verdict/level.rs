@@ -55,14 +55,33 @@ impl Level {
     }
 
     pub(super) fn status(&self) -> LevelStatus {
-        const MOST: usize = 50;
         LevelStatus {
             status: self.result(),
             detail: Some(self.detail.clone()).filter(|d| !d.is_empty()),
-            tested: self.tested.iter().take(MOST).cloned().collect(),
-            not_tested: self.not_tested.iter().take(MOST).cloned().collect(),
+            tested: bounded(&self.tested),
+            not_tested: bounded(&self.not_tested),
             points: Some(i32::try_from(self.points).unwrap_or_default()),
             max: Some(i32::try_from(self.max).unwrap_or_default()),
         }
+    }
+}
+/// A list as a report keeps it: the first of it, and how many more there are.
+fn bounded(list: &[String]) -> Vec<String> {
+    const MOST: usize = 50;
+    let more = list.len().saturating_sub(MOST);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    list.iter().take(MOST).cloned().chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_list_leaves_out_is_counted() {
+        let names = |count: usize| (0..count).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(bounded(&names(50)), names(50));
+        let cut = bounded(&names(57));
+        assert_eq!((cut.len(), cut[50].as_str()), (51, "and 7 more"));
     }
 }

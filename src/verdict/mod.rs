@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kymaros_crds::{
     Cause, CheckStatus, CompletenessCounts, Finding, FindingLevel, PreviousRun, ResolvedBackup,
     RestoreReportStatus, Rto, RunResult, Severity, ValidationLevels,
-    domain::{self, CompletenessBasis},
+    domain::{self, Check, CheckAction, CompletenessBasis},
 };
 
 use crate::{
@@ -71,6 +71,8 @@ pub struct Evidence<'a> {
     pub checks: &'a [CheckStatus],
     /// How many checks there should be.
     pub expected_checks: usize,
+    /// Names of those that only ask whether an object exists: no address decides that.
+    pub lookups: Vec<&'a str>,
     /// The policy that does not exist.
     pub missing_policy: Option<&'a str>,
     /// All source namespaces of the test.
@@ -85,6 +87,15 @@ pub struct Evidence<'a> {
     pub previous: Option<&'a PreviousRun>,
     /// Somebody wants to be told of a missed recovery time.
     pub alert_on_exceed: bool,
+}
+
+fn lookups(checks: &[Check]) -> Vec<&str> {
+    let is_one = |check: &&Check| matches!(check.action, CheckAction::ResourceExists { .. });
+    checks
+        .iter()
+        .filter(is_one)
+        .map(|check| check.name.as_str())
+        .collect()
 }
 
 impl<'a> Evidence<'a> {
@@ -120,6 +131,7 @@ impl<'a> Evidence<'a> {
                 .collect(),
             checks: &status.checks,
             expected_checks: settings.checks.len(),
+            lookups: lookups(&settings.checks),
             missing_policy: settings.missing_policy.as_deref(),
             namespaces: settings
                 .test

@@ -20,7 +20,12 @@ use super::{
 };
 
 /// Words of others.
-const OF_OTHERS: [&str; 3] = ["HttpOnly", "ServerSideDiff", "ValidatingAdmissionPolicy"];
+const OF_OTHERS: [&str; 4] = [
+    "HttpOnly",
+    "ServerSideDiff",
+    "ValidatingAdmissionPolicy",
+    "VolumeSnapshotContent",
+];
 
 /// Pieces of a page that match, with their lines. A line of a table may have many.
 fn pieces(page: &Page, pattern: &Regex) -> Vec<Piece> {

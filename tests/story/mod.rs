@@ -197,7 +197,14 @@ pub fn phase(report: &RestoreReport) -> Option<RunPhase> {
     report.status.as_ref().and_then(|s| s.phase)
 }
 
-/// Everything in the cluster that still belongs to a run: listed by its labels, and volumes by their claims.
+/// The kind of the snapshot controller; the test cluster has the kind alone.
+pub fn snapshot_contents(client: &Client) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk("snapshot.storage.k8s.io", "v1", "VolumeSnapshotContent");
+    Api::all_with(client.clone(), &ApiResource::from_gvk(&gvk))
+}
+
+/// Everything in the cluster that still belongs to a run: listed by its labels, volumes by their claims and snapshots by what
+/// they are for.
 pub async fn leftovers(client: &Client, report: &RestoreReport) -> Result<Vec<String>> {
     let uid = report.uid().unwrap_or_default();
     let of_run = ListParams::default().labels(&format!("{}={uid}", names::RUN_UID_LABEL));
@@ -223,6 +230,12 @@ pub async fn leftovers(client: &Client, report: &RestoreReport) -> Result<Vec<St
         .flat_map(|s| &s.sandboxes)
         .map(|s| s.name.clone())
         .collect();
+    for content in snapshot_contents(client).list(&ListParams::default()).await? {
+        let namespace = content.data["spec"]["volumeSnapshotRef"]["namespace"].as_str();
+        if namespace.is_some_and(|ns| sandboxes.iter().any(|sandbox| sandbox == ns)) {
+            left.push(format!("VolumeSnapshotContent/{}", content.name_any()));
+        }
+    }
     for volume in Api::<PersistentVolume>::all(client.clone())
         .list(&ListParams::default())
         .await?

@@ -39,8 +39,8 @@ pub struct Run {
     pub state: RunState,
     /// Names of the sandboxes it may make.
     pub sandboxes: BTreeSet<String>,
-    /// It could read what its backups hold, and that no volume in them is one of production.
-    pub knows_volumes: bool,
+    /// The Restores, by their number, of whose backup it could read that no volume in it is one of production.
+    pub knows_volumes: BTreeSet<usize>,
 }
 
 /// Whether a run makes things or takes them away.
@@ -61,6 +61,15 @@ pub enum RestoreOwner {
     Other,
 }
 
+/// Whose a volume is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeUse {
+    /// No claim has it.
+    Unclaimed,
+    /// A claim in this namespace has it.
+    ClaimedIn(String),
+}
+
 /// What is known of the cluster.
 pub trait Facts: Send + Sync + 'static {
     /// Who the operator is.
@@ -75,6 +84,8 @@ pub trait Facts: Send + Sync + 'static {
     fn restore(&self, name: &str) -> Option<RestoreOwner>;
     /// The name of another volume that is kept in the same place.
     fn volume_in_place(&self, place: &str, except: &str) -> Option<String>;
+    /// Whose the volume of this name is; `None` when there is none.
+    fn volume_use(&self, volume: &str) -> Option<VolumeUse>;
     /// The user name of Velero's server.
     fn velero_account(&self) -> Option<String>;
     /// Defaults for tests.

@@ -21,6 +21,6 @@ pub mod server;
 pub mod validate;
 
 pub use answer::{Answer, Denial};
-pub use facts::{Facts, Operator, RestoreOwner, Run, RunState, Sandbox};
+pub use facts::{Facts, Operator, RestoreOwner, Run, RunState, Sandbox, VolumeUse};
 pub use request::Request;
 pub use rule::Rule;

@@ -29,8 +29,10 @@ pub enum Rule {
     Infrastructure,
     /// Contain and neutralise: a pod brings no storage of production.
     PodVolume,
-    /// Contain: no volume is kept where one of production is.
+    /// Contain and neutralise: no volume is kept where one of production is, and no claim takes one.
     VolumeInUse,
+    /// Contain: the snapshot of a backup does not go with its copy.
+    SnapshotOfBackup,
     /// Fence: the marks of a sandbox are set by the operator alone.
     Marks,
     /// What cannot be read is refused: a defect of Kymaros.
@@ -56,7 +58,7 @@ const FIELDS: [&str; 13] = [
 
 impl Rule {
     /// All of them that are no fields.
-    pub const OTHERS: [Self; 15] = [
+    pub const OTHERS: [Self; 16] = [
         Self::OwnObjects,
         Self::ClusterWide,
         Self::Restores,
@@ -70,6 +72,7 @@ impl Rule {
         Self::Infrastructure,
         Self::PodVolume,
         Self::VolumeInUse,
+        Self::SnapshotOfBackup,
         Self::Marks,
         Self::Defect,
     ];
@@ -100,6 +103,7 @@ impl Rule {
             Self::Infrastructure => "Infrastructure",
             Self::PodVolume => "PodVolume",
             Self::VolumeInUse => "VolumeInUse",
+            Self::SnapshotOfBackup => "SnapshotOfBackup",
             Self::Marks => "Marks",
             Self::Defect => "Defect",
         }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::{
     default::Defaults,
-    facts::{Facts, Operator, RestoreOwner, Run, RunState, Sandbox},
+    facts::{Facts, Operator, RestoreOwner, Run, RunState, Sandbox, VolumeUse},
     request::Request,
     validate::{Home, Known, Licensed, NamespaceState, OtherTest, PolicyState, TestName, Usage},
 };
@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub runs: BTreeMap<String, Run>,
     pub restores: BTreeMap<String, RestoreOwner>,
     pub volumes: BTreeMap<String, String>,
+    pub claimed: BTreeMap<String, VolumeUse>,
     changes: watch::Sender<u64>,
 }
 
@@ -39,7 +40,7 @@ impl World {
         let run = |state, sandbox: &str| Run {
             state,
             sandboxes: BTreeSet::from([sandbox.to_owned()]),
-            knows_volumes: true,
+            knows_volumes: BTreeSet::from([0]),
         };
         let sandbox = |uid: &str| Sandbox { run_uid: uid.into() };
         Self {
@@ -67,6 +68,11 @@ impl World {
                 ("kymaros-of-a-person".into(), RestoreOwner::Other),
             ]),
             volumes: BTreeMap::from([("csi ebs vol-1".into(), "pv-production".into())]),
+            claimed: BTreeMap::from([
+                ("pv-production".into(), VolumeUse::ClaimedIn("production".into())),
+                ("pv-copy".into(), VolumeUse::ClaimedIn(LIVE.into())),
+                ("pv-free".into(), VolumeUse::Unclaimed),
+            ]),
             changes: watch::channel(0).0,
         }
     }
@@ -104,6 +110,10 @@ impl Facts for World {
 
     fn volume_in_place(&self, place: &str, except: &str) -> Option<String> {
         self.volumes.get(place).filter(|name| *name != except).cloned()
+    }
+
+    fn volume_use(&self, volume: &str) -> Option<VolumeUse> {
+        self.claimed.get(volume).cloned()
     }
 
     fn velero_account(&self) -> Option<String> {

@@ -52,6 +52,10 @@
 - apiGroups: [""]
   resources: [persistentvolumes]
   verbs: [list, watch, patch]
+# finds what Velero made of the snapshots of a backup for a sandbox, and removes it with the sandbox
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshotcontents]
+  verbs: [list, delete]
 # tells the story of a run
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -271,6 +275,10 @@
 - apiGroups: [""]
   resources: [persistentvolumes]
   verbs: [list, patch]
+# removes what Velero made of the snapshots of a backup for them
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshotcontents]
+  verbs: [list, delete]
 # gives itself the rights of a sandbox there
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [rolebindings]

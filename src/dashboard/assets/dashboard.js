@@ -20,6 +20,8 @@
   const load = async () => {
     planned = false;
     if (busy) { wait(APART / 1000); return; }
+    // The answer to an earlier fetch put it off.
+    if (performance.now() < next) { refresh(); return; }
     busy = true;
     next = performance.now() + APART;
     try {

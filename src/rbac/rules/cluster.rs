@@ -139,6 +139,15 @@ pub(in crate::rbac) const CLUSTER: &[Rule] = &[
         ..ANY
     },
     Rule {
+        groups: &["snapshot.storage.k8s.io"],
+        resources: &["volumesnapshotcontents"],
+        verbs: &["list", "delete"],
+        why: "finds what Velero made of the snapshots of a backup for a sandbox, and removes it with the sandbox",
+        needed_by: &["src/sandbox/snapshots.rs"],
+        rarely: &[("delete", "a backup with CSI snapshots is restored")],
+        ..ANY
+    },
+    Rule {
         groups: &["events.k8s.io"],
         resources: &["events"],
         verbs: &["create", "patch"],

@@ -55,6 +55,15 @@ pub(in crate::rbac) const UNINSTALL: &[Rule] = &[
         ..ANY
     },
     Rule {
+        groups: &["snapshot.storage.k8s.io"],
+        resources: &["volumesnapshotcontents"],
+        verbs: &["list", "delete"],
+        why: "removes what Velero made of the snapshots of a backup for them",
+        needed_by: UNINSTALLS,
+        rarely: &[("delete", "a backup with CSI snapshots was being restored")],
+        ..ANY
+    },
+    Rule {
         groups: &["rbac.authorization.k8s.io"],
         resources: &["rolebindings"],
         verbs: &["create"],

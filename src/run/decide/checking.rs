@@ -83,7 +83,11 @@ fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcom
     ) else {
         return counted;
     };
-    let nobody_looked = ready < since && since <= began;
+    if since > began {
+        counted.message += " (at the first try of an operator that came back; it may have passed before)";
+        return counted;
+    }
+    let nobody_looked = ready < since;
     let earliest = after(ready, took);
     if nobody_looked && earliest < passed {
         counted.passed_at = Some(earliest);

@@ -143,6 +143,14 @@ fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
             "the storage provisioner has not removed it",
         ));
     }
+    for content in &left.snapshots {
+        let why = if content.is_retained {
+            "the snapshot controller has not let it go"
+        } else {
+            "the backup would lose its snapshot with it, as its deletionPolicy is not Retain"
+        };
+        decision.find(remains(format!("VolumeSnapshotContent/{}", content.name), why));
+    }
     decision.status.leftovers = Some(i32::try_from(left.count()).unwrap_or(i32::MAX));
     for sandbox in &mut decision.status.sandboxes {
         sandbox.state = Some(REMOVED.to_owned());

@@ -45,6 +45,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                 if let Some(refusal) = refusal(settings, index, &backup.name, contents) {
                     return decision.end(refusal, now);
                 }
+                mark_planned(index, decision);
             }
             // The verdict says so, and counts without it.
             Fetched::Unavailable(_) => {}
@@ -129,6 +130,7 @@ fn resolved_backup(chosen: &Chosen, now: Timestamp) -> ResolvedBackup {
         phase: Some(chosen.phase.clone()),
         location: chosen.location.clone(),
         without_volumes: chosen.omits_volumes.then_some(true),
+        planned: None,
     }
 }
 
@@ -146,6 +148,14 @@ fn add_to_plan(settings: &Settings, index: usize, contents: &BackupContents, dec
             decision.status.plan.push(planned);
         }
     }
+}
+
+/// Admission lets volumes of this backup in that are to be retained.
+fn mark_planned(index: usize, decision: &mut Decision) {
+    if let Some(source) = decision.status.sources.get_mut(index) {
+        source.planned = Some(true);
+    }
+    decision.status.source = decision.status.sources.first().cloned();
 }
 
 /// Why nothing may be restored from this backup.

@@ -63,6 +63,12 @@ fn a_check_of_what_needs_the_outside_says_nothing_when_it_fails() {
     assert_eq!(seen.judge().result, RunResult::Fail);
     seen.came.references = vec![names("db", "data", "Deployment/web")];
     assert_eq!(seen.judge().result, RunResult::Inconclusive);
+    seen.lookups = vec!["b"];
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Fail,
+        "an object is there or is not"
+    );
 }
 
 #[test]

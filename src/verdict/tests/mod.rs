@@ -43,6 +43,7 @@ struct Seen {
     came: Came,
     checks: Vec<CheckStatus>,
     findings: Vec<Finding>,
+    lookups: Vec<&'static str>,
     max_rto: Option<Duration>,
     previous: Option<PreviousRun>,
     /// Why the outcome of the restore cannot be read.
@@ -133,6 +134,7 @@ impl Seen {
                 check("b", CheckResult::Pass, true),
             ],
             findings: vec![],
+            lookups: vec![],
             max_rto: Some(Duration::from_mins(1)),
             previous: None,
             unread: None,
@@ -157,6 +159,7 @@ impl Seen {
             absent: vec![],
             checks: &self.checks,
             expected_checks: self.checks.len(),
+            lookups: self.lookups.clone(),
             missing_policy: None,
             namespaces: self.mapping.keys().map(String::as_str).collect(),
             max_rto: self.max_rto,

@@ -40,7 +40,7 @@ pub fn contain(request: &Request, facts: &dyn Facts) -> Answer {
         return Answer::allow();
     }
     match facts.restore(restore) {
-        Some(RestoreOwner::Run(uid)) => restored(request, &uid, facts),
+        Some(RestoreOwner::Run(uid)) => restored(request, restore, &uid, facts),
         None if is_ours_by_name(restore) => Answer::DenyUnlessKnownSoon(denial(
             request,
             Rule::RestoreGone,
@@ -71,9 +71,9 @@ fn new_namespace(request: &Request, facts: &dyn Facts) -> Answer {
     }
 }
 
-fn restored(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
+fn restored(request: &Request, restore: &str, run_uid: &str, facts: &dyn Facts) -> Answer {
     let Some(namespace) = namespace(request) else {
-        return for_the_cluster(request, run_uid, facts);
+        return for_the_cluster(request, restore, run_uid, facts);
     };
     if namespace == facts.operator().velero_namespace {
         // Data movers and what they need; Velero labels them with the restore they work for.
@@ -102,11 +102,11 @@ fn restored(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
     }
 }
 
-fn for_the_cluster(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
+fn for_the_cluster(request: &Request, restore: &str, run_uid: &str, facts: &dyn Facts) -> Answer {
     let target = target(request);
     match (target.group, target.resource) {
-        ("", "persistentvolumes") => volume(request, run_uid, facts),
-        ("snapshot.storage.k8s.io", "volumesnapshotcontents") => Answer::allow(),
+        ("", "persistentvolumes") => volume(request, knows_volumes(restore, run_uid, facts), facts),
+        ("snapshot.storage.k8s.io", "volumesnapshotcontents") => snapshot(request),
         _ => Answer::Deny(denial(
             request,
             Rule::ClusterWide,
@@ -115,9 +115,18 @@ fn for_the_cluster(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answe
     }
 }
 
+/// Whether the run could read what the backup of this Restore holds.
+fn knows_volumes(restore: &str, run_uid: &str, facts: &dyn Facts) -> bool {
+    let number = restore
+        .rsplit_once('-')
+        .and_then(|(_, number)| number.parse().ok());
+    let run = facts.run(run_uid);
+    number.is_some_and(|number| run.is_some_and(|run| run.knows_volumes.contains(&number)))
+}
+
 /// Velero brings a volume whose data the backup lacks, and that is to be retained, back on its old disk. Runs look for such
 /// volumes beforehand; one that could not must not find out by using the disk.
-fn volume(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
+fn volume(request: &Request, is_known: bool, facts: &dyn Facts) -> Answer {
     let spec = request
         .object
         .as_ref()
@@ -130,9 +139,7 @@ fn volume(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
             &format!("a copy of a volume of type {kind} is the very place that production writes to"),
         )),
         Place::At(place) => match facts.volume_in_place(&place, &name(request)) {
-            None if spec["persistentVolumeReclaimPolicy"] == "Retain"
-                && !facts.run(run_uid).is_some_and(|run| run.knows_volumes) =>
-            {
+            None if spec["persistentVolumeReclaimPolicy"] == "Retain" && !is_known => {
                 Answer::DenyUnlessKnownSoon(denial(
                     request,
                     Rule::VolumeInUse,
@@ -147,6 +154,20 @@ fn volume(request: &Request, run_uid: &str, facts: &dyn Facts) -> Answer {
             )),
         },
     }
+}
+
+/// Velero keeps the backup's snapshot when the copy of its object goes
+/// (<https://github.com/velero-io/velero/issues/4945>); one that does not would cost the backup its data.
+fn snapshot(request: &Request) -> Answer {
+    let object = request.object.as_ref();
+    if object.is_some_and(|o| o.data["spec"]["deletionPolicy"] == "Retain") {
+        return Answer::allow();
+    }
+    Answer::Deny(denial(
+        request,
+        Rule::SnapshotOfBackup,
+        "with its deletionPolicy the backup would lose its snapshot at the end of the test",
+    ))
 }
 
 /// `kymaros-<8 hexadecimal digits>-<index>`, short enough that Velero's label is the name itself.

@@ -93,7 +93,12 @@ fn nothing_is_restored_for_the_whole_cluster_but_volumes() {
     ] {
         refused(restored(resource, OURS), "whole cluster");
     }
-    passes(restored("volumesnapshotcontents.snapshot.storage.k8s.io", OURS));
+    let content = |policy: &str| {
+        let spec = json!({ "deletionPolicy": policy });
+        restored("volumesnapshotcontents.snapshot.storage.k8s.io", OURS).object(object(OURS, &spec))
+    };
+    passes(content("Retain"));
+    refused(content("Delete"), "the backup would lose its snapshot");
 }
 
 #[test]
@@ -117,7 +122,8 @@ fn a_volume_to_be_retained_needs_a_run_that_could_read_its_backup() {
     passes(volume());
     let mut world = World::new();
     for run in world.runs.values_mut() {
-        run.knows_volumes = false;
+        // That of another of its backups.
+        run.knows_volumes = [1].into();
     }
     let answer = contain(&volume().request(), &world);
     assert!(matches!(answer, Answer::DenyUnlessKnownSoon(_)), "{answer:?}");

@@ -63,6 +63,9 @@ fn ruling(request: &Request, facts: &dyn Facts) -> (Rule, Ruling) {
     match (target.group, target.resource, target.subresource) {
         ("", "namespaces", "") => (Rule::Namespaces, sandboxes::namespace(request, facts)),
         ("", "persistentvolumes", "") => (Rule::Volumes, volumes::rule(request, facts)),
+        ("snapshot.storage.k8s.io", "volumesnapshotcontents", "") => {
+            (Rule::Volumes, volumes::snapshot(request))
+        }
         ("velero.io", "restores", "") if in_velero => (Rule::Restores, restores::restore(request, facts)),
         ("velero.io", "downloadrequests", "") if in_velero => {
             (Rule::Restores, restores::download(request, facts))

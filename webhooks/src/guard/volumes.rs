@@ -1,10 +1,15 @@
-//! Volumes of a sandbox: they are released to go with it, and nothing else about any volume is touched.
+//! Volumes of a sandbox: they are released to go with it, and nothing else about any volume is touched. Of snapshots, what
+//! Velero made for a sandbox goes, and never what is stored.
 
 use kube::core::{DynamicObject, admission::Operation};
 use serde_json::Value;
 
 use super::Ruling;
-use crate::{facts::Facts, request::Request};
+use crate::{
+    contain::{RESTORE_LABEL, is_ours_by_name},
+    facts::Facts,
+    request::{Request, label},
+};
 
 pub(super) fn rule(request: &Request, facts: &dyn Facts) -> Ruling {
     let (Operation::Update, Some(new), Some(old)) =
@@ -26,6 +31,16 @@ pub(super) fn rule(request: &Request, facts: &dyn Facts) -> Ruling {
             "the volume belongs to namespace {namespace}, which is not a sandbox"
         )),
     }
+}
+
+pub(super) fn snapshot(request: &Request) -> Ruling {
+    let old = request.old_object.as_ref();
+    let is_retained = old.is_some_and(|o| o.data["spec"]["deletionPolicy"] == "Retain");
+    let is_ours = label(old, RESTORE_LABEL).is_some_and(is_ours_by_name);
+    Ruling::fine_if(
+        request.operation == Operation::Delete && is_retained && is_ours,
+        "of snapshot contents only those go that Velero made for a test, and whose snapshot stays",
+    )
 }
 
 fn only_releases(new: &DynamicObject, old: &DynamicObject) -> bool {

@@ -8,13 +8,14 @@ mod services;
 #[cfg(test)]
 mod tests;
 
+use kube::core::admission::Operation;
 use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Denial},
     contain::reaches_outside,
-    facts::Facts,
-    request::{Request, described, name, target, username},
+    facts::{Facts, VolumeUse},
+    request::{Request, described, name, namespace, target, username},
     rule::Rule,
 };
 
@@ -39,6 +40,17 @@ pub fn neutralise(request: &Request, facts: &dyn Facts) -> Answer {
             "nothing of production was touched; such a workload cannot be tested in a sandbox",
         ));
     }
+    if let Some(volume) = foreign_volume(request, &object.data, facts) {
+        return Answer::Deny(Denial::forbidden(
+            Rule::VolumeInUse,
+            format!(
+                "{} {:?} in a sandbox: it names volume {volume}, which was not made for this sandbox",
+                described(request),
+                name(request)
+            ),
+            "nothing of production was touched; back up the data of this claim, so that it gets a volume of its own",
+        ));
+    }
     let Ok(before) = serde_json::to_value(object) else {
         return Answer::Deny(Denial::forbidden(
             Rule::Defect,
@@ -49,6 +61,25 @@ pub fn neutralise(request: &Request, facts: &dyn Facts) -> Answer {
     let mut after = before.clone();
     make_harmless(request, &mut after, &facts.operator().priority_class);
     Answer::Patch(json_patch::diff(&before, &after))
+}
+
+/// The volume that a new claim asks for by name, when that is somebody else's or free for anybody: Kubernetes gives a free
+/// one to whoever asks first, with what is on it.
+fn foreign_volume<'a>(request: &Request, object: &'a Value, facts: &dyn Facts) -> Option<&'a str> {
+    let target = target(request);
+    if (target.group, target.resource, target.subresource) != ("", "persistentvolumeclaims", "")
+        || request.operation != Operation::Create
+    {
+        return None;
+    }
+    let volume = object
+        .pointer("/spec/volumeName")?
+        .as_str()
+        .filter(|name| !name.is_empty())?;
+    match facts.volume_use(volume)? {
+        VolumeUse::ClaimedIn(place) if Some(place.as_str()) == namespace(request) => None,
+        VolumeUse::ClaimedIn(_) | VolumeUse::Unclaimed => Some(volume),
+    }
 }
 
 fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {

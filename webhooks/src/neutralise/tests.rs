@@ -22,6 +22,26 @@ fn stored(resource: &str, object: Value) -> Value {
 }
 
 #[test]
+fn a_claim_takes_no_volume_but_one_of_its_sandbox() {
+    let ask = |operation: &str, volume: Value| {
+        let claim = json!({ "metadata": { "name": "data" }, "spec": { "volumeName": volume } });
+        let asked = Asked::new(VELERO, operation, "persistentvolumeclaims").within(LIVE);
+        neutralise(&asked.object(claim).request(), &World::new())
+    };
+    for foreign in ["pv-production", "pv-free"] {
+        match ask("CREATE", json!(foreign)) {
+            Answer::Deny(denial) => assert!(denial.message().contains(foreign), "{}", denial.message()),
+            other => panic!("{foreign}: {other:?}"),
+        }
+    }
+    for own in [json!("pv-copy"), json!("pv-not-there"), json!(""), json!(null)] {
+        assert!(ask("CREATE", own.clone()).is_allowed(), "{own}");
+    }
+    let bound = ask("UPDATE", json!("pv-production"));
+    assert!(bound.is_allowed(), "the binding of Kubernetes is its own");
+}
+
+#[test]
 fn nothing_scheduled_runs() {
     for resource in ["cronjobs.batch", "jobs.batch"] {
         let object = stored(

@@ -135,7 +135,7 @@ async fn story(client: &Client, shop: &str, name: &str, what: &Backup) -> Result
     let report = followed
         .await
         .context("the run did not end within five minutes")??;
-    println!("\n{}", indented(&kymaros::report::text(&report)?));
+    anstream::println!("\n{}", indented(&kymaros::report::text(&report)?));
     delete_backup(client, &backup_name).await?;
     Ok(report.status.and_then(|s| s.result))
 }

@@ -1,6 +1,7 @@
 //! How a run ends and cleans up, whatever happens.
 
 use super::*;
+use crate::sandbox::snapshots::SnapshotContent;
 
 #[test]
 fn the_ttl_ends_a_run_wherever_it_is() {
@@ -200,6 +201,23 @@ fn what_held_a_sandbox_is_named_and_lowers_nothing() {
     let named = |f: &&Finding| f.message.contains("ConfigMap/guarded (example.com/cloud)");
     assert_eq!(world.status.findings.iter().filter(named).count(), 1);
     assert_eq!(world.status.result, Some(RunResult::Pass));
+}
+
+#[test]
+fn a_snapshot_that_the_backup_needs_stays_and_is_named() {
+    for is_retained in [true, false] {
+        let mut world = World::new(Script::healthy(), &spec());
+        world.snapshots = vec![SnapshotContent {
+            name: "one".into(),
+            uid: "u".into(),
+            is_retained,
+        }];
+        until_with(&mut world, RunPhase::Completed, 30);
+        assert_eq!(world.snapshots.is_empty(), is_retained);
+        assert_eq!(world.status.leftovers, Some(i32::from(!is_retained)));
+        let named = |f: &Finding| f.message.contains("would lose its snapshot");
+        assert_eq!(world.status.findings.iter().any(named), !is_retained);
+    }
 }
 
 #[test]

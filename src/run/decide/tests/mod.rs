@@ -50,6 +50,36 @@ fn a_healthy_run_gets_full_marks() {
 }
 
 #[test]
+fn only_a_backup_that_could_be_read_is_one_whose_volumes_are_known() {
+    for has_artifacts in [true, false] {
+        let world = story(Script {
+            has_artifacts,
+            ..Script::healthy()
+        });
+        let planned: Vec<_> = world.status.sources.iter().map(|s| s.planned).collect();
+        assert_eq!(planned, [has_artifacts.then_some(true)]);
+        assert_eq!(world.status.source.as_ref(), world.status.sources.first());
+    }
+}
+
+#[test]
+fn a_check_that_passes_after_an_absence_says_that_it_may_have_passed_before() {
+    for is_away in [false, true] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, RunPhase::Checking);
+        if is_away {
+            world.crash();
+            world.pass(60);
+        }
+        until(&mut world, RunPhase::Completed);
+        let said = world.status.checks[0]
+            .message
+            .contains("it may have passed before");
+        assert_eq!(said, is_away, "{}", world.status.checks[0].message);
+    }
+}
+
+#[test]
 fn the_verdict_is_there_before_cleanup() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);

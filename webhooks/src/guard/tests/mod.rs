@@ -258,6 +258,22 @@ fn of_a_volume_of_a_sandbox_the_reclaim_policy_is_set_to_delete() {
 }
 
 #[test]
+fn of_snapshots_only_copies_go_whose_original_stays() {
+    let going = |operation: &str, restore: &str, policy: &str| {
+        let old = json!({ "metadata": { "name": "c", "labels": { "velero.io/restore-name": restore } },
+            "spec": { "deletionPolicy": policy, "volumeSnapshotRef": { "namespace": LIVE } } });
+        ask(operation, "volumesnapshotcontents.snapshot.storage.k8s.io")
+            .named("c")
+            .old(old)
+    };
+    let (ours, why) = ("kymaros-0a1b2c3d-0", "whose snapshot stays");
+    passes(going("DELETE", ours, "Retain"));
+    refused(going("DELETE", ours, "Delete"), why);
+    refused(going("DELETE", "nightly", "Retain"), why);
+    refused(going("UPDATE", ours, "Retain"), why);
+}
+
+#[test]
 fn what_is_on_its_way_here_is_waited_for() {
     let request = ask("CREATE", "pods").within("rp-just-made").request();
     assert!(matches!(

@@ -22,7 +22,7 @@ use crate::{
         plan,
         queue::QueuePlace,
     },
-    sandbox::{leftovers::Leftovers, naming::RunIdentity},
+    sandbox::{leftovers::Leftovers, naming::RunIdentity, snapshots::SnapshotContent},
     source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},
@@ -95,6 +95,8 @@ pub(super) struct World {
     pub sandboxes_stay: bool,
     /// What carried finalizers of somebody else.
     pub freed: Vec<String>,
+    /// Snapshot contents of its sandboxes.
+    pub snapshots: Vec<SnapshotContent>,
     /// Somebody deleted sandboxes.
     pub were_deleted: bool,
     /// Sandboxes that were freed when somebody deleted them.
@@ -180,6 +182,7 @@ impl World {
             origin: Origin::Test,
             sandboxes_stay: false,
             freed: vec![],
+            snapshots: vec![],
             were_deleted: false,
             freed_in_time: BTreeSet::new(),
             sandboxes: BTreeMap::new(),
@@ -349,7 +352,10 @@ impl World {
                 }
             }
             Effect::RemoveOutside(_) if self.storage_is_down => {}
-            Effect::RemoveOutside(_) => self.restores_before += u8::from(self.restore.take().is_some()),
+            Effect::RemoveOutside(_) => {
+                self.restores_before += u8::from(self.restore.take().is_some());
+                self.snapshots.retain(|content| !content.is_retained);
+            }
             Effect::FreeSandbox(name) => drop(self.freed_in_time.insert(name.clone())),
             Effect::CancelDataMovement(_) | Effect::CollectLogs { .. } => {}
         }

@@ -175,6 +175,7 @@ impl World {
                 .iter()
                 .map(|_| ("kymaros-1".to_owned(), false))
                 .collect(),
+            snapshots: self.snapshots.clone(),
             ..Leftovers::default()
         }
     }
