@@ -31,6 +31,12 @@ pub enum NotifyError {
     /// Its address may not be sent to.
     #[error("what Secret {0} holds {1}")]
     Address(SecretName, AddressError),
+    /// The authority that it names is none.
+    #[error(
+        "Secret {0} holds something else than certificates under the key ca.crt: put those of the receiver's authority there, \
+         PEM, or remove the key"
+    )]
+    Authority(SecretName),
     /// It did not take the message.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -83,8 +89,14 @@ impl Notifier {
         let stored = secret::read(&self.client, secret).await?;
         let address = Address::parse(&stored.address, self.sender.reach())
             .map_err(|error| NotifyError::Address(secret.clone(), error))?;
-        Ok(self
-            .sender
+        let sender = match &stored.authority {
+            Some(authority) => self
+                .sender
+                .trusting(authority)
+                .ok_or_else(|| NotifyError::Authority(secret.clone()))?,
+            None => self.sender.clone(),
+        };
+        Ok(sender
             .send(notice, &address, stored.signing_key.as_deref())
             .await?)
     }

@@ -13,6 +13,8 @@ use super::receiver::SecretName;
 const ADDRESS: [&str; 2] = ["url", "webhook-url"];
 /// Key of what webhooks are signed with.
 const SIGNING_KEY: &str = "signing-key";
+/// Key of the authority that the receiver's certificate is of, where the system does not know it.
+pub(super) const AUTHORITY: &str = "ca.crt";
 /// How long reading one may take: a message is claimed for a while only.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -42,6 +44,8 @@ pub enum SecretError {
 pub(super) struct Stored {
     pub address: String,
     pub signing_key: Option<Vec<u8>>,
+    /// Certificates, PEM.
+    pub authority: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Stored {
@@ -73,6 +77,7 @@ fn stored(secret: &Secret) -> Option<Stored> {
     Some(Stored {
         address: String::from_utf8(address).ok()?,
         signing_key: value(SIGNING_KEY).map(one_line).filter(|key| !key.is_empty()),
+        authority: value(AUTHORITY),
     })
 }
 

@@ -8,8 +8,8 @@ use std::{
 
 use hmac::{Hmac, KeyInit, Mac};
 use kymaros_crds::NotificationType;
-use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
-use rustls::CertificateError::NotValidForNameContext;
+use reqwest::{Certificate, Client, ClientBuilder, Response, StatusCode, header, redirect::Policy};
+use rustls::CertificateError::{BadSignature, NotValidForNameContext, UnknownIssuer};
 use sha2::Sha256;
 use thiserror::Error;
 
@@ -17,6 +17,7 @@ use super::{
     address::{Address, Guarded},
     decide::Notice,
     message,
+    secret::AUTHORITY,
 };
 use crate::reach::Reach;
 
@@ -44,6 +45,7 @@ pub struct SendError {
 pub struct Sender {
     client: Client,
     reach: Reach,
+    patience: Duration,
 }
 
 impl Sender {
@@ -56,15 +58,25 @@ impl Sender {
     }
 
     pub(super) fn with_patience(reach: Reach, patience: Duration) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .user_agent(concat!("kymaros/", env!("CARGO_PKG_VERSION")))
-            .timeout(patience)
-            .redirect(Policy::none())
-            // A proxy would look the name up by itself, behind the fence.
-            .no_proxy()
-            .dns_resolver(std::sync::Arc::new(Guarded(reach)))
-            .build()?;
-        Ok(Self { client, reach })
+        Ok(Self {
+            client: builder(reach, patience).build()?,
+            reach,
+            patience,
+        })
+    }
+
+    /// The same, which trusts these authorities too (PEM). `None`: they are no certificates.
+    pub(super) fn trusting(&self, authorities: &[u8]) -> Option<Self> {
+        let certificates = Certificate::from_pem_bundle(authorities).ok()?;
+        // Text without any certificate in it is not refused by the library.
+        if certificates.is_empty() {
+            return None;
+        }
+        let client = builder(self.reach, self.patience).tls_certs_merge(certificates);
+        Some(Self {
+            client: client.build().ok()?,
+            ..*self
+        })
     }
 
     pub(super) const fn reach(&self) -> Reach {
@@ -103,6 +115,16 @@ impl Sender {
             }),
         }
     }
+}
+
+fn builder(reach: Reach, patience: Duration) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("kymaros/", env!("CARGO_PKG_VERSION")))
+        .timeout(patience)
+        .redirect(Policy::none())
+        // A proxy would look the name up by itself, behind the fence.
+        .no_proxy()
+        .dns_resolver(std::sync::Arc::new(Guarded(reach)))
 }
 
 /// `sha256=<hex>` of a body, as GitHub signs its webhooks.
@@ -180,6 +202,11 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
         Some(rustls::Error::InvalidCertificate(NotValidForNameContext { .. })) => {
             "its certificate is for another name".to_owned()
         }
+        // Of an authority with the same name and another key, such as one that was made anew, the signature is bad.
+        Some(rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature)) => format!(
+            "its certificate is of an authority that is not trusted; put that authority's certificate into the Secret, under \
+             the key {AUTHORITY}"
+        ),
         _ => error.to_string(),
     }
 }
@@ -221,8 +248,8 @@ mod tests {
             innermost(&io::Error::other(error))
         };
         assert_eq!(tls(other), "its certificate is for another name");
-        let unknown = tls(rustls::CertificateError::UnknownIssuer);
-        assert!(unknown.contains("UnknownIssuer"), "{unknown}");
+        let expired = tls(rustls::CertificateError::Expired);
+        assert!(expired.contains("Expired"), "{expired}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Messages to real receivers on this machine, from an operator whose API server is in memory and whose clock runs as fast as
 //! there is nothing to do.
 
+mod authority;
 mod receiver;
 mod world;
 

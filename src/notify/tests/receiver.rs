@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use axum_server::tls_rustls::RustlsConfig;
 use tokio::net::TcpListener;
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,15 @@ struct Shared {
     cheerful: Arc<AtomicBool>,
 }
 
+impl Shared {
+    fn router(&self) -> Router {
+        let router = Router::new().route("/{path}/{mood}", post(receive));
+        router.with_state(self.clone())
+    }
+}
+
 pub struct Receivers {
+    scheme: &'static str,
     address: SocketAddr,
     shared: Shared,
     server: tokio::task::JoinHandle<()>,
@@ -70,11 +79,28 @@ impl Receivers {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Shared::default();
-        let router = Router::new()
-            .route("/{path}/{mood}", post(receive))
-            .with_state(shared.clone());
+        let router = shared.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
+            scheme: "http",
+            address,
+            shared,
+            server,
+        }
+    }
+
+    /// Over TLS.
+    pub fn start_secure(tls: rustls::ServerConfig) -> Self {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let secure =
+            axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(tls))).unwrap();
+        let shared = Shared::default();
+        let app = shared.router().into_make_service();
+        let server = tokio::spawn(async move { secure.serve(app).await.unwrap() });
+        Self {
+            scheme: "https",
             address,
             shared,
             server,
@@ -83,7 +109,7 @@ impl Receivers {
 
     pub fn address(&self, path: &str, mood: Mood) -> String {
         let mood = format!("{mood:?}").to_lowercase();
-        format!("http://{}/{path}/{mood}", self.address)
+        format!("{}://{}/{path}/{mood}", self.scheme, self.address)
     }
 
     /// A port at which nothing listens.
