@@ -28,7 +28,7 @@ enum Command {
     Demo(demo::Args),
     /// Run everything that must hold: format, lints, unit tests, and tests on a real cluster.
     Test(test::Args),
-    /// Measure the time the operator adds to a run, and its memory.
+    /// Measure the time the operator adds to a run, its memory, and how its messages arrive.
     Bench(bench::Args),
     /// Test the tester: restore faulty and healthy backups and see whether the verdicts are true.
     Verdicts(verdicts::Args),

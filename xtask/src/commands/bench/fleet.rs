@@ -1,5 +1,5 @@
 //! A fleet: many tests with many old reports, of which one runs now and then. What the operator needs for it when nothing
-//! happens, and how soon it acts when something does.
+//! happens, how soon it acts when something does, and what is left of it in the metrics once it is gone.
 
 use std::{
     collections::BTreeMap,
@@ -23,10 +23,12 @@ use kymaros_testbed::{
 };
 use serde_json::{Value, json};
 
-use super::{completed, memory, spread};
+use super::{completed, memory, series, spread};
 
 /// Requests under way at once.
 const AT_ONCE: usize = 16;
+/// The test in each namespace.
+const TEST: &str = "fleet";
 /// The test that runs.
 const TRIGGERED: &str = "bench-fleet";
 /// An operator that asked for nothing for so long rests.
@@ -62,6 +64,7 @@ async fn with(
     make_test(client, namespace, TRIGGERED, (namespace, backup)).await?;
     trigger(client, namespace).await?;
     let old = a_report(client, namespace).await?;
+    let series_before = series::count(client).await?;
     each(namespaces, |home| make_home(client, home, (namespace, backup))).await?;
     // An operator would take a report without a status for a new run.
     let replicas = scale(client, 0).await?;
@@ -88,6 +91,13 @@ async fn with(
     }
     println!("from the trigger to the Restore: {}", spread(&mut times));
     println!("memory, after {runs} runs: {}", memory());
+    println!("series with {count} tests: {}", series::count(client).await?);
+    each(namespaces, |home| delete_test(client, home)).await?;
+    series::forgotten(client, namespaces).await?;
+    println!(
+        "series after deleting them: {} ({series_before} before there were any)",
+        series::count(client).await?
+    );
     Ok(())
 }
 
@@ -120,7 +130,7 @@ async fn make_home(client: &Client, home: &str, of: (&str, &str)) -> Result<()> 
     Api::<Namespace>::all(client.clone())
         .create(&PostParams::default(), &named)
         .await?;
-    make_test(client, home, "fleet", of).await
+    make_test(client, home, TEST, of).await
 }
 
 async fn make_test(client: &Client, home: &str, name: &str, (namespace, backup): (&str, &str)) -> Result<()> {
@@ -137,11 +147,17 @@ async fn make_test(client: &Client, home: &str, name: &str, (namespace, backup):
     Ok(())
 }
 
+async fn delete_test(client: &Client, home: &str) -> Result<()> {
+    let api = Api::<RestoreTest>::namespaced(client.clone(), home);
+    api.delete(TEST, &DeleteParams::default()).await?;
+    Ok(())
+}
+
 async fn make_reports(client: &Client, home: &str, like: &RestoreReport, count: usize) -> Result<()> {
     let api = Api::<RestoreReport>::namespaced(client.clone(), home);
     for at in 0..count {
         let spec = RestoreReportSpec {
-            test_ref: "fleet".to_owned(),
+            test_ref: TEST.to_owned(),
             ..like.spec.clone()
         };
         let mut report = RestoreReport::new(&format!("fleet-{at}"), spec);

@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: admission and pages against a handler that does nothing; the time the operator adds to a run, by a stopwatch
-//! outside of it; many tests at once; a fleet with its history; and its memory.
+//! outside of it; many tests at once; a fleet with its history; its memory; and how messages arrive.
 
 mod crowd;
 mod fleet;
+mod messages;
+mod series;
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +22,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
     runtime::{WatchStreamExt, watcher},
 };
-use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, names};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, domain::duration, names};
 use kymaros_testbed::{
     cluster,
     scene::{Backup, Scene, apply, backup, delete_backup, deploy_shop, unique, wait_ready},
@@ -46,6 +48,12 @@ pub struct Args {
     /// Tests of a fleet, each with ten old reports
     #[arg(long, default_value_t = 200)]
     fleet: usize,
+    /// Messages to a receiver, each of a run that failed
+    #[arg(long, default_value_t = 200)]
+    messages: usize,
+    /// How long that receiver is away in between
+    #[arg(long, default_value = "5m", value_parser = duration::parse)]
+    receiver_down: Duration,
     /// Only these parts
     only: Vec<Part>,
 }
@@ -67,6 +75,8 @@ enum Part {
     Crowd,
     /// Many tests with their history
     Fleet,
+    /// Messages to a receiver that is away for a while, from operators that are killed
+    Messages,
 }
 
 /// Measures and prints.
@@ -110,7 +120,13 @@ pub async fn run(args: Args) -> Result<()> {
         println!("memory, after {} at once: {}", args.crowd, memory());
     }
     if wanted(Part::Fleet) {
-        fleet::measure(&client, &small, &name, (args.fleet, 10, args.runs)).await?;
+        series::serve(&cluster, false)?;
+        let measured = fleet::measure(&client, &small, &name, (args.fleet, 10, args.runs)).await;
+        series::serve(&cluster, true)?;
+        measured?;
+    }
+    if wanted(Part::Messages) {
+        messages::measure(&mut scene, args.messages, args.receiver_down).await?;
     }
     delete_backup(&client, &name).await?;
     Ok(())
