@@ -3,9 +3,9 @@
 mod build;
 mod debian;
 mod go;
-mod promtool;
+mod prometheus;
 
 pub use build::build_missing;
 pub use debian::install_missing;
 pub use go::{API_SERVERS, CERT_MANAGER, GROUPS, Group, program, short_hash};
-pub use promtool::promtool;
+pub use prometheus::{prometheus, promtool};

@@ -1,4 +1,4 @@
-//! Prometheus' own tool for rules and their tests, out of Debian's package, which is unpacked and not installed: nothing that
+//! Prometheus, and its own tool for rules and their tests, out of Debian's package, which is unpacked and not installed: nothing that
 //! starts by itself comes onto the machine.
 
 use std::path::PathBuf;
@@ -10,14 +10,27 @@ use crate::{images::debian, places};
 /// The package that it is in.
 const PACKAGE: &str = "prometheus";
 
-/// The program; the first call on a machine fetches it.
+/// The tool; the first call on a machine fetches it.
 ///
 /// # Errors
 ///
 /// When this is not Debian, or the package cannot be had.
 pub fn promtool() -> Result<PathBuf> {
+    program("promtool")
+}
+
+/// The server itself.
+///
+/// # Errors
+///
+/// As [`promtool`].
+pub fn prometheus() -> Result<PathBuf> {
+    program("prometheus")
+}
+
+fn program(name: &str) -> Result<PathBuf> {
     let folder = places::cache("promtool");
-    let program = folder.join("root/usr/bin/promtool");
+    let program = folder.join("root/usr/bin").join(name);
     if program.is_file() {
         return Ok(program);
     }
