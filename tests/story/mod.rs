@@ -197,7 +197,7 @@ pub fn phase(report: &RestoreReport) -> Option<RunPhase> {
     report.status.as_ref().and_then(|s| s.phase)
 }
 
-/// The kind of the snapshot controller; the test cluster has the kind alone.
+/// Of the kind of the snapshot controller; the test cluster has the kind alone.
 pub fn snapshot_contents(client: &Client) -> Api<DynamicObject> {
     let gvk = GroupVersionKind::gvk("snapshot.storage.k8s.io", "v1", "VolumeSnapshotContent");
     Api::all_with(client.clone(), &ApiResource::from_gvk(&gvk))
@@ -230,7 +230,13 @@ pub async fn leftovers(client: &Client, report: &RestoreReport) -> Result<Vec<St
         .flat_map(|s| &s.sandboxes)
         .map(|s| s.name.clone())
         .collect();
-    for content in snapshot_contents(client).list(&ListParams::default()).await? {
+    let contents = match snapshot_contents(client).list(&ListParams::default()).await {
+        Ok(contents) => contents.items,
+        // A cluster of the user's need not have the kind.
+        Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    for content in contents {
         let namespace = content.data["spec"]["volumeSnapshotRef"]["namespace"].as_str();
         if namespace.is_some_and(|ns| sandboxes.iter().any(|sandbox| sandbox == ns)) {
             left.push(format!("VolumeSnapshotContent/{}", content.name_any()));

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Tests that need the inside of the test cluster: its storage, its network, its programs.
-const INSIDE: [&str; 11] = [
+const INSIDE: [&str; 13] = [
     "cert_manager",
     "certificates",
     "chart_install",
@@ -21,6 +21,8 @@ const INSIDE: [&str; 11] = [
     "network_policy",
     "policies",
     "process",
+    "prometheus",
+    "snapshots",
     "storage",
     "velero_away",
 ];

@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(figures.twice_by_delivery, ["4"]);
         assert_eq!(figures.twice_by_report, ["again", "other"]);
         assert_eq!(figures.at_once, [1, 1, 2].map(Duration::from_secs));
-        assert_eq!(figures.waited, [Duration::from_secs(300)]);
+        assert_eq!(figures.waited, [Duration::from_mins(5)]);
         let text = figures.to_string();
         assert!(
             text.contains("5 expected, 4 arrived, 1 missing, twice 1 by"),

@@ -70,9 +70,9 @@ impl Receiver {
             is_away: AtomicBool::new(false),
             attempts: watch::Sender::new(Vec::new()),
         });
-        let noted = notes.clone();
+        let shared = notes.clone();
         let hear =
-            move |headers: HeaderMap, Json(message): Json<Value>| ready(noted.hear(&headers, &message));
+            move |headers: HeaderMap, Json(message): Json<Value>| ready(shared.hear(&headers, &message));
         let app = Router::new().route("/", post(hear)).into_make_service();
         let secure = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(tls)))?;
         let server = tokio::spawn(async move {
