@@ -51,7 +51,7 @@ pub use packed::PackedReports;
 pub use provider::Provider;
 pub use remotes::{Contact, Reached, RefusedSecret, Remote, Roster};
 pub use reports::{Logs, ReportFilter, left_out, shown};
-pub use runs::{Run, RunChange, RunLog, RunName};
+pub use runs::{Run, RunChange, RunLog, RunName, Untold};
 pub use sandboxes::{SandboxDefaults, Sandboxes, sandbox_of};
 pub use schedules::ScheduleRow;
 pub use summary::Summary;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{Answers, Clusters, Process, Runs, RunsSeen, registry};
-use crate::fleet::{Contact, PackedReports, Remote, Roster};
+use crate::fleet::{Contact, PackedReports, Remote, Roster, RunLog};
 
 /// What Prometheus would read.
 ///
@@ -30,7 +30,7 @@ pub fn sample() -> anyhow::Result<String> {
         authority: Some(end),
         ..Expiry::default()
     });
-    let ((reports, mut reports_writer), (tests, mut tests_writer)) = (store(), store());
+    let (log, (tests, mut tests_writer)) = (RunLog::default(), store());
     let shop: RestoreTest = serde_json::from_value(json!({
         "metadata": { "name": "shop", "namespace": "ops", "creationTimestamp": "2026-01-01T00:00:00Z" },
         "spec": { "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
@@ -45,11 +45,11 @@ pub fn sample() -> anyhow::Result<String> {
         "completedAt": "2026-01-01T02:01:00Z", "rto": { "measured": "1m", "withinSLA": true },
         "source": { "name": "b", "started": "2026-01-01T00:00:00Z" } });
     for event in [report("blind", &blind)?, report("fine", &fine)?].map(Event::Apply) {
-        reports_writer.apply_watcher_event(&event);
+        log.look(&event);
         seen.look(&event);
     }
     let runs = Runs {
-        reports,
+        log,
         tests,
         seen,
         leading: leading.clone(),

@@ -138,7 +138,7 @@ impl Wiring<'_> {
             velero: watched::velero_deployments(client, velero, first.of("velero")),
         };
         let told = Runs {
-            reports: reports.clone(),
+            log: indexes.log.clone(),
             tests: tests.clone(),
             seen: indexes.ended,
             leading: self.leading.clone(),

@@ -121,6 +121,13 @@ impl RunLog {
         self.changes.subscribe()
     }
 
+    /// All runs of this cluster, oldest first.
+    #[must_use]
+    pub fn own(&self) -> Vec<Arc<Run>> {
+        let is_own = |run: &&Arc<Run>| run.name.cluster.is_none();
+        self.read(|index| index.all().filter(is_own).cloned().collect())
+    }
+
     pub(in crate::fleet) fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         read(&self.state.read().unwrap_or_else(PoisonError::into_inner).known)
     }

@@ -10,4 +10,4 @@ mod run;
 
 pub(super) use index::Index;
 pub use log::{RunChange, RunLog};
-pub use run::{Run, RunName};
+pub use run::{Run, RunName, Untold};

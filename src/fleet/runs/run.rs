@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kymaros_crds::{
-    Cause, LevelResult, RestoreReport, RunPhase, RunResult, Trigger,
+    Cause, LevelResult, NotificationState, NotificationStatus, RestoreReport, RunPhase, RunResult, Trigger,
     domain::{Source, duration},
 };
 use kymaros_webhooks::validate::TestName;
@@ -14,6 +14,7 @@ use kymaros_webhooks::validate::TestName;
 use crate::{
     fleet::cluster::{ClusterName, TestKey},
     history::{self, Ended},
+    notify::record::is_open,
     run::observe,
 };
 
@@ -80,6 +81,29 @@ pub struct Run {
     pub regressed: bool,
     /// Objects left behind, when cleanup has ended.
     pub leftovers: Option<i32>,
+    /// Messages about it that nobody got.
+    pub untold: Untold,
+}
+
+/// Messages that nobody got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// They were tried and are tried again.
+    pub waiting: u16,
+    /// They were given up.
+    pub lost: u16,
+}
+
+impl Untold {
+    fn of(messages: &[NotificationStatus]) -> Self {
+        let count = |is_so: fn(&&NotificationStatus) -> bool| {
+            u16::try_from(messages.iter().filter(is_so).count()).unwrap_or(u16::MAX)
+        };
+        Self {
+            waiting: count(|message| is_open(message) && message.attempts > 0),
+            lost: count(|message| message.state == Some(NotificationState::Failed)),
+        }
+    }
 }
 
 impl Run {
@@ -146,6 +170,7 @@ impl Run {
             has_max_age: spec.is_some() && sources.iter().all(|source| is_set(&source.max_age)),
             regressed: is_true(&status.conditions, "Regressed"),
             leftovers: status.leftovers,
+            untold: Untold::of(&status.notifications),
         }
     }
 

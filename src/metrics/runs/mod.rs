@@ -9,7 +9,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use kube::runtime::reflector::Store;
-use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase};
+use kymaros_crds::{Cause, RestoreTest, RunPhase};
 use kymaros_webhooks::validate::TestName;
 use prometheus_client::{
     collector::Collector,
@@ -22,10 +22,12 @@ pub use seen::RunsSeen;
 use seen::Totals;
 use stored::{Latest, names, summary};
 
+use crate::fleet::RunLog;
+
 /// What is known of tests and runs.
 pub struct Runs {
-    /// All reports.
-    pub reports: Store<RestoreReport>,
+    /// Those of which there are reports.
+    pub log: RunLog,
     /// All tests.
     pub tests: Store<RestoreTest>,
     /// Runs that ended since the process began.
@@ -48,7 +50,7 @@ impl Collector for Runs {
         if !*self.leading.borrow() {
             return Ok(());
         }
-        let summary = summary(&self.reports.state(), &tests, Timestamp::now());
+        let summary = summary(&self.log.own(), &tests, Timestamp::now());
         let encoder = &mut encoder;
         phases(encoder, &summary.phases)?;
         let leaked = &[summary.leaked];

@@ -8,16 +8,14 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kymaros_crds::{
-    NotificationState, NotificationStatus, RestoreReport, RestoreReportStatus, RestoreTest, RunPhase,
-    RunResult,
+    RestoreTest, RunPhase, RunResult,
     domain::{Schedule, duration},
 };
 use kymaros_webhooks::validate::TestName;
 
 use crate::{
+    fleet::Run,
     history::{Ended, sources},
-    notify::record::is_open,
-    run::observe,
 };
 
 /// Phases of a run that goes on.
@@ -72,45 +70,43 @@ pub(super) fn names(tests: &[Arc<RestoreTest>]) -> HashSet<TestName> {
     tests.iter().map(|test| test.as_ref().into()).collect()
 }
 
-/// One pass over all reports.
-pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>], now: Timestamp) -> Summary {
+/// One pass over all runs.
+pub(super) fn summary(runs: &[Arc<Run>], tests: &[Arc<RestoreTest>], now: Timestamp) -> Summary {
     let mut phases = GOING_ON.map(|phase| (phase, 0)).to_vec();
     let mut leaked = 0;
     let (mut waiting, mut lost) = (0, 0);
-    let mut latest: HashMap<TestName, (Ended, &RestoreReport)> = HashMap::new();
+    let mut latest: HashMap<TestName, (Ended, &Run)> = HashMap::new();
     let wanted = tests.iter().flat_map(|test| sources(&test.spec));
     let mut proofs: BTreeMap<String, Option<Timestamp>> = wanted.map(|name| (name, None)).collect();
     let known = names(tests);
     let mut busy: HashSet<TestName> = HashSet::new();
-    for report in reports {
-        let Some(status) = &report.status else { continue };
-        leaked += u64::try_from(status.leftovers.unwrap_or_default()).unwrap_or_default();
-        let phase = observe::phase(report);
-        if let Some((_, count)) = phases.iter_mut().find(|(going_on, _)| *going_on == phase) {
+    for run in runs.iter().map(AsRef::as_ref) {
+        leaked += u64::try_from(run.leftovers.unwrap_or_default()).unwrap_or_default();
+        if let Some((_, count)) = phases.iter_mut().find(|(going_on, _)| *going_on == run.phase) {
             *count += 1;
         }
-        waiting += count(status, |message| is_open(message) && message.attempts > 0);
-        let Some(ended) = Ended::of(report) else {
-            if phase != RunPhase::Queued {
-                busy.insert(TestName::from(report.as_ref()));
+        waiting += u64::from(run.untold.waiting);
+        let test = run.test_key().test;
+        let Some(ended) = run.ended else {
+            if run.phase != RunPhase::Queued {
+                busy.insert(test);
             }
             continue;
         };
         if now.duration_since(ended.at) < REMEMBERED {
-            lost += count(status, |message| message.state == Some(NotificationState::Failed));
+            lost += u64::from(run.untold.lost);
         }
         if ended.result == RunResult::Pass {
-            for source in report.spec.test.iter().flat_map(sources) {
-                if let Some(passed) = proofs.get_mut(&source) {
+            for source in run.sources.iter() {
+                if let Some(passed) = proofs.get_mut(&**source) {
                     *passed = (*passed).max(Some(ended.at));
                 }
             }
         }
-        let test = TestName::from(report.as_ref());
         if known.contains(&test) {
-            let newest = latest.entry(test).or_insert((ended, report));
+            let newest = latest.entry(test).or_insert((ended, run));
             if newest.0.at < ended.at {
-                *newest = (ended, report);
+                *newest = (ended, run);
             }
         }
     }
@@ -128,7 +124,7 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
     let targets = targets.collect();
     let latest = latest
         .into_iter()
-        .map(|(test, (ended, report))| of(test, ended, report));
+        .map(|(test, (ended, run))| of(test, ended, run));
     Summary {
         phases,
         leaked,
@@ -138,14 +134,6 @@ pub(super) fn summary(reports: &[Arc<RestoreReport>], tests: &[Arc<RestoreTest>]
         latest: latest.collect(),
         proofs: proofs.into_iter().collect(),
     }
-}
-
-fn count(status: &RestoreReportStatus, is_so: impl Fn(&NotificationStatus) -> bool) -> u64 {
-    status
-        .notifications
-        .iter()
-        .map(|message| u64::from(is_so(message)))
-        .sum()
 }
 
 /// When a test is due for the first time after its latest run ended, or after it was made. The test remembers runs of which
@@ -162,17 +150,16 @@ fn due(test: &RestoreTest, ended: Option<Timestamp>) -> Option<Timestamp> {
     schedule.filter(|_| !test.spec.suspend)?.next_after(base)
 }
 
-fn of(test: TestName, ended: Ended, report: &RestoreReport) -> Latest {
-    let status = report.status.clone().unwrap_or_default();
-    let started = status.started_at.as_ref().map_or(ended.at, |started| started.0);
-    let taken = status.source.iter().chain(&status.sources);
-    let oldest = taken.filter_map(|backup| Some(backup.started.as_ref()?.0)).min();
+fn of(test: TestName, ended: Ended, run: &Run) -> Latest {
+    let started = run.started.unwrap_or(ended.at);
     Latest {
         test,
         ended: ended.at.as_duration().as_secs_f64(),
         result: ended.result,
         score: ended.score.map(f64::from),
         rto: ended.rto.map(|rto| rto.as_secs_f64()),
-        backup_age: oldest.map(|taken| started.duration_since(taken).as_secs_f64()),
+        backup_age: run
+            .backup_taken
+            .map(|taken| started.duration_since(taken).as_secs_f64()),
     }
 }

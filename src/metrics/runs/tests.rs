@@ -2,6 +2,8 @@ use kube::runtime::{reflector, watcher::Event};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde_json::{Value, json};
 
+use kymaros_crds::RestoreReport;
+
 use super::*;
 
 fn test(name: &str, source: &str) -> RestoreTest {
@@ -43,18 +45,18 @@ struct Told {
     leading: watch::Sender<bool>,
     registry: Registry,
     tests: reflector::store::Writer<RestoreTest>,
-    reports: reflector::store::Writer<RestoreReport>,
+    log: RunLog,
 }
 
 impl Told {
     fn new() -> Self {
-        let (reports, reports_writer) = reflector::store();
+        let log = RunLog::default();
         let (tests, tests_writer) = reflector::store();
         let (leading, told) = watch::channel(true);
         let seen = RunsSeen::default();
         let mut registry = Registry::with_prefix("kymaros");
         registry.register_collector(Box::new(Runs {
-            reports,
+            log: log.clone(),
             tests,
             seen: seen.clone(),
             leading: told,
@@ -64,12 +66,12 @@ impl Told {
             leading,
             registry,
             tests: tests_writer,
-            reports: reports_writer,
+            log,
         }
     }
 
     fn report(&mut self, event: &Event<RestoreReport>) {
-        self.reports.apply_watcher_event(event);
+        self.log.look(event);
         self.runs.look(event);
     }
 
