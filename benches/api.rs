@@ -26,6 +26,7 @@ use kymaros::{
     license::License,
     notify::{self, Notifier, Reach, Sender},
     source::Wanted,
+    stored,
 };
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
@@ -157,13 +158,14 @@ fn fleet() -> Fleet {
         expires,
     };
     let runs = RunLog::default();
-    let (reports, mut writer) = reflector::store::<RestoreReport>();
+    let (reports, mut keeper) = stored::store();
     let all = (0..TESTS).flat_map(|test| (0..REPORTS).map(move |day| (test, day)));
-    fill(
-        &mut writer,
-        all.filter_map(|(test, day)| serde_json::from_value(report(test, day)).ok())
-            .inspect(|report: &RestoreReport| runs.look(&Event::Apply(report.clone()))),
-    );
+    let listed = all.filter_map(|(test, day)| serde_json::from_value(report(test, day)).ok());
+    let events = listed.map(Event::<RestoreReport>::InitApply);
+    for event in [Event::Init].into_iter().chain(events).chain([Event::InitDone]) {
+        keeper.take(&event);
+        runs.look(&event);
+    }
     let namespaces = (0..NAMESPACES).map(|n| json!({ "metadata": { "name": format!("shop-{n}") } }));
     let backups = (0..60).map(|n| {
         json!({ "metadata": { "name": format!("nightly-{n}"), "namespace": "velero" }, "spec": {},

@@ -28,6 +28,7 @@ pub mod run;
 pub mod sandbox;
 pub mod schedule;
 pub mod source;
+pub mod stored;
 pub mod telemetry;
 pub mod uninstall;
 pub mod velero;

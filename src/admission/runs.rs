@@ -6,7 +6,7 @@ use std::{
 };
 
 use kube::{ResourceExt, runtime::watcher::Event};
-use kymaros_crds::{RestoreReport, RunPhase, domain::Test, names};
+use kymaros_crds::{RestoreReport, RunPhase, domain::Test};
 use kymaros_webhooks::{Run, RunState};
 
 use crate::run::{observe, plan};
@@ -64,11 +64,10 @@ fn put(runs: &mut HashMap<String, Run>, report: &RestoreReport) {
 
 /// What admission has to know of a report; nothing once its run holds no sandbox any more.
 fn run(report: &RestoreReport) -> Option<Run> {
-    let phase = observe::phase(report);
-    let is_held = names::is_held(report.finalizers());
-    if phase == RunPhase::Completed && !is_held {
+    if observe::is_over(report) {
         return None;
     }
+    let phase = observe::phase(report);
     let is_ending = matches!(phase, RunPhase::CleaningUp | RunPhase::Completed)
         || report.metadata.deletion_timestamp.is_some();
     let test = report
@@ -95,6 +94,7 @@ fn run(report: &RestoreReport) -> Option<Run> {
 
 #[cfg(test)]
 mod tests {
+    use kymaros_crds::names;
     use serde_json::json;
 
     use super::*;

@@ -76,6 +76,7 @@ use crate::{
     license::License,
     notify,
     source::Wanted,
+    stored::StoredReport,
     velero::{Backup, Schedule, StorageLocation},
 };
 
@@ -84,8 +85,8 @@ use crate::{
 pub struct Fleet {
     /// All tests of this cluster.
     pub tests: Store<RestoreTest>,
-    /// All reports of this cluster, whole.
-    pub reports: Store<RestoreReport>,
+    /// All reports of this cluster.
+    pub reports: Store<StoredReport>,
     /// All reports of all clusters, as far as lists and figures need them.
     pub runs: RunLog,
     /// Other clusters.
@@ -201,7 +202,7 @@ impl Fleet {
         name: &str,
     ) -> Option<Arc<RestoreReport>> {
         match cluster {
-            None => self.reports.get(&ObjectRef::new(name).within(namespace)),
+            None => self.reports.get(&ObjectRef::new(name).within(namespace))?.whole(),
             Some(other) => self.others().remote(other)?.reports.get(namespace, name),
         }
     }

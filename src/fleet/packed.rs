@@ -2,36 +2,24 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Read},
+    io,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use flate2::{Compress, Compression, FlushCompress, Status, read::ZlibDecoder};
 use kube::ResourceExt;
 use kymaros_crds::RestoreReport;
 
-/// Largest report that is unpacked, bytes: the API server takes none that is larger.
-const MOST: u64 = 4 << 20;
+use crate::stored::{Packer, unpacked};
 
 /// Packed reports by namespace and name. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct PackedReports {
     all: Arc<RwLock<Packed>>,
-    /// Made once: it is much larger than what it packs.
-    packer: Arc<Mutex<Compress>>,
+    packer: Arc<Mutex<Packer>>,
 }
 
 /// By namespace and name.
 type Packed = HashMap<(String, String), Arc<[u8]>>;
-
-impl Default for PackedReports {
-    fn default() -> Self {
-        Self {
-            all: Arc::default(),
-            packer: Arc::new(Mutex::new(Compress::new(Compression::fast(), true))),
-        }
-    }
-}
 
 impl PackedReports {
     /// Takes a report.
@@ -39,22 +27,15 @@ impl PackedReports {
     /// # Errors
     /// It cannot be packed.
     pub fn put(&self, report: &RestoreReport) -> io::Result<()> {
-        let packed = self.packed(&serde_json::to_vec(report)?)?;
+        let packed = self
+            .packer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pack(report)?;
         let key = (report.namespace().unwrap_or_default(), report.name_any());
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(key, packed);
         Ok(())
-    }
-
-    fn packed(&self, text: &[u8]) -> io::Result<Arc<[u8]>> {
-        let mut packer = self.packer.lock().unwrap_or_else(PoisonError::into_inner);
-        packer.reset();
-        // What does not get smaller gets a little larger.
-        let mut made = Vec::with_capacity(text.len() + text.len() / 8 + 128);
-        match packer.compress_vec(text, &mut made, FlushCompress::Finish)? {
-            Status::StreamEnd => Ok(made.into()),
-            Status::Ok | Status::BufError => Err(io::Error::other("it does not fit")),
-        }
     }
 
     /// Forgets a report.
@@ -71,10 +52,7 @@ impl PackedReports {
             let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
             all.get(&key)?.clone()
         };
-        let mut text = Vec::new();
-        let mut whole = ZlibDecoder::new(packed.as_ref()).take(MOST);
-        whole.read_to_end(&mut text).ok()?;
-        serde_json::from_slice(&text).ok().map(Arc::new)
+        unpacked(&packed).ok().map(Arc::new)
     }
 
     /// How many there are.

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{FleetTest, PackedReports, RunLog, Scope, View};
+use crate::stored::StoredReport;
 use kymaros_crds::domain::Tier;
 
 /// The n-th day of the sample, at noon.
@@ -101,6 +102,15 @@ where
     let (store, mut writer) = reflector::store();
     for object in objects {
         writer.apply_watcher_event(&Event::Apply(object));
+    }
+    store
+}
+
+/// A store of reports.
+pub fn stored(reports: impl IntoIterator<Item = RestoreReport>) -> Store<StoredReport> {
+    let (store, mut keeper) = crate::stored::store();
+    for report in reports {
+        keeper.take(&Event::Apply(report));
     }
     store
 }

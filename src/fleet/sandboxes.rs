@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{ResourceExt, core::PartialObjectMeta, runtime::reflector::Store};
-use kymaros_crds::{Isolation, RestoreReport, domain::duration, names};
+use kymaros_crds::{Isolation, domain::duration, names};
 use kymaros_webhooks::default::Defaults;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::view::Scope;
+use crate::stored::StoredReport;
 
 /// Settings for what tests leave open, under the names of 0.6.9.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -42,7 +43,7 @@ type Metadata = PartialObjectMeta<Namespace>;
 pub(super) fn sandboxes(
     defaults: &Defaults,
     namespaces: &[Arc<Metadata>],
-    reports: &Store<RestoreReport>,
+    reports: &Store<StoredReport>,
     scope: &Scope,
 ) -> Sandboxes {
     let (active, rest): (Vec<_>, Vec<_>) =
@@ -68,7 +69,7 @@ pub(super) fn sandboxes(
 /// Sandboxes that no report speaks for and that are not going yet: their names and the UIDs of their runs.
 pub(super) fn orphans(
     namespaces: &[Arc<Metadata>],
-    reports: &Store<RestoreReport>,
+    reports: &Store<StoredReport>,
     scope: &Scope,
 ) -> Vec<(String, String)> {
     runs(namespaces, scope)
@@ -95,9 +96,8 @@ fn runs<'a>(
         .filter(move |(namespace, _)| scope.holds(&home(namespace).unwrap_or_default()))
 }
 
-fn has_report(reports: &Store<RestoreReport>, uid: &str) -> bool {
-    let found = reports.find(|report| report.metadata.uid.as_deref() == Some(uid));
-    found.is_some()
+fn has_report(reports: &Store<StoredReport>, uid: &str) -> bool {
+    reports.find(|report| *report.uid == *uid).is_some()
 }
 
 fn is_going(sandbox: &Metadata) -> bool {
@@ -109,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fleet::sample::{read, report, shared, store};
+    use crate::fleet::sample::{read, report, shared, stored};
 
     fn sandbox(name: &str, home: &str, uid: &str, going: bool) -> Metadata {
         let labels = json!({ "kymaros.io/managed-by": "kymaros", "kymaros.io/run-uid": uid,
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_sandbox_without_a_report_is_an_orphan_until_it_goes() {
-        let reports = store([report("ops", "shop", 1, "", None)]);
+        let reports = stored([report("ops", "shop", 1, "", None)]);
         let foreign: Metadata =
             read(json!({ "metadata": { "name": "shop", "labels": { "kymaros.io/run-uid": "x" } } }));
         let all = shared([

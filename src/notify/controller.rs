@@ -20,7 +20,7 @@ use super::{
     notifier::{Notifier, NotifyError},
     record::{self, Step},
 };
-use crate::{reason::EventReason, telemetry::events::Events};
+use crate::{reason::EventReason, stored::StoredReport, telemetry::events::Events};
 
 /// Between two tries to write an outcome down: the sooner it is written, the smaller the window in which a message may be
 /// sent twice.
@@ -55,8 +55,11 @@ pub enum TellError {
 ///
 /// # Errors
 /// [`TellError`]; it is tried again later.
-#[tracing::instrument(skip_all, fields(run = %report.name_any(), namespace = report.namespace()))]
-pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<NotifyContext>) -> Result<Action, TellError> {
+#[tracing::instrument(skip_all, fields(run = %stored.name_any(), namespace = stored.namespace()))]
+pub async fn reconcile(stored: Arc<StoredReport>, context: Arc<NotifyContext>) -> Result<Action, TellError> {
+    let Some(report) = stored.whole() else {
+        return Ok(Action::await_change());
+    };
     let wait = Box::pin(look(&report, &context)).await?;
     Ok(wait.map_or_else(Action::await_change, Action::requeue))
 }

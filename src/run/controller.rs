@@ -13,7 +13,7 @@ use kube::{
         reflector::{ObjectRef, Store},
     },
 };
-use kymaros_crds::{RestoreReport, RestoreReportStatus, RunPhase, RunResult, names};
+use kymaros_crds::{RestoreReport, RestoreReportStatus, RunResult, names};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ use super::{
     decide::{Decision, decide, start_over},
     events,
     memory::{Memories, RunMemory},
-    observe::{self, observe, phase},
+    observe::{self, observe},
     remains,
 };
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     condition,
     sandbox::objects::Operator,
     source,
+    stored::StoredReport,
     telemetry::events::Events,
     velero::{Backup, Restore},
     workloads::watch::Wake,
@@ -48,7 +49,7 @@ pub struct RunContext {
     /// Fetches artifacts.
     pub http: reqwest::Client,
     /// All reports.
-    pub reports: Store<RestoreReport>,
+    pub reports: Store<StoredReport>,
     /// All Restores in Velero's namespace.
     pub restores: Store<Restore>,
     /// All Backups in Velero's namespace.
@@ -72,7 +73,7 @@ pub struct RunContext {
     /// What this process holds for runs.
     pub memories: Memories,
     /// Has a run looked at again.
-    pub wakes: UnboundedSender<ObjectRef<RestoreReport>>,
+    pub wakes: UnboundedSender<ObjectRef<StoredReport>>,
 }
 
 /// Why a run could not take its next step now.
@@ -93,16 +94,21 @@ pub enum RunError {
 ///
 /// # Errors
 /// [`RunError`]; the run is tried again later.
-#[tracing::instrument(skip_all, fields(run = %report.name_any(), test = %report.spec.test_ref, namespace = report.namespace()))]
-pub async fn reconcile(report: Arc<RestoreReport>, context: Arc<RunContext>) -> Result<Action, RunError> {
+#[tracing::instrument(skip_all, fields(run = %stored.name_any(), test = %stored.test, namespace = stored.namespace()))]
+pub async fn reconcile(stored: Arc<StoredReport>, context: Arc<RunContext>) -> Result<Action, RunError> {
+    let looked_at = (!stored.is_settled()).then(|| stored.whole());
+    let Some(report) = looked_at.flatten() else {
+        context.memories.forget(&stored.uid);
+        return Ok(Action::await_change());
+    };
     let uid = report.uid().unwrap_or_default();
-    if phase(&report) == RunPhase::Completed && !names::is_held(report.finalizers()) {
+    if observe::is_over(&report) {
         context.memories.forget(&uid);
         return look_at_remains(&context, Arc::unwrap_or_clone(report)).await;
     }
     let attempt = start_over::attempt(report.status.as_ref().and_then(|s| s.attempt));
     let memory = context.memories.of(&uid, attempt, || {
-        RunMemory::new(wake_for(&context, &report), observe::clock(&report))
+        RunMemory::new(wake_for(&context, &stored), observe::clock(&report))
     });
     let mut report = Arc::unwrap_or_clone(report);
     for _ in 0..STEPS {
@@ -192,7 +198,7 @@ fn wait(decision: &Decision, now: Timestamp) -> Action {
     }
 }
 
-fn wake_for(context: &RunContext, report: &RestoreReport) -> Wake {
+fn wake_for(context: &RunContext, report: &StoredReport) -> Wake {
     let wakes = context.wakes.clone();
     let target = ObjectRef::from_obj(report);
     Arc::new(move || {

@@ -11,6 +11,6 @@ pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod queue;
-mod remains;
+pub mod remains;
 
 pub use controller::RunContext;

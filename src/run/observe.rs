@@ -240,8 +240,9 @@ fn restore(
 }
 
 fn place(context: &RunContext, uid: &str) -> queue::QueuePlace {
-    let unfinished = context.reports.state_filter(|r| phase(r) != RunPhase::Completed);
-    let entries: Vec<Entry> = unfinished.iter().map(|r| entry(r)).collect();
+    let unfinished = context.reports.state_filter(|r| r.phase != RunPhase::Completed);
+    let whole = unfinished.iter().filter_map(|r| r.whole());
+    let entries: Vec<Entry> = whole.map(|r| entry(&r)).collect();
     queue::place(uid, &entries, held(context), context.concurrent_runs)
 }
 
@@ -272,6 +273,12 @@ pub fn phase(report: &RestoreReport) -> RunPhase {
         RunPhase::Queued
     };
     status.and_then(|s| s.phase).unwrap_or(unknown)
+}
+
+/// Whether a run has ended and nothing is left to clean up.
+#[must_use]
+pub fn is_over(report: &RestoreReport) -> bool {
+    phase(report) == RunPhase::Completed && !names::is_held(report.finalizers())
 }
 
 fn entry(report: &RestoreReport) -> Entry {

@@ -3,7 +3,14 @@
 use kube::Client;
 use kymaros_crds::RestoreReport;
 
+use super::observe;
 use crate::sandbox::leftovers::leftovers;
+
+/// Whether a run has ended and nothing of it is looked at any more.
+#[must_use]
+pub fn is_settled(report: &RestoreReport) -> bool {
+    observe::is_over(report) && known(report).is_none()
+}
 
 /// How many objects a run left behind when it ended; none when it left nothing, or goes on.
 pub(super) fn known(report: &RestoreReport) -> Option<i32> {
@@ -61,6 +68,10 @@ mod tests {
         assert_eq!(known(&report(Some(2))), Some(2));
         assert_eq!(known(&report(Some(0))), None);
         assert_eq!(known(&report(None)), None);
+        assert!(is_settled(&report(Some(0))) && !is_settled(&report(Some(2))));
+        let mut held = report(Some(0));
+        held.metadata.finalizers = Some(vec![kymaros_crds::names::FINALIZER.to_owned()]);
+        assert!(!is_settled(&held), "there is something to clean up");
     }
 
     #[tokio::test]

@@ -31,6 +31,7 @@ use crate::{
     notify::record,
     reason::EventReason,
     run::{observe, observed::after},
+    stored::StoredReport,
     telemetry::events::Events,
     verdict,
 };
@@ -45,7 +46,7 @@ pub struct ScheduleContext {
     /// Talks to the API server.
     pub client: Client,
     /// All reports.
-    pub reports: Store<RestoreReport>,
+    pub reports: Store<StoredReport>,
     /// All policies.
     pub policies: Store<HealthCheckPolicy>,
     /// Publishes Events.
@@ -248,12 +249,10 @@ fn holding(reports: &[Arc<RestoreReport>]) -> impl Iterator<Item = &Arc<RestoreR
         .filter(|report| names::is_held(report.finalizers()))
 }
 
-/// A report belongs to a test by the UID in its owner reference: a test made anew under an old name starts afresh.
 fn reports_of(context: &ScheduleContext, test: &RestoreTest) -> Vec<Arc<RestoreReport>> {
     let uid = test.uid().unwrap_or_default();
-    context
-        .reports
-        .state_filter(|r| r.owner_references().iter().any(|o| o.uid == uid))
+    let stored = context.reports.state_filter(|report| report.is_of(&uid));
+    stored.iter().filter_map(|report| report.whole()).collect()
 }
 
 /// Whether the schedule was followed as it is now. What a test that was just changed or resumed would have been due for before

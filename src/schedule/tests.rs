@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::{ScheduleContext, controller::reconcile};
 use crate::{
-    fleet::sample::{report, store, test},
+    fleet::sample::{report, stored, test},
     telemetry::events::Events,
 };
 
@@ -94,7 +94,7 @@ async fn told(live: Live) -> (BTreeSet<String>, Action) {
     let context = ScheduleContext {
         events: Arc::new(Events::new(client.clone(), reporter)),
         client,
-        reports: store([going_on(&test)]),
+        reports: stored([going_on(&test)]),
         policies: reflector::store().0,
         defaults: Defaults::default(),
     };

@@ -7,10 +7,10 @@ use kube::{
     core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store},
 };
-use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, names};
+use kymaros_crds::{HealthCheckPolicy, RestoreTest, RunPhase, names};
 
 use crate::{
-    run::observe,
+    stored::StoredReport,
     velero::{Restore, restore::RestorePhase},
 };
 
@@ -18,17 +18,17 @@ use crate::{
 #[derive(Clone)]
 pub struct Wakes {
     /// Runs to be looked at.
-    pub runs: UnboundedSender<ObjectRef<RestoreReport>>,
-    notices: UnboundedSender<ObjectRef<RestoreReport>>,
+    pub runs: UnboundedSender<ObjectRef<StoredReport>>,
+    notices: UnboundedSender<ObjectRef<StoredReport>>,
     tests: UnboundedSender<ObjectRef<RestoreTest>>,
 }
 
 /// The other ends of [`Wakes`].
 pub struct Woken {
     /// For the run controller.
-    pub runs: UnboundedReceiver<ObjectRef<RestoreReport>>,
+    pub runs: UnboundedReceiver<ObjectRef<StoredReport>>,
     /// For those who tell people.
-    pub notices: UnboundedReceiver<ObjectRef<RestoreReport>>,
+    pub notices: UnboundedReceiver<ObjectRef<StoredReport>>,
     /// For the schedule controller.
     pub tests: UnboundedReceiver<ObjectRef<RestoreTest>>,
 }
@@ -51,21 +51,21 @@ impl Wakes {
     }
 
     /// A report changed: its test shows it, somebody may have to be told, and it may be the turn of the next run.
-    pub fn report_changed(&self, report: &RestoreReport, reports: &Store<RestoreReport>) {
+    pub fn report_changed(&self, report: &StoredReport, reports: &Store<StoredReport>) {
         let namespace = report.namespace().unwrap_or_default();
         let _ = self
             .tests
-            .unbounded_send(ObjectRef::new(&report.spec.test_ref).within(&namespace));
+            .unbounded_send(ObjectRef::new(&report.test).within(&namespace));
         let _ = self.notices.unbounded_send(ObjectRef::from_obj(report));
         self.queue_changed(reports);
     }
 
     /// A Restore changed: its run goes on; a foreign one may hold runs back or let them go.
-    pub fn restore_changed(&self, restore: &Restore, reports: &Store<RestoreReport>) {
+    pub fn restore_changed(&self, restore: &Restore, reports: &Store<StoredReport>) {
         let Some(uid) = restore.labels().get(names::RUN_UID_LABEL) else {
             return self.queue_changed(reports);
         };
-        if let Some(report) = reports.find(|r| r.metadata.uid.as_ref() == Some(uid)) {
+        if let Some(report) = reports.find(|r| *r.uid == **uid) {
             self.wake_run(&report);
         }
         if RestorePhase::of(restore).is_terminal() {
@@ -74,9 +74,11 @@ impl Wakes {
     }
 
     /// A sandbox goes: its run ends, or knows that it is gone.
-    pub fn sandbox_goes(&self, sandbox: &PartialObjectMeta<Namespace>, reports: &Store<RestoreReport>) {
-        let uid = sandbox.labels().get(names::RUN_UID_LABEL);
-        if let Some(report) = reports.find(|r| uid.is_some() && r.metadata.uid.as_ref() == uid) {
+    pub fn sandbox_goes(&self, sandbox: &PartialObjectMeta<Namespace>, reports: &Store<StoredReport>) {
+        let Some(uid) = sandbox.labels().get(names::RUN_UID_LABEL) else {
+            return;
+        };
+        if let Some(report) = reports.find(|r| *r.uid == **uid) {
             self.wake_run(&report);
         }
     }
@@ -97,10 +99,10 @@ impl Wakes {
     }
 
     /// Runs that have not reached Velero with all of their backups are looked at again.
-    pub fn queue_changed(&self, reports: &Store<RestoreReport>) {
-        let before_velero = |r: &RestoreReport| {
+    pub fn queue_changed(&self, reports: &Store<StoredReport>) {
+        let before_velero = |r: &StoredReport| {
             matches!(
-                observe::phase(r),
+                r.phase,
                 RunPhase::Queued | RunPhase::Preparing | RunPhase::Restoring
             )
         };
@@ -109,7 +111,7 @@ impl Wakes {
         }
     }
 
-    fn wake_run(&self, report: &RestoreReport) {
+    fn wake_run(&self, report: &StoredReport) {
         let _ = self.runs.unbounded_send(ObjectRef::from_obj(report));
     }
 }

@@ -893,7 +893,8 @@ async fn what_is_not_there_is_said_with_what_to_do() {
         .fleet
         .reports
         .state()
-        .into_iter()
+        .iter()
+        .filter_map(|report| report.whole())
         .min_by_key(|report| report.metadata.creation_timestamp.clone())
         .unwrap();
     let path = format!(

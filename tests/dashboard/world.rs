@@ -6,7 +6,7 @@ use kube::{
     Resource,
     core::PartialObjectMeta,
     runtime::{
-        reflector::{self, Store, store::Writer},
+        reflector::{self, Store},
         watcher::Event,
     },
 };
@@ -14,6 +14,7 @@ use kymaros::{
     fleet::{Contact, Fleet, PackedReports, RefusedSecret, Remote, Roster, RunLog},
     license::{License, Refusal},
     source::Wanted,
+    stored::Keeper,
     velero::{Backup, Schedule, StorageLocation},
 };
 use kymaros_crds::{RestoreReport, RestoreTest, domain::Tier};
@@ -30,7 +31,7 @@ pub const TEAM: &str = "team-payments";
 /// A fleet, and the ways to change it.
 pub struct World {
     pub fleet: Fleet,
-    reports: Writer<RestoreReport>,
+    reports: Keeper,
     license: watch::Sender<License>,
 }
 
@@ -170,10 +171,10 @@ impl World {
 
     fn of(tier: Tier, tests: Vec<RestoreTest>, reports: Vec<RestoreReport>, now: Timestamp) -> Self {
         let runs = RunLog::default();
-        let (reports_store, mut writer) = reflector::store();
+        let (reports_store, mut keeper) = kymaros::stored::store();
         for report in reports {
             let event = Event::Apply(report);
-            writer.apply_watcher_event(&event);
+            keeper.take(&event);
             runs.look(&event);
         }
         let (license, receiver) = watch::channel(license(tier, 400));
@@ -211,7 +212,7 @@ impl World {
         };
         Self {
             fleet,
-            reports: writer,
+            reports: keeper,
             license,
         }
     }
@@ -245,10 +246,7 @@ impl World {
 
     fn other(&self, name: &str, contact: Contact) -> Remote {
         let reports = self.fleet.reports.state();
-        let reports: Vec<RestoreReport> = reports
-            .iter()
-            .map(|report| RestoreReport::clone(report))
-            .collect();
+        let reports: Vec<_> = reports.iter().map(|report| report.whole().unwrap()).collect();
         let name = name.parse().unwrap();
         let packed = PackedReports::default();
         for report in &reports {
@@ -300,7 +298,7 @@ impl World {
     /// A report is new or has changed.
     pub fn put(&mut self, report: RestoreReport) {
         let event = Event::Apply(report);
-        self.reports.apply_watcher_event(&event);
+        self.reports.take(&event);
         self.fleet.runs.look(&event);
     }
 
@@ -311,8 +309,8 @@ impl World {
 
     /// The newest report of a test.
     pub fn latest(&self, test: &str) -> RestoreReport {
-        let of_test = |report: &RestoreReport| report.spec.test_ref == test;
-        let mut reports = self.fleet.reports.state_filter(of_test);
+        let of_test = self.fleet.reports.state_filter(|report| *report.test == *test);
+        let mut reports: Vec<_> = of_test.iter().map(|report| report.whole().unwrap()).collect();
         reports.sort_by_key(|report| report.metadata.creation_timestamp.clone());
         reports.last().unwrap().as_ref().clone()
     }

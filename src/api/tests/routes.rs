@@ -376,7 +376,7 @@ async fn many_reports_are_one_list() {
         reports.push(report);
     }
     let mut api = world.api.clone();
-    api.fleet.reports = crate::fleet::sample::store(reports);
+    api.fleet.reports = crate::fleet::sample::stored(reports);
     let world = World { api, ..world };
     let all = world.get("/api/v1/reports?test=many").await.json();
     let names: Vec<&str> = all

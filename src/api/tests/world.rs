@@ -26,7 +26,7 @@ use crate::{
     api::{About, Api, ApiToken, Auth, Hosts, Limits, Origin, caller::with_token, router},
     fleet::{
         Fleet, Roster,
-        sample::{log, read, report, store, test},
+        sample::{log, read, report, store, stored, test},
     },
     license::{License, Refusal},
     notify::{self, Notifier, Reach, Sender},
@@ -193,7 +193,7 @@ fn fleet(license: watch::Receiver<License>) -> Fleet {
             test("ops", "wiki"),
         ]),
         runs: log(reports.clone()),
-        reports: store(reports),
+        reports: stored(reports),
         roster: watch::channel(Roster::default()).1,
         backups: store([read(json!({
             "metadata": { "name": "nightly", "namespace": "velero" }, "spec": {},

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::world::{World, labels};
-use crate::fleet::sample::{read, store};
+use crate::fleet::sample::{read, store, stored};
 
 #[tokio::test]
 async fn each_change_is_made_once_with_the_rights_of_whoever_asks() {
@@ -255,7 +255,7 @@ async fn a_run_that_memory_does_not_know_yet_keeps_its_sandbox() {
         |name: &str, run: &str| read(json!({ "metadata": { "name": name, "labels": labels(run) } }));
     world.api.fleet.namespaces = store([sandbox("rp-test-new", "new"), sandbox("rp-test-1", "gone")]);
     // As right after a start, when the first list has not come yet.
-    world.api.fleet.reports = store([]);
+    world.api.fleet.reports = stored([]);
     let cleanup = "/api/v1/config/sandbox/cleanup";
     let answered = world.ask("POST", cleanup, "admin", "").await;
     assert_eq!(answered.json(), json!({ "deleted": 1 }));

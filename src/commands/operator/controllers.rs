@@ -18,7 +18,7 @@ use kube::{
         watcher,
     },
 };
-use kymaros_crds::{RestoreReport, RestoreTest};
+use kymaros_crds::RestoreTest;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,7 @@ use crate::{
     run::{self, RunContext},
     sandbox::sweep::{self, SweepContext},
     schedule::{self, ScheduleContext},
+    stored::StoredReport,
 };
 
 /// When a controller acts: with all first lists here, because a decision on half a world is wrong, and as the
@@ -81,8 +82,8 @@ impl Gate {
 pub(super) fn runs(
     gate: &Gate,
     context: Arc<RunContext>,
-    reports: impl Stream<Item = watcher::Result<RestoreReport>> + Send + 'static,
-    woken: UnboundedReceiver<ObjectRef<RestoreReport>>,
+    reports: impl Stream<Item = watcher::Result<StoredReport>> + Send + 'static,
+    woken: UnboundedReceiver<ObjectRef<StoredReport>>,
 ) -> BoxFuture<'static, ()> {
     Controller::for_stream(reports, context.reports.clone())
         .with_config(controller::Config::default().concurrency(32))
@@ -124,10 +125,10 @@ pub(super) fn schedules(
 pub(super) fn notices(
     gate: &Gate,
     context: Arc<NotifyContext>,
-    reports: Store<RestoreReport>,
-    woken: UnboundedReceiver<ObjectRef<RestoreReport>>,
+    reports: Store<StoredReport>,
+    woken: UnboundedReceiver<ObjectRef<StoredReport>>,
 ) -> BoxFuture<'static, ()> {
-    let nothing = futures::stream::pending::<watcher::Result<RestoreReport>>();
+    let nothing = futures::stream::pending::<watcher::Result<StoredReport>>();
     Controller::for_stream(nothing, reports)
         // A receiver that does not answer holds one of these for ten seconds.
         .with_config(controller::Config::default().concurrency(64))

@@ -21,6 +21,7 @@ use crate::{
     admission::{Durations, Namespaces, RunIndex, Uses},
     fleet::RunLog,
     metrics::RunsSeen,
+    stored::{Keeper, StoredReport},
     velero::{Backup, Restore, Schedule, StorageLocation},
     watches::{FirstList, Wakes, tolerant},
 };
@@ -53,11 +54,11 @@ pub(super) struct Indexes {
 /// The reports as they change; every store that answers from them has them before the controller does.
 pub(super) fn reports(
     client: &Client,
-    writer: Writer<RestoreReport>,
+    mut keeper: Keeper,
     indexes: &Indexes,
     changes: &Changes,
     first: FirstList,
-) -> impl Stream<Item = watcher::Result<RestoreReport>> + Send + use<> {
+) -> impl Stream<Item = watcher::Result<StoredReport>> + Send + use<> {
     let changes = changes.clone();
     let (runs, durations) = (indexes.runs.clone(), indexes.durations.clone());
     let (ended, log) = (indexes.ended.clone(), indexes.log.clone());
@@ -67,14 +68,15 @@ pub(super) fn reports(
         log_invalid::<RestoreReport>,
     )
     .modify(|report: &mut RestoreReport| report.managed_fields_mut().clear())
-    .reflect(writer)
-    .inspect_ok(move |event| {
-        first.look(event);
-        runs.look(event);
-        durations.look(event);
-        ended.look(event);
-        log.look(event);
+    .map_ok(move |event| {
+        let kept = keeper.take(&event);
+        first.look(&event);
+        runs.look(&event);
+        durations.look(&event);
+        ended.look(&event);
+        log.look(&event);
         changes.happened();
+        kept
     })
     .touched_objects()
 }
@@ -122,7 +124,7 @@ pub(super) fn restores(
     client: &Client,
     velero: &str,
     wakes: &Wakes,
-    reports: &Store<RestoreReport>,
+    reports: &Store<StoredReport>,
     changes: &Changes,
     first: FirstList,
 ) -> Store<Restore> {
@@ -184,7 +186,7 @@ pub(super) fn volumes(client: &Client, first: FirstList) -> Store<PersistentVolu
 pub(super) fn namespaces(
     client: &Client,
     wakes: &Wakes,
-    reports: &Store<RestoreReport>,
+    reports: &Store<StoredReport>,
     changes: &Changes,
     first: FirstList,
 ) -> (

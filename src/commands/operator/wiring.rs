@@ -7,7 +7,7 @@ use kube::{
     Client,
     runtime::reflector::{self, Store},
 };
-use kymaros_crds::{RestoreReport, RestoreTest};
+use kymaros_crds::RestoreTest;
 use kymaros_webhooks::{Operator, default::Defaults};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,7 @@ use crate::{
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
     source::{self, kinds},
+    stored::{self, StoredReport},
     telemetry::{events::Events, health::Readiness},
     velero::Backup,
     watches::{FirstLists, Wakes, keep_going},
@@ -66,7 +67,7 @@ impl Wiring<'_> {
     /// What people look at, with the watches that are for them alone.
     fn fleet(
         &self,
-        (tests, reports, backups): (&Store<RestoreTest>, &Store<RestoreReport>, &Store<Backup>),
+        (tests, reports, backups): (&Store<RestoreTest>, &Store<StoredReport>, &Store<Backup>),
         stores: &Stores,
         runs: RunLog,
         first: &mut FirstLists,
@@ -112,11 +113,11 @@ impl Wiring<'_> {
         let (changes, count) = Changes::new();
         let indexes = Indexes::default();
         let (tests, tests_writer) = reflector::store::<RestoreTest>();
-        let (reports, reports_writer) = reflector::store::<RestoreReport>();
+        let (reports, keeper) = stored::store();
         let mut first = FirstLists::new(self.readiness.clone());
         let report_stream = {
             let (wakes, reports) = (wakes.clone(), reports.clone());
-            let watched = watched::reports(client, reports_writer, &indexes, &changes, first.of("reports"));
+            let watched = watched::reports(client, keeper, &indexes, &changes, first.of("reports"));
             keep_going(watched.inspect_ok(move |report| wakes.report_changed(report, &reports)))
         };
         let test_stream = keep_going(watched::tests(client, tests_writer, &indexes, first.of("tests")));
@@ -241,7 +242,7 @@ fn for_artifacts() -> reqwest::Result<reqwest::Client> {
 async fn wake_queue(
     mut admission: watch::Receiver<AdmissionState>,
     wakes: Wakes,
-    reports: reflector::Store<RestoreReport>,
+    reports: Store<StoredReport>,
 ) {
     while admission.changed().await.is_ok() {
         wakes.queue_changed(&reports);
