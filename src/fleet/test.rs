@@ -163,7 +163,7 @@ pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
     let none = RestoreTestStatus::default();
     let status = test.status.as_ref().unwrap_or(&none);
     let latest = index.latest(&name);
-    let running = index.of_test(&name).rev().find(|run| !run.is_over());
+    let running = index.running(&name);
     let passed = index
         .of_test(&name)
         .rev()

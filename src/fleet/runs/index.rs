@@ -8,24 +8,29 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::run::{Run, RunName, When};
+use super::{
+    ordered::{ByTest, Ordered},
+    run::{Run, RunName, When},
+};
 use crate::fleet::cluster::{ClusterName, TestKey};
-
-type ByTime = BTreeMap<When, Arc<Run>>;
 
 /// Runs, however they are asked for.
 #[derive(Debug, Default)]
 pub(in crate::fleet) struct Index {
     by_name: BTreeMap<RunName, Arc<Run>>,
-    by_time: ByTime,
-    of_test: HashMap<TestKey, ByTime>,
+    by_time: BTreeMap<When, Arc<Run>>,
+    of_test: ByTest,
     /// By cluster and namespace the runs that said something about its backups, by the moments of their verdicts.
-    of_source: HashMap<Option<ClusterName>, HashMap<Arc<str>, ByTime>>,
+    of_source: HashMap<Option<ClusterName>, HashMap<Arc<str>, Ordered>>,
     live: BTreeMap<RunName, Arc<Run>>,
+    live_of_test: ByTest,
 }
 
 impl Index {
-    pub(super) fn put(&mut self, run: Run) {
+    pub(super) fn put(&mut self, mut run: Run) {
+        if let Some(other) = self.of_test.of(&run.test_key()).last() {
+            run.share(other);
+        }
         self.forget(&run.name);
         self.insert(Arc::new(run));
     }
@@ -33,16 +38,18 @@ impl Index {
     fn insert(&mut self, run: Arc<Run>) {
         self.by_name.insert(run.name.clone(), run.clone());
         self.by_time.insert(run.when(), run.clone());
-        let of_test = self.of_test.entry(run.test_key()).or_default();
-        of_test.insert(run.when(), run.clone());
-        if let Some(said) = run.said() {
+        self.of_test.put(run.clone());
+        if run.said().is_some() {
             let of_cluster = self.of_source.entry(run.name.cluster.clone()).or_default();
-            for source in &run.sources {
-                let of_source = of_cluster.entry(source.clone()).or_default();
-                of_source.insert(said.clone(), run.clone());
+            for source in run.sources.iter() {
+                let of_source = of_cluster.entry(source.clone());
+                of_source
+                    .or_insert_with(|| Ordered::by(Run::said))
+                    .put(run.clone());
             }
         }
         if !run.is_over() {
+            self.live_of_test.put(run.clone());
             self.live.insert(run.name.clone(), run);
         }
     }
@@ -53,24 +60,19 @@ impl Index {
         };
         self.by_time.remove(&run.when());
         self.live.remove(name);
-        if let (Some(said), Some(of_cluster)) = (run.said(), self.of_source.get_mut(&run.name.cluster)) {
-            for source in &run.sources {
+        if let (Some(_), Some(of_cluster)) = (run.said(), self.of_source.get_mut(&run.name.cluster)) {
+            for source in run.sources.iter() {
                 let Some(of_source) = of_cluster.get_mut(source) else {
                     continue;
                 };
-                of_source.remove(&said);
-                if of_source.is_empty() {
+                of_source.forget(&run);
+                if of_source.all().is_empty() {
                     of_cluster.remove(source);
                 }
             }
         }
-        let test = run.test_key();
-        if let Some(of_test) = self.of_test.get_mut(&test) {
-            of_test.remove(&run.when());
-            if of_test.is_empty() {
-                self.of_test.remove(&test);
-            }
-        }
+        self.of_test.forget(&run);
+        self.live_of_test.forget(&run);
     }
 
     /// Takes a whole list of this cluster; what is known of others stays.
@@ -106,7 +108,7 @@ impl Index {
         &'a self,
         test: &TestKey,
     ) -> impl DoubleEndedIterator<Item = &'a Arc<Run>> + use<'a> {
-        self.of_test.get(test).into_iter().flat_map(BTreeMap::values)
+        self.of_test.of(test).iter()
     }
 
     /// Runs that said something about the backups of a namespace of a cluster, the oldest verdict first.
@@ -117,7 +119,7 @@ impl Index {
     ) -> impl DoubleEndedIterator<Item = &Arc<Run>> {
         let of_cluster = self.of_source.get(&cluster.cloned());
         let of_source = of_cluster.and_then(|sources| sources.get(source));
-        of_source.into_iter().flat_map(BTreeMap::values)
+        of_source.into_iter().flat_map(Ordered::all)
     }
 
     /// The newest report of a test that has a verdict.
@@ -125,11 +127,15 @@ impl Index {
         self.of_test(test).rev().find(|run| run.ended.is_some())
     }
 
+    /// The newest run of a test that goes on.
+    pub(in crate::fleet) fn running(&self, test: &TestKey) -> Option<&Arc<Run>> {
+        self.live_of_test.of(test).last()
+    }
+
     /// The report of the same test with a verdict right before a run.
     pub(in crate::fleet) fn before(&self, run: &Run) -> Option<&Arc<Run>> {
-        let of_test = self.of_test.get(&run.test_key())?;
-        let older = of_test.range(..run.when()).rev().map(|(_, run)| run);
-        older.into_iter().find(|run| run.score().is_some())
+        let mut older = self.of_test.before(run).iter().rev();
+        older.find(|run| run.score().is_some())
     }
 
     /// Reports of this name, by namespace and cluster.
@@ -158,7 +164,7 @@ mod tests {
     use super::*;
     use crate::fleet::{
         RunLog,
-        sample::{at, report},
+        sample::{at, log, report},
     };
 
     fn names<'a>(runs: impl Iterator<Item = &'a Arc<Run>>) -> Vec<String> {
@@ -194,12 +200,16 @@ mod tests {
         let mut running = report("ops", "shop", 1, "", None);
         log.look(&Event::Apply(running.clone()));
         assert_eq!(log.read(|index| index.live().count()), 1);
+        let test = Run::of(&running, None).test_key();
+        let goes_on = || log.read(|index| index.running(&test).map(|run| run.phase));
+        assert_eq!(goes_on(), Some(RunPhase::Restoring));
         running.status.as_mut().unwrap().phase = Some(RunPhase::Completed);
         log.look(&Event::Apply(running.clone()));
         assert_eq!(
             log.read(|index| (index.live().count(), index.all().count())),
             (0, 1)
         );
+        assert_eq!(goes_on(), None);
         log.look(&Event::Delete(running.clone()));
         assert_eq!(
             log.read(|index| (index.all().count(), index.of_test.len())),
@@ -246,5 +256,25 @@ mod tests {
             log.read(|index| index.of_source[&None].is_empty()),
             "nothing is kept of it"
         );
+    }
+    #[test]
+    fn runs_of_a_test_share_their_texts() {
+        let log = log([
+            report("ops", "shop", 1, "fail", Some(40)),
+            report("ops", "shop", 2, "pass", Some(95)),
+        ]);
+        log.read(|index| {
+            let runs: Vec<_> = index.all().collect();
+            assert!(Arc::ptr_eq(&runs[0].test, &runs[1].test));
+            assert!(Arc::ptr_eq(&runs[0].name.namespace, &runs[1].name.namespace));
+            assert!(Arc::ptr_eq(&runs[0].sources, &runs[1].sources));
+            assert!(Arc::ptr_eq(&runs[0].backups, &runs[1].backups));
+        });
+        let mut moved = report("ops", "shop", 3, "pass", Some(95));
+        let source = &mut moved.spec.test.as_mut().unwrap().backup_source;
+        "blog".clone_into(&mut source.namespaces[0].name);
+        log.look(&Event::Apply(moved));
+        let sources = log.read(|index| index.all().next_back().unwrap().sources.clone());
+        assert_eq!(&*sources[0], "blog", "it restored another namespace");
     }
 }

@@ -68,11 +68,11 @@ pub struct Run {
     /// Score of the run it was compared with.
     pub previous: Option<i32>,
     /// The namespaces it restores.
-    pub sources: Box<[Arc<str>]>,
+    pub sources: Arc<[Arc<str>]>,
     /// Checks that passed, and all.
     pub checks: (u16, u16),
     /// The backups that it restores.
-    pub backups: Box<[Box<str>]>,
+    pub backups: Arc<[Box<str>]>,
     /// When the oldest of its backups was taken.
     pub backup_taken: Option<Timestamp>,
     /// Whether each of its sources says how old its backup may be.
@@ -157,7 +157,7 @@ impl Run {
             sources: sources
                 .iter()
                 .flat_map(|source| &source.namespaces)
-                .map(|namespace| namespace.name.as_str().into())
+                .map(|namespace| Arc::from(namespace.name.as_str()))
                 .collect(),
             checks: (count(passed), count(status.checks.len())),
             backups,
@@ -221,12 +221,21 @@ impl Run {
     }
 
     /// When it said something about its backup.
-    pub(super) fn said(&self) -> Option<When> {
+    pub(super) fn said(&self) -> Option<(Timestamp, &RunName)> {
         let ended = self.ended?;
-        ended
-            .result
-            .is_conclusive()
-            .then(|| (ended.at, self.name.clone()))
+        ended.result.is_conclusive().then_some((ended.at, &self.name))
+    }
+
+    /// Takes the texts of another run of its test for its own: there are many runs, and few tests.
+    pub(super) fn share(&mut self, other: &Self) {
+        self.name.namespace = other.name.namespace.clone();
+        self.test = other.test.clone();
+        if self.sources == other.sources {
+            self.sources = other.sources.clone();
+        }
+        if self.backups == other.backups {
+            self.backups = other.backups.clone();
+        }
     }
 }
 
