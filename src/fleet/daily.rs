@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kymaros_crds::RunResult;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,7 +42,12 @@ pub(super) fn daily(index: &Index, days: u32, view: &View) -> Shown<Vec<Day>> {
 
 /// The day that a run was made on.
 pub(super) fn day_of(run: &Run) -> i64 {
-    run.created.as_second().div_euclid(86_400)
+    day(run.created)
+}
+
+/// The day of a moment.
+pub(super) fn day(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(86_400)
 }
 
 /// Runs with a verdict by the day they were made, oldest first. A day of which no run has a score is left out: it has
@@ -55,7 +61,7 @@ pub(super) fn by_day<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<Day> {
         scores.extend(run.score().map(f64::from));
     }
     let day = |(day, (scores, tests, failures)): (i64, (Vec<f64>, usize, usize))| {
-        let begin = jiff::Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or_default();
+        let begin = Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or_default();
         Day {
             date: begin.strftime("%Y-%m-%d").to_string(),
             score: mean(&scores),

@@ -24,6 +24,7 @@ mod packed;
 mod provider;
 mod remotes;
 mod reports;
+mod results;
 mod runs;
 mod sandboxes;
 mod schedules;
@@ -51,7 +52,8 @@ pub use packed::PackedReports;
 pub use provider::Provider;
 pub use remotes::{Contact, Reached, RefusedSecret, Remote, Roster};
 pub use reports::{Logs, ReportFilter, left_out, shown};
-pub use runs::{Run, RunChange, RunLog, RunName, Untold};
+pub use results::Results;
+pub use runs::{Count, Run, RunChange, RunLog, RunName, Untold};
 pub use sandboxes::{SandboxDefaults, Sandboxes, sandbox_of};
 pub use schedules::ScheduleRow;
 pub use summary::Summary;
@@ -244,6 +246,12 @@ impl Fleet {
     #[must_use]
     pub fn reports(&self, filter: &ReportFilter, view: &View) -> Shown<Vec<Arc<Run>>> {
         self.runs.read(|index| reports::list(index, filter, view))
+    }
+
+    /// How runs of the last days ended.
+    #[must_use]
+    pub fn results(&self, days: u32, view: &View) -> Shown<Results> {
+        self.runs.read(|index| results::results(index, days, view))
     }
 
     /// The whole report of a run in a list, as its tier shows it.

@@ -19,7 +19,7 @@ use crate::{
         shell::Shell,
         standing::Standing,
     },
-    fleet::{ClusterName, Fleet, LiveRun, ReportFilter, Roster, Run, TestRow, View},
+    fleet::{ClusterName, Fleet, LiveRun, Results, Roster, TestRow, View},
 };
 
 /// Rows of what needs somebody, of what runs or waits, and of next runs.
@@ -100,13 +100,7 @@ impl Overview {
         let others = fleet.others();
         let mark = |cluster: Option<&ClusterName>| mark(&others, cluster, view.now);
         let rows = fleet.rows(view);
-        let recent = fleet.reports(
-            &ReportFilter {
-                days: Some(DAYS),
-                ..ReportFilter::default()
-            },
-            view,
-        );
+        let recent = fleet.results(DAYS, view);
         let mut needing: Vec<&TestRow> = rows
             .iter()
             .filter(|row| !matches!(standing(row), Standing::Pass | Standing::Running))
@@ -130,7 +124,7 @@ impl Overview {
         folded.truncate(FOLDED);
         Self {
             lead: lead(&rows, covered.as_ref(), within),
-            figures: figures(&rows, covered.as_ref(), &recent.what, view.now),
+            figures: figures(&rows, covered.as_ref(), &recent.what),
             tests: rows.len(),
             attention,
             attention_more,
@@ -264,12 +258,7 @@ fn lead(rows: &[TestRow], coverage: Option<&Covered>, within: u32) -> Vec<LeadPa
     ]
 }
 
-fn figures(
-    rows: &[TestRow],
-    coverage: Option<&Covered>,
-    recent: &[std::sync::Arc<Run>],
-    now: Timestamp,
-) -> Vec<Figure> {
+fn figures(rows: &[TestRow], coverage: Option<&Covered>, recent: &Results) -> Vec<Figure> {
     let passing = rows
         .iter()
         .filter(|row| RunResult::of_word(&row.last_result) == Some(RunResult::Pass))
@@ -280,13 +269,6 @@ fn figures(
         .ok()
         .filter(|n| *n > 0)
         .map(|n| total / n);
-    let yesterday = now.saturating_sub(24.hours()).unwrap_or(Timestamp::MIN);
-    let last: Vec<_> = recent
-        .iter()
-        .take_while(|run| run.created >= yesterday)
-        .filter_map(|run| run.result())
-        .collect();
-    let failed = last.iter().filter(|result| **result == RunResult::Fail).count();
     let slow = rows.iter().filter(|row| is_slow(row)).count();
     let agreed = rows
         .iter()
@@ -309,9 +291,9 @@ fn figures(
         ),
         Figure::new(
             "Runs in 24 hours",
-            last.len(),
+            recent.last_day.all(),
             "",
-            match failed {
+            match recent.last_day.fail {
                 0 => "none failed".to_owned(),
                 failed => format!("{failed} failed"),
             },
@@ -391,27 +373,20 @@ fn next(row: &crate::fleet::Upcoming, cluster: Option<ClusterMark>, now: Timesta
 }
 
 /// The last days up to today, each with what ended; days without a run are there too.
-fn by_day(runs: &[std::sync::Arc<Run>], now: Timestamp) -> Vec<Day> {
-    let number = |at: Timestamp| at.as_second().div_euclid(86_400);
+fn by_day(results: &Results, now: Timestamp) -> Vec<Day> {
     let today = now.to_zoned(TimeZone::UTC).date();
     let first = today.saturating_sub(i64::from(DAYS - 1).days());
-    let mut days: Vec<Day> = first
-        .series(1.day())
-        .take_while(|date| *date <= today)
-        .map(Day::empty)
-        .collect();
-    let first = number(now) - i64::from(DAYS - 1);
-    for run in runs {
-        let place = usize::try_from(number(run.created) - first).ok();
-        let (Some(day), Some(result)) = (place.and_then(|place| days.get_mut(place)), run.result()) else {
-            continue;
-        };
-        match result {
-            RunResult::Pass => day.pass += 1,
-            RunResult::Partial => day.partial += 1,
-            RunResult::Inconclusive => day.inconclusive += 1,
-            RunResult::Fail => day.fail += 1,
-        }
-    }
-    days
+    let dates = first.series(1.day()).take_while(|date| *date <= today);
+    dates
+        .map(|date| match results.by_day.get(&date) {
+            None => Day::empty(date),
+            Some(count) => Day {
+                date,
+                pass: count.pass,
+                partial: count.partial,
+                inconclusive: count.inconclusive,
+                fail: count.fail,
+            },
+        })
+        .collect()
 }

@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    days::{Count, Days},
     ordered::{ByTest, Ordered},
     run::{Run, RunName, When},
 };
@@ -19,6 +20,7 @@ use crate::fleet::cluster::{ClusterName, TestKey};
 pub(in crate::fleet) struct Index {
     by_name: BTreeMap<RunName, Arc<Run>>,
     by_time: BTreeMap<When, Arc<Run>>,
+    by_day: Days,
     of_test: ByTest,
     /// By cluster and namespace the runs that said something about its backups, by the moments of their verdicts.
     of_source: HashMap<Option<ClusterName>, HashMap<Arc<str>, Ordered>>,
@@ -38,6 +40,7 @@ impl Index {
     fn insert(&mut self, run: Arc<Run>) {
         self.by_name.insert(run.name.clone(), run.clone());
         self.by_time.insert(run.when(), run.clone());
+        self.by_day.put(&run);
         self.of_test.put(run.clone());
         if run.said().is_some() {
             let of_cluster = self.of_source.entry(run.name.cluster.clone()).or_default();
@@ -71,6 +74,7 @@ impl Index {
                 }
             }
         }
+        self.by_day.forget(&run);
         self.of_test.forget(&run);
         self.live_of_test.forget(&run);
     }
@@ -101,6 +105,14 @@ impl Index {
         };
         let range: RangeFrom<When> = (since.unwrap_or(Timestamp::MIN), first)..;
         self.by_time.range(range).map(|(_, run)| run)
+    }
+
+    /// How those made on a day and after it ended: by day, cluster and namespace.
+    pub(in crate::fleet) fn counted(
+        &self,
+        day: i64,
+    ) -> impl Iterator<Item = (i64, &(Option<ClusterName>, Arc<str>), Count)> {
+        self.by_day.from(day)
     }
 
     /// Reports of a test, oldest first.
