@@ -134,6 +134,16 @@ impl FleetTest {
         }
     }
 
+    /// By name, then by namespace and cluster.
+    pub(super) fn order(&self) -> (Option<&str>, Option<&str>, Option<&ClusterName>) {
+        let metadata = &self.stored.metadata;
+        (
+            metadata.name.as_deref(),
+            metadata.namespace.as_deref(),
+            self.cluster.as_ref(),
+        )
+    }
+
     /// Its name and its cluster.
     #[must_use]
     pub fn key(&self) -> TestKey {

@@ -135,7 +135,10 @@ impl Fleet {
         let mut take = |cluster: Option<&ClusterName>, store: &Store<RestoreTest>| {
             if view.clusters.holds(cluster) {
                 let all = store.state().into_iter();
-                let in_view = all.filter(|test| view.scope.holds(&test.namespace().unwrap_or_default()));
+                let in_view = all.filter(|test| {
+                    view.scope
+                        .holds(test.metadata.namespace.as_deref().unwrap_or_default())
+                });
                 tests.extend(in_view.map(|stored| FleetTest {
                     cluster: cluster.cloned(),
                     stored,
@@ -146,7 +149,7 @@ impl Fleet {
         for remote in self.others().remotes.iter() {
             take(Some(&remote.name), &remote.tests);
         }
-        tests.sort_by_cached_key(|test| (test.name_any(), test.namespace(), test.cluster.clone()));
+        tests.sort_by(|a, b| a.order().cmp(&b.order()));
         tests
     }
 

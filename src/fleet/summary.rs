@@ -37,9 +37,13 @@ pub struct Summary {
 }
 
 pub(super) fn summary(index: &Index, tests: &[FleetTest], view: &View) -> Summary {
-    let latest = || tests.iter().filter_map(|test| index.latest(&test.key()));
-    let scores: Vec<f64> = latest().filter_map(|run| run.score()).map(f64::from).collect();
-    let times: Vec<Duration> = latest().filter_map(|run| run.rto()).collect();
+    let latest: Vec<_> = tests
+        .iter()
+        .filter_map(|test| index.latest(&test.key()))
+        .collect();
+    let scores = latest.iter().filter_map(|run| run.score()).map(f64::from);
+    let scores: Vec<f64> = scores.collect();
+    let times: Vec<Duration> = latest.iter().filter_map(|run| run.rto()).collect();
     let yesterday = view.now.saturating_sub(jiff::SignedDuration::from_hours(24)).ok();
     let in_view = index.since(yesterday).filter(|run| view.holds(&run.name));
     let recent: Vec<RunResult> = in_view.filter_map(|run| run.result()).collect();

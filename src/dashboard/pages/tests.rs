@@ -116,17 +116,18 @@ impl TestsPage {
         let state = TableState::parse("/tests".to_owned(), query, &FILTERS);
         let all = fleet.rows(view);
         let others = fleet.others();
-        let namespaces: BTreeSet<String> = all.iter().map(|row| row.namespace.clone()).collect();
+        let namespaces: BTreeSet<&str> = all.iter().map(|row| row.namespace.as_str()).collect();
+        let namespaces = namespaces
+            .into_iter()
+            .map(|name| choice(&state, "namespace", name, name))
+            .collect();
         let (shown, pager) = state.page_of(arranged(all, &state));
         Self {
             statuses: TestStanding::ALL
                 .into_iter()
                 .map(|standing| choice(&state, "status", standing.key(), Standing::from(standing).word()))
                 .collect(),
-            namespaces: namespaces
-                .iter()
-                .map(|name| choice(&state, "namespace", name, name))
-                .collect(),
+            namespaces,
             clusters: cluster_choices(&others, state.filter(CLUSTER)),
             columns: vec![
                 heading(&state, By::Standing, "Status", ""),
