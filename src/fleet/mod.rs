@@ -131,6 +131,13 @@ impl Fleet {
     /// The tests in view, by name.
     #[must_use]
     pub fn tests_in(&self, view: &View) -> Vec<FleetTest> {
+        let mut tests = self.tests_of(view);
+        tests.sort_by(|a, b| a.order().cmp(&b.order()));
+        tests
+    }
+
+    /// The same in no order, for whoever counts them or has an order of their own.
+    fn tests_of(&self, view: &View) -> Vec<FleetTest> {
         let mut tests = Vec::new();
         let mut take = |cluster: Option<&ClusterName>, store: &Store<RestoreTest>| {
             if view.clusters.holds(cluster) {
@@ -149,7 +156,6 @@ impl Fleet {
         for remote in self.others().remotes.iter() {
             take(Some(&remote.name), &remote.tests);
         }
-        tests.sort_by(|a, b| a.order().cmp(&b.order()));
         tests
     }
 
@@ -268,7 +274,7 @@ impl Fleet {
     /// Figures over everything.
     #[must_use]
     pub fn summary(&self, view: &View) -> Summary {
-        let tests = self.tests_in(view);
+        let tests = self.tests_of(view);
         self.runs.read(|index| summary::summary(index, &tests, view))
     }
 
@@ -308,7 +314,7 @@ impl Fleet {
     /// Next runs, soonest first; at most so many.
     #[must_use]
     pub fn upcoming(&self, most: usize, view: &View) -> Vec<Upcoming> {
-        upcoming::upcoming(&self.tests_in(view), most, view)
+        upcoming::upcoming(&self.tests_of(view), most, view)
     }
 
     /// Velero's Schedules of this cluster, by name, with the tests that somebody sees: those of `seen`, or none.
@@ -325,7 +331,7 @@ impl Fleet {
     /// Namespaces with a backup or a test, and the age of their proof; the unproven first.
     #[must_use]
     pub fn coverage(&self, view: &View) -> Coverage {
-        let tests = self.tests_in(view);
+        let tests = self.tests_of(view);
         let backups = self.backups.state();
         let namespaces =
             coverage::backed_up(&self.namespaces.state(), &self.namespace, &self.velero_namespace);

@@ -1,5 +1,6 @@
 //! The next runs.
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,9 +28,12 @@ pub struct Upcoming {
     pub cluster: Option<ClusterName>,
 }
 
-/// At most so many of them: each has texts to be made.
+/// When a test runs, and the score of its latest run.
+type Next<'a> = (Timestamp, &'a FleetTest, Option<i32>);
+
+/// At most so many of them, those at the same moment by name: each has texts to be made.
 pub(super) fn upcoming(tests: &[FleetTest], most: usize, view: &View) -> Vec<Upcoming> {
-    let mut next: Vec<_> = tests
+    let mut next: Vec<Next<'_>> = tests
         .iter()
         .filter_map(|test| {
             let status = test.status.as_ref()?;
@@ -37,9 +41,13 @@ pub(super) fn upcoming(tests: &[FleetTest], most: usize, view: &View) -> Vec<Upc
             (at >= view.now).then_some((at, test, status.last_score))
         })
         .collect();
-    next.sort_by_key(|(at, ..)| *at);
+    let order = |(a, one, _): &Next<'_>, (b, other, _): &Next<'_>| (a, one.order()).cmp(&(b, other.order()));
+    if most < next.len() {
+        next.select_nth_unstable_by(most, order);
+        next.truncate(most);
+    }
+    next.sort_unstable_by(order);
     next.into_iter()
-        .take(most)
         .map(|(at, test, score)| Upcoming {
             name: test.name_any(),
             namespace: test.namespace().unwrap_or_default(),
@@ -76,6 +84,14 @@ mod tests {
         let next = upcoming(&tests, usize::MAX, &now);
         let names: Vec<&str> = next.iter().map(|next| next.name.as_str()).collect();
         assert_eq!(names, ["soon", "later"]);
+        let together = fleet_tests(["d", "b", "c", "a"].map(|name| due(name, Some(6))));
+        let first = |most| upcoming(&together, most, &now).into_iter().map(|next| next.name);
+        assert_eq!(
+            first(2).collect::<Vec<_>>(),
+            ["a", "b"],
+            "by name at the same moment"
+        );
+        assert_eq!(first(4).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
         assert_eq!(next[0].next_run_at, "2026-01-07T12:00:00Z");
     }
 }
