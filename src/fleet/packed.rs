@@ -25,16 +25,17 @@ impl PackedReports {
     /// Takes a report.
     ///
     /// # Errors
-    /// It cannot be packed.
+    /// It cannot be packed, and what it was before is forgotten.
     pub fn put(&self, report: &RestoreReport) -> io::Result<()> {
         let packed = self
             .packer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .pack(report)?;
+            .pack(report);
         let key = (report.namespace().unwrap_or_default(), report.name_any());
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        all.insert(key, packed);
+        all.remove(&key);
+        all.insert(key, packed?);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! How runs of the last days ended.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
@@ -24,10 +24,13 @@ pub(super) fn results(index: &Index, days: u32, view: &View) -> Shown<Results> {
     let since = since.unwrap_or(Timestamp::MIN);
     let yesterday = view.now.saturating_sub(SignedDuration::from_hours(24));
     let yesterday = yesterday.unwrap_or(Timestamp::MIN);
-    let from = |first: Timestamp| index.since(Some(first)).filter(|run| view.holds(&run.name));
+    let holds = |run: &&Arc<Run>| view.holds(&run.name);
     // Of the first day there may be a part only.
     let first = day(since);
-    let part = from(since).take_while(|run| day(run.created) == first);
+    let part = index
+        .since(Some(since))
+        .take_while(|run| day(run.created) == first);
+    let part = part.filter(holds);
     let mut by_day = BTreeMap::from([(first, count(part.map(AsRef::as_ref)))]);
     for (day, (cluster, namespace), count) in index.counted(first.saturating_add(1)) {
         if view.shows(cluster.as_ref(), namespace) {
@@ -40,7 +43,12 @@ pub(super) fn results(index: &Index, days: u32, view: &View) -> Shown<Results> {
     };
     Shown {
         what: Results {
-            last_day: count(from(yesterday.max(since)).map(AsRef::as_ref)),
+            last_day: count(
+                index
+                    .since(Some(yesterday.max(since)))
+                    .filter(holds)
+                    .map(AsRef::as_ref),
+            ),
             by_day: by_day
                 .into_iter()
                 .filter(|(_, count)| count.all() > 0)
