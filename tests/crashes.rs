@@ -23,7 +23,7 @@ use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult, domai
 use kymaros_testbed::{
     between::{Between, Treatment},
     ports::free_ports,
-    scene::{Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready},
+    scene::{Backup, LEASE, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::json;
 use story::{SMALL, answers, create_test, finished, gone, leftovers, phase, report_when, spec};
@@ -264,7 +264,7 @@ async fn take(leases: &Api<Lease>) -> Result<(), kube::Error> {
         .to_string();
     let mine = json!({ "spec": { "holderIdentity": "nobody_at_all", "leaseDurationSeconds": 15, "renewTime": now } });
     leases
-        .patch("kymaros-leader", &PatchParams::default(), &Patch::Merge(&mine))
+        .patch(LEASE, &PatchParams::default(), &Patch::Merge(&mine))
         .await?;
     Ok(())
 }

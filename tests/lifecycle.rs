@@ -6,15 +6,14 @@ mod story;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
+    Api,
     api::{DeleteParams, ListParams},
-    runtime::wait::await_condition,
 };
 use kymaros_crds::{RestoreReport, RunPhase, RunResult};
 use kymaros_testbed::scene::{
-    Backup, NAMESPACE, RELEASE, Scene, apply, backup, delete_backup, unique, wait_ready,
+    Backup, NAMESPACE, Scene, apply, backup, delete_backup, leader, unique, until_all_ready, wait_ready,
 };
 use serde_json::json;
 use story::{
@@ -22,40 +21,10 @@ use story::{
 };
 use tokio::sync::Mutex;
 
-const LEASE: &str = "kymaros-leader";
 /// After the death of a leader another replica goes on with its runs within this.
 const TAKEN_OVER: Duration = Duration::from_secs(10);
 /// Each of these stories needs all replicas for itself.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-/// The pod that leads, as soon as it is another one than `before`.
-async fn leader(client: &Client, before: Option<&str>) -> Result<String> {
-    let pod = |lease: Option<&Lease>| {
-        let holder = lease?.spec.as_ref()?.holder_identity.as_deref()?;
-        let (pod, _) = holder.split_once('_')?;
-        (Some(pod) != before).then(|| pod.to_owned())
-    };
-    let leases = Api::<Lease>::namespaced(client.clone(), NAMESPACE);
-    let led = await_condition(leases, LEASE, |lease: Option<&Lease>| pod(lease).is_some());
-    let lease = tokio::time::timeout(Duration::from_mins(1), led)
-        .await
-        .context("nobody leads")??;
-    pod(lease.as_ref()).context("nobody leads")
-}
-
-/// Waits until all replicas are there and ready again.
-async fn complete(client: &Client) -> Result<()> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    let ready = await_condition(deployments, RELEASE, |d: Option<&Deployment>| {
-        let wanted = d.and_then(|d| d.spec.as_ref()).and_then(|s| s.replicas);
-        let status = d.and_then(|d| d.status.as_ref());
-        status.is_some_and(|s| s.ready_replicas == wanted && s.replicas == wanted)
-    });
-    tokio::time::timeout(Duration::from_mins(1), ready)
-        .await
-        .context("not all replicas came back")??;
-    Ok(())
-}
 
 #[tokio::test]
 async fn a_run_goes_on_though_its_leader_is_killed_in_every_phase() -> Result<()> {
@@ -67,7 +36,7 @@ async fn a_run_goes_on_though_its_leader_is_killed_in_every_phase() -> Result<()
     wait_ready(&client, &namespace, "app=small", 1).await?;
     let name = unique("killed");
     backup(&client, &name, &Backup::of(&[&namespace])).await?;
-    complete(&client).await?;
+    until_all_ready(&client).await?;
     let checked = json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",
         "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
     create_test(&client, &namespace, "killed", spec(&[&namespace], &name, checked)).await?;
@@ -109,7 +78,7 @@ async fn a_run_goes_on_though_its_leader_is_killed_in_every_phase() -> Result<()
     let reports = Api::<RestoreReport>::namespaced(client.clone(), &namespace);
     let reports = reports.list(&ListParams::default()).await?.items;
     assert_eq!(reports.len(), 1, "a run was started twice");
-    complete(&client).await?;
+    until_all_ready(&client).await?;
     delete_backup(&client, &name).await
 }
 
@@ -119,7 +88,7 @@ async fn a_leader_that_is_killed_loses_no_time_of_the_recovery() -> Result<()> {
     let mut scene = Scene::new().await?;
     let client = scene.client.clone();
     let (namespace, name) = small(&mut scene, "timed").await?;
-    complete(&client).await?;
+    until_all_ready(&client).await?;
     let sandbox = unique("timed-sandbox");
     let shown = tokio::spawn(stopwatch(client.clone(), sandbox.clone()));
     let mut timed = spec(&[&namespace], &name, json!({}));
@@ -135,7 +104,7 @@ async fn a_leader_that_is_killed_loses_no_time_of_the_recovery() -> Result<()> {
         .await?;
     let report = finished(&client, &namespace, "timed").await?;
     assert_recovery_time(&report, shown.await??)?;
-    complete(&client).await?;
+    until_all_ready(&client).await?;
     delete_backup(&client, &name).await
 }
 
@@ -144,7 +113,7 @@ async fn a_leader_that_is_asked_to_stop_hands_over_at_once() -> Result<()> {
     let _alone = ONE_AT_A_TIME.lock().await;
     let scene = Scene::new().await?;
     let client = scene.client.clone();
-    complete(&client).await?;
+    until_all_ready(&client).await?;
     let before = leader(&client, None).await?;
     let begun = Instant::now();
     let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
@@ -156,5 +125,5 @@ async fn a_leader_that_is_asked_to_stop_hands_over_at_once() -> Result<()> {
         "it waited for the lease to run out: {took:?}"
     );
     println!("another replica leads after {took:?}");
-    complete(&client).await
+    until_all_ready(&client).await
 }

@@ -12,12 +12,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use helm::{NAMESPACE, pipe, template};
-use host::{LOOK, Operator, free_addresses, install};
+use host::{LOOK, Operator, free_addresses, install, metrics_reader, token};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
 use kube::Api;
 use kymaros_testbed::{
     lone::ApiServer,
-    scene::{unique, until_allowed},
+    scene::{LEASE, unique},
 };
 use serde_json::json;
 
@@ -32,11 +32,7 @@ async fn it_comes_up_goes_down_and_comes_up_again() -> Result<()> {
     let status = operator.ended(Duration::from_secs(15)).await?;
     assert!(status.success(), "{status}");
     let leases = Api::<Lease>::namespaced(server.client().await?, NAMESPACE);
-    let holder = leases
-        .get("kymaros-leader")
-        .await?
-        .spec
-        .and_then(|s| s.holder_identity);
+    let holder = leases.get(LEASE).await?.spec.and_then(|s| s.holder_identity);
     assert_eq!(holder.unwrap_or_default(), "", "the lease was not given back");
 
     for _ in 0..3 {
@@ -111,20 +107,7 @@ async fn metrics_are_for_those_who_may_read_them() -> Result<()> {
     let mut operator = Operator::start_with(&server, &[&at])?;
     operator.ready().await?;
 
-    let cluster = server.cluster();
-    let token = |account: &str| -> Result<String> {
-        cluster.kubectl(&["create", "serviceaccount", account, "-n", NAMESPACE])?;
-        let token = cluster.kubectl(&["create", "token", account, "-n", NAMESPACE])?;
-        Ok(token.trim().to_owned())
-    };
-    let (reader, nobody) = (token("reader")?, token("nobody")?);
-    let account = format!("--serviceaccount={NAMESPACE}:reader");
-    let role = "--clusterrole=kymaros-metrics-reader";
-    cluster.kubectl(&["create", "clusterrolebinding", "reader", role, &account])?;
-    // The operator would remember for a minute that the reader was refused.
-    let read = json!({ "nonResourceAttributes": { "path": "/metrics", "verb": "get" } });
-    let user = format!("system:serviceaccount:{NAMESPACE}:reader");
-    until_allowed(&server.client().await?, &user, &read).await?;
+    let (reader, nobody) = (metrics_reader(&server).await?, token(&server, "nobody")?);
 
     // As Prometheus does when it is told to verify.
     let secrets = Api::<Secret>::namespaced(server.client().await?, NAMESPACE);

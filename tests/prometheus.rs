@@ -13,9 +13,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use helm::{NAMESPACE, object, rendered};
-use host::{LOOK, Operator, free_addresses, install};
-use kymaros_testbed::{lone::ApiServer, programs::prometheus, scene::until_allowed};
+use helm::{object, rendered};
+use host::{LOOK, Operator, free_addresses, install, metrics_reader};
+use kymaros_testbed::{lone::ApiServer, programs::prometheus};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -106,19 +106,11 @@ async fn a_prometheus_knows_every_metric_and_every_rule() -> Result<()> {
     let at = format!("--metrics-bind-address={there}");
     let mut operator = Operator::start_with(&server, &[&at])?;
     operator.ready().await?;
-    let cluster = server.cluster();
-    cluster.kubectl(&["create", "serviceaccount", "reader", "-n", NAMESPACE])?;
-    let account = format!("--serviceaccount={NAMESPACE}:reader");
-    let role = "--clusterrole=kymaros-metrics-reader";
-    cluster.kubectl(&["create", "clusterrolebinding", "reader", role, &account])?;
-    let read = json!({ "nonResourceAttributes": { "path": "/metrics", "verb": "get" } });
-    let user = format!("system:serviceaccount:{NAMESPACE}:reader");
-    until_allowed(&server.client().await?, &user, &read).await?;
-    let token = cluster.kubectl(&["create", "token", "reader", "-n", NAMESPACE])?;
+    let token = metrics_reader(&server).await?;
 
     let objects = rendered(&["--set", "metrics.prometheusRule.enabled=true"])?;
     let rules = object(&objects, "PrometheusRule", "kymaros")?["spec"].clone();
-    let prometheus = Prometheus::start(there, token.trim(), &rules)?;
+    let prometheus = Prometheus::start(there, &token, &rules)?;
     let is_one = |data: &Value| data["result"][0]["value"][1] == "1";
     prometheus.when("query?query=up", is_one).await?;
     prometheus.when("query?query=kymaros_leader", is_one).await?;
@@ -128,7 +120,7 @@ async fn a_prometheus_knows_every_metric_and_every_rule() -> Result<()> {
         .build()?;
     let exposition = client
         .get(format!("https://{there}/metrics"))
-        .bearer_auth(token.trim())
+        .bearer_auth(&token)
         .send()
         .await?
         .error_for_status()?

@@ -12,7 +12,12 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use kymaros_testbed::{lone::ApiServer, ports::free_ports, scene::unique};
+use kymaros_testbed::{
+    lone::ApiServer,
+    ports::free_ports,
+    scene::{unique, until_allowed},
+};
+use serde_json::json;
 
 use crate::helm::{NAMESPACE, pipe, template};
 
@@ -143,4 +148,26 @@ pub fn install_with(server: &ApiServer, values: &[&str]) -> Result<()> {
     }
     pipe(&cluster, "kubectl", &apply, &template(values)?)?;
     Ok(())
+}
+
+/// A token of a new service account.
+pub fn token(server: &ApiServer, account: &str) -> Result<String> {
+    let cluster = server.cluster();
+    cluster.kubectl(&["create", "serviceaccount", account, "-n", NAMESPACE])?;
+    let token = cluster.kubectl(&["create", "token", account, "-n", NAMESPACE])?;
+    Ok(token.trim().to_owned())
+}
+
+/// A token of an account that may read metrics, as the manual makes one.
+pub async fn metrics_reader(server: &ApiServer) -> Result<String> {
+    let reader = token(server, "reader")?;
+    let account = format!("--serviceaccount={NAMESPACE}:reader");
+    let role = "--clusterrole=kymaros-metrics-reader";
+    let binding = ["create", "clusterrolebinding", "reader", role, &account];
+    server.cluster().kubectl(&binding)?;
+    // The operator would remember for a minute that the reader was refused.
+    let read = json!({ "nonResourceAttributes": { "path": "/metrics", "verb": "get" } });
+    let user = format!("system:serviceaccount:{NAMESPACE}:reader");
+    until_allowed(&server.client().await?, &user, &read).await?;
+    Ok(reader)
 }

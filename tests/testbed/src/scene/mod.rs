@@ -5,6 +5,7 @@ mod backup;
 mod diagnose;
 mod location;
 mod operator;
+mod replicas;
 mod rights;
 mod scale;
 mod shop;
@@ -15,6 +16,7 @@ pub use location::{authority_in, forget_authority, forget_location, location};
 pub use operator::{
     AUTHORITY_SECRET, LISTED_KIND, NAMESPACE, Operator, RELEASE, SIGNING_KEY, SIGNING_SECRET, deploy, scale,
 };
+pub use replicas::{LEASE, leader, until_all_ready};
 pub use rights::until_allowed;
 pub use scale::scale_deployment;
 pub use shop::{deploy_shop, load_shop, wait_ready};

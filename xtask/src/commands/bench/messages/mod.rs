@@ -12,18 +12,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    coordination::v1::Lease,
-    core::v1::{Pod, Secret},
-};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
-    runtime::{WatchStreamExt, wait::await_condition, watcher},
+    runtime::{WatchStreamExt, watcher},
 };
 use kymaros_crds::{NotificationState, RestoreReport, RestoreTest, RunPhase, names};
-use kymaros_testbed::scene::{NAMESPACE, RELEASE, Scene, until_allowed};
+use kymaros_testbed::scene::{NAMESPACE, RELEASE, Scene, leader, until_all_ready, until_allowed};
 use serde_json::json;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
@@ -33,7 +29,7 @@ use self::{figures::Figures, receiver::Receiver};
 const TESTS: usize = 20;
 /// The Secret with the receiver's address.
 const SECRET: &str = "receiver";
-/// Longest time for a round, and for an operator to come back.
+/// Longest time for a round.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How soon a trigger is given again that nothing came of.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -64,7 +60,7 @@ pub async fn measure(scene: &mut Scene, messages: usize, away: Duration) -> Resu
     println!("the receiver was away for {:.0} s", left.elapsed().as_secs_f64());
     stage.play(rounds - 2 * third).await?;
     let reports = stage.settled().await?;
-    whole(&stage.client).await?;
+    until_all_ready(&stage.client).await?;
     let verdicts: BTreeMap<String, Timestamp> = reports
         .iter()
         .filter_map(|report| Some((report.name_any(), verdict(report)?)))
@@ -131,7 +127,7 @@ impl Stage {
 
     /// So many rounds, in the first of which the leader is killed while it has messages in its hands.
     async fn play(&mut self, rounds: usize) -> Result<()> {
-        whole(&self.client).await?;
+        until_all_ready(&self.client).await?;
         for round in 0..rounds {
             self.rounds += 1;
             let heard = self.receiver.heard();
@@ -258,33 +254,4 @@ fn verdict(report: &RestoreReport) -> Option<Timestamp> {
     let cleanup = status.timeline.iter().find(|entry| entry.name == "cleanup");
     let begun = cleanup.and_then(|entry| entry.started_at.as_ref()).map(|at| at.0);
     begun.or_else(|| status.completed_at.as_ref().map(|at| at.0))
-}
-
-/// The pod that leads, as soon as it is another one than `before`.
-async fn leader(client: &Client, before: Option<&str>) -> Result<String> {
-    let pod = |lease: Option<&Lease>| {
-        let holder = lease?.spec.as_ref()?.holder_identity.as_deref()?;
-        let (pod, _) = holder.split_once('_')?;
-        (Some(pod) != before).then(|| pod.to_owned())
-    };
-    let leases = Api::<Lease>::namespaced(client.clone(), NAMESPACE);
-    let led = await_condition(leases, "kymaros-leader", |lease: Option<&Lease>| {
-        pod(lease).is_some()
-    });
-    let lease = timeout(PATIENCE, led).await.context("nobody leads")??;
-    pod(lease.as_ref()).context("nobody leads")
-}
-
-/// Waits until all operators are there and ready.
-async fn whole(client: &Client) -> Result<()> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
-    let ready = await_condition(deployments, RELEASE, |d: Option<&Deployment>| {
-        let wanted = d.and_then(|d| d.spec.as_ref()).and_then(|s| s.replicas);
-        let status = d.and_then(|d| d.status.as_ref());
-        status.is_some_and(|s| s.ready_replicas == wanted && s.replicas == wanted)
-    });
-    timeout(PATIENCE, ready)
-        .await
-        .context("not all operators came back")??;
-    Ok(())
 }
