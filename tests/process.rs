@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use helm::{NAMESPACE, pipe, template};
-use host::{LOOK, Operator, free_addresses, install, metrics_reader, token};
+use host::{LOOK, Operator, free_addresses, install, metrics_reader, start_with_metrics, token};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
 use kube::Api;
 use kymaros_testbed::{
@@ -102,10 +102,7 @@ async fn metrics(client: &reqwest::Client, address: &str, token: Option<&str>) -
 async fn metrics_are_for_those_who_may_read_them() -> Result<()> {
     let server = ApiServer::start().await?;
     install(&server)?;
-    let [there] = free_addresses()?;
-    let at = format!("--metrics-bind-address={there}");
-    let mut operator = Operator::start_with(&server, &[&at])?;
-    operator.ready().await?;
+    let (_operator, there) = start_with_metrics(&server, &[]).await?;
 
     let (reader, nobody) = (metrics_reader(&server).await?, token(&server, "nobody")?);
 
@@ -169,10 +166,7 @@ fn the_plugin_completes_as_kubectl_asks() -> Result<()> {
 async fn metrics_are_for_everybody_when_told_so() -> Result<()> {
     let server = ApiServer::start().await?;
     install(&server)?;
-    let [there] = free_addresses()?;
-    let at = format!("--metrics-bind-address={there}");
-    let mut operator = Operator::start_with(&server, &[&at, "--metrics-secure=false"])?;
-    operator.ready().await?;
+    let (_operator, there) = start_with_metrics(&server, &["--metrics-secure=false"]).await?;
     let client = reqwest::Client::new();
     let (code, said) = metrics(&client, &format!("http://{there}"), None).await?;
     assert_eq!(code, 200, "{said}");

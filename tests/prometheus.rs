@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use helm::{object, rendered};
-use host::{LOOK, Operator, free_addresses, install, metrics_reader};
+use host::{LOOK, free_addresses, install, metrics_reader, start_with_metrics};
 use kymaros_testbed::{lone::ApiServer, programs::prometheus};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -102,10 +102,7 @@ fn named(exposition: &str) -> BTreeSet<String> {
 async fn a_prometheus_knows_every_metric_and_every_rule() -> Result<()> {
     let server = ApiServer::start().await?;
     install(&server)?;
-    let [there] = free_addresses()?;
-    let at = format!("--metrics-bind-address={there}");
-    let mut operator = Operator::start_with(&server, &[&at])?;
-    operator.ready().await?;
+    let (_operator, there) = start_with_metrics(&server, &[]).await?;
     let token = metrics_reader(&server).await?;
 
     let objects = rendered(&["--set", "metrics.prometheusRule.enabled=true"])?;

@@ -31,8 +31,8 @@ impl Leftovers {
     /// How many objects are left; 0 is the proof.
     #[must_use]
     pub fn count(&self) -> usize {
-        let kept = self.snapshots.iter().filter(|s| !s.is_retained).count();
-        self.namespaces.len() + self.count_outside() + self.volumes.len() + kept
+        let in_velero = self.restores.len() + self.downloads.len();
+        self.namespaces.len() + in_velero + self.volumes.len() + self.snapshots.len()
     }
 
     /// How many are left outside of sandboxes for Kymaros to delete.

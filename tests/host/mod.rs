@@ -171,3 +171,12 @@ pub async fn metrics_reader(server: &ApiServer) -> Result<String> {
     until_allowed(&server.client().await?, &user, &read).await?;
     Ok(reader)
 }
+
+/// A ready operator, and where it tells its metrics.
+pub async fn start_with_metrics(server: &ApiServer, args: &[&str]) -> Result<(Operator, SocketAddr)> {
+    let [there] = free_addresses()?;
+    let at = format!("--metrics-bind-address={there}");
+    let mut operator = Operator::start_with(server, &[&[at.as_str()], args].concat())?;
+    operator.ready().await?;
+    Ok((operator, there))
+}

@@ -7,7 +7,7 @@ mod volumes;
 #[cfg(test)]
 mod tests;
 
-use kube::core::admission::Operation;
+use kube::core::{DynamicObject, admission::Operation};
 
 use crate::{
     answer::{Answer, Denial},
@@ -159,8 +159,7 @@ fn volume(request: &Request, is_known: bool, facts: &dyn Facts) -> Answer {
 /// Velero keeps the backup's snapshot when the copy of its object goes
 /// (<https://github.com/velero-io/velero/issues/4945>); one that does not would cost the backup its data.
 fn snapshot(request: &Request) -> Answer {
-    let object = request.object.as_ref();
-    if object.is_some_and(|o| o.data["spec"]["deletionPolicy"] == "Retain") {
+    if keeps_snapshot(request.object.as_ref()) {
         return Answer::allow();
     }
     Answer::Deny(denial(
@@ -168,6 +167,11 @@ fn snapshot(request: &Request) -> Answer {
         Rule::SnapshotOfBackup,
         "with its deletionPolicy the backup would lose its snapshot at the end of the test",
     ))
+}
+
+/// Whether the snapshot in the storage stays when this `VolumeSnapshotContent` goes.
+pub(crate) fn keeps_snapshot(content: Option<&DynamicObject>) -> bool {
+    content.is_some_and(|content| content.data["spec"]["deletionPolicy"] == "Retain")
 }
 
 /// `kymaros-<8 hexadecimal digits>-<index>`, short enough that Velero's label is the name itself.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Ruling;
 use crate::{
-    contain::{RESTORE_LABEL, is_ours_by_name},
+    contain::{RESTORE_LABEL, is_ours_by_name, keeps_snapshot},
     facts::Facts,
     request::{Request, label},
 };
@@ -35,10 +35,9 @@ pub(super) fn rule(request: &Request, facts: &dyn Facts) -> Ruling {
 
 pub(super) fn snapshot(request: &Request) -> Ruling {
     let old = request.old_object.as_ref();
-    let is_retained = old.is_some_and(|o| o.data["spec"]["deletionPolicy"] == "Retain");
     let is_ours = label(old, RESTORE_LABEL).is_some_and(is_ours_by_name);
     Ruling::fine_if(
-        request.operation == Operation::Delete && is_retained && is_ours,
+        request.operation == Operation::Delete && keeps_snapshot(old) && is_ours,
         "of snapshot contents only those go that Velero made for a test, and whose snapshot stays",
     )
 }
