@@ -17,9 +17,6 @@ use kymaros_crds::{PlanAction, PlannedKind};
 
 use crate::velero::results::{BackupContents, VolumeInfo};
 
-/// Most kinds that a report lists.
-const MOST: usize = 60;
-
 /// A volume that would come back on production's own disk: the backup has no data of it, and its policy is Retain.
 #[must_use]
 pub fn refused_volume<'a>(contents: &'a BackupContents, namespaces: &[&str]) -> Option<&'a VolumeInfo> {
@@ -63,7 +60,7 @@ pub fn plan(contents: &BackupContents, namespaces: &[&str]) -> Vec<PlannedKind> 
             objects,
             reason: reason.map(str::to_owned),
         });
-    refused.into_iter().chain(by_kind).take(MOST).collect()
+    refused.into_iter().chain(by_kind).collect()
 }
 
 #[cfg(test)]
@@ -102,5 +99,13 @@ mod tests {
                 (PlanAction::Kept, "v1/ConfigMap", 2),
             ]
         );
+    }
+
+    #[test]
+    fn a_plan_names_every_kind_however_many_there_are() {
+        let kinds = (0..200).map(|kind| (format!("example.com/v1/Kind{kind}"), vec!["shop/a".to_owned()]));
+        let list: BTreeMap<String, Vec<String>> = kinds.collect();
+        let plan = plan(&BackupContents::new(&list, Vec::new()), &["shop"]);
+        assert_eq!(plan.len(), 200);
     }
 }

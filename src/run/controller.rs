@@ -21,13 +21,15 @@ use super::{
     act::{ActError, act},
     decide::{Decision, decide, start_over},
     events,
-    memory::{Memories, RunMemory},
+    memories::Memories,
+    memory::RunMemory,
     observe::{self, observe},
     remains,
 };
 use crate::{
     admission::{AdmissionState, Namespaces},
     condition,
+    fleet::RunLog,
     sandbox::objects::Operator,
     source,
     stored::StoredReport,
@@ -50,6 +52,8 @@ pub struct RunContext {
     pub http: reqwest::Client,
     /// All reports.
     pub reports: Store<StoredReport>,
+    /// Which of them are of runs that go on.
+    pub log: RunLog,
     /// All Restores in Velero's namespace.
     pub restores: Store<Restore>,
     /// All Backups in Velero's namespace.
@@ -74,6 +78,14 @@ pub struct RunContext {
     pub memories: Memories,
     /// Has a run looked at again.
     pub wakes: UnboundedSender<ObjectRef<StoredReport>>,
+}
+
+impl RunContext {
+    /// Reports of runs that go on.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = Arc<StoredReport>> {
+        let runs = self.log.unfinished();
+        runs.into_iter().filter_map(|run| self.reports.get(&run.stored()))
+    }
 }
 
 /// Why a run could not take its next step now.
@@ -107,7 +119,13 @@ pub async fn reconcile(stored: Arc<StoredReport>, context: Arc<RunContext>) -> R
         return look_at_remains(&context, Arc::unwrap_or_clone(report)).await;
     }
     let attempt = start_over::attempt(report.status.as_ref().and_then(|s| s.attempt));
-    let memory = context.memories.of(&uid, attempt, || {
+    let goes_on = || {
+        context
+            .unfinished()
+            .map(|report| report.uid.to_string())
+            .collect()
+    };
+    let memory = context.memories.of(&uid, attempt, goes_on, || {
         RunMemory::new(wake_for(&context, &stored), observe::clock(&report))
     });
     let mut report = Arc::unwrap_or_clone(report);

@@ -263,32 +263,7 @@ impl<T: Send + Sync + 'static> Fetches<T> {
     }
 }
 
-/// The memories of all runs that go on.
-#[derive(Default)]
-pub struct Memories(Mutex<HashMap<String, (i32, Arc<RunMemory>)>>);
-
-impl Memories {
-    /// The memory of a run; made when there is none. What was seen in one try says nothing about the next.
-    #[must_use]
-    pub fn of(&self, uid: &str, attempt: i32, new: impl FnOnce() -> RunMemory) -> Arc<RunMemory> {
-        let mut memories = lock(&self.0);
-        match memories.get(uid) {
-            Some((of, memory)) if *of == attempt => memory.clone(),
-            _ => {
-                let memory = Arc::new(new());
-                memories.insert(uid.to_owned(), (attempt, memory.clone()));
-                memory
-            }
-        }
-    }
-
-    /// Forgets a run; its watches, fetches and checks end.
-    pub fn forget(&self, uid: &str) {
-        lock(&self.0).remove(uid);
-    }
-}
-
 /// A poisoned lock still holds good data: every holder leaves it whole at each step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod controller;
 pub mod decide;
 pub mod events;
+pub mod memories;
 pub mod memory;
 pub mod observe;
 pub mod observed;

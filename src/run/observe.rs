@@ -240,8 +240,7 @@ fn restore(
 }
 
 fn place(context: &RunContext, uid: &str) -> queue::QueuePlace {
-    let unfinished = context.reports.state_filter(|r| r.phase != RunPhase::Completed);
-    let whole = unfinished.iter().filter_map(|r| r.whole());
+    let whole = context.unfinished().filter_map(|r| r.whole());
     let entries: Vec<Entry> = whole.map(|r| entry(&r)).collect();
     queue::place(uid, &entries, held(context), context.concurrent_runs)
 }

@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
-    core::v1::{Namespace, PersistentVolume, Pod},
+    core::v1::{Namespace, PersistentVolume, Pod, ReplicationController},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -88,12 +88,13 @@ impl OwnedSandbox {
             self.delete_all::<StatefulSet>(client),
             self.delete_all::<DaemonSet>(client),
             self.delete_all::<ReplicaSet>(client),
+            self.delete_all::<ReplicationController>(client),
             self.delete_all::<CronJob>(client),
             self.delete_all::<Job>(client),
         );
-        let (deployments, stateful, daemons, replicas, crons, jobs) = controllers;
+        let (deployments, stateful, daemons, replicas, old, crons, jobs) = controllers;
         let pods = self.delete_all::<Pod>(client).await;
-        for deleted in [deployments, stateful, daemons, replicas, crons, jobs, pods] {
+        for deleted in [deployments, stateful, daemons, replicas, old, crons, jobs, pods] {
             self.goes_anyway(deleted)?;
         }
         let params = DeleteParams::background().preconditions(Preconditions {

@@ -17,7 +17,7 @@ use kymaros_crds::{
     domain::{Test, duration},
     names,
 };
-use kymaros_webhooks::default::Defaults;
+use kymaros_webhooks::{default::Defaults, validate::TestName};
 use thiserror::Error;
 
 use super::{
@@ -28,6 +28,7 @@ use super::{
 
 use crate::{
     condition::unready,
+    fleet::RunLog,
     notify::record,
     reason::EventReason,
     run::{observe, observed::after},
@@ -47,6 +48,8 @@ pub struct ScheduleContext {
     pub client: Client,
     /// All reports.
     pub reports: Store<StoredReport>,
+    /// Which of them are of which test.
+    pub log: RunLog,
     /// All policies.
     pub policies: Store<HealthCheckPolicy>,
     /// Publishes Events.
@@ -251,8 +254,10 @@ fn holding(reports: &[Arc<RestoreReport>]) -> impl Iterator<Item = &Arc<RestoreR
 
 fn reports_of(context: &ScheduleContext, test: &RestoreTest) -> Vec<Arc<RestoreReport>> {
     let uid = test.uid().unwrap_or_default();
-    let stored = context.reports.state_filter(|report| report.is_of(&uid));
-    stored.iter().filter_map(|report| report.whole()).collect()
+    let runs = context.log.of_test(TestName::from(test));
+    let stored = runs.iter().filter_map(|run| context.reports.get(&run.stored()));
+    let of_it = stored.filter(|report| report.is_of(&uid));
+    of_it.filter_map(|report| report.whole()).collect()
 }
 
 /// Whether the schedule was followed as it is now. What a test that was just changed or resumed would have been due for before

@@ -19,7 +19,10 @@ use serde_json::json;
 
 use super::{ScheduleContext, controller::reconcile};
 use crate::{
-    fleet::sample::{report, stored, test},
+    fleet::{
+        RunLog,
+        sample::{report, stored, test},
+    },
     telemetry::events::Events,
 };
 
@@ -95,6 +98,7 @@ async fn told(live: Live) -> (BTreeSet<String>, Action) {
         events: Arc::new(Events::new(client.clone(), reporter)),
         client,
         reports: stored([going_on(&test)]),
+        log: RunLog::of_list(vec![going_on(&test)]),
         policies: reflector::store().0,
         defaults: Defaults::default(),
     };

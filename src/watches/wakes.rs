@@ -1,5 +1,7 @@
 //! Who is to be looked at again after a change.
 
+use std::sync::Arc;
+
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -10,6 +12,7 @@ use kube::{
 use kymaros_crds::{HealthCheckPolicy, RestoreTest, RunPhase, names};
 
 use crate::{
+    fleet::{Run, RunLog},
     stored::StoredReport,
     velero::{Restore, restore::RestorePhase},
 };
@@ -51,25 +54,25 @@ impl Wakes {
     }
 
     /// A report changed: its test shows it, somebody may have to be told, and it may be the turn of the next run.
-    pub fn report_changed(&self, report: &StoredReport, reports: &Store<StoredReport>) {
+    pub fn report_changed(&self, report: &StoredReport, runs: &RunLog) {
         let namespace = report.namespace().unwrap_or_default();
         let _ = self
             .tests
             .unbounded_send(ObjectRef::new(&report.test).within(&namespace));
         let _ = self.notices.unbounded_send(ObjectRef::from_obj(report));
-        self.queue_changed(reports);
+        self.queue_changed(runs);
     }
 
     /// A Restore changed: its run goes on; a foreign one may hold runs back or let them go.
-    pub fn restore_changed(&self, restore: &Restore, reports: &Store<StoredReport>) {
+    pub fn restore_changed(&self, restore: &Restore, reports: &Store<StoredReport>, runs: &RunLog) {
         let Some(uid) = restore.labels().get(names::RUN_UID_LABEL) else {
-            return self.queue_changed(reports);
+            return self.queue_changed(runs);
         };
         if let Some(report) = reports.find(|r| *r.uid == **uid) {
-            self.wake_run(&report);
+            self.wake_run(ObjectRef::from_obj(&*report));
         }
         if RestorePhase::of(restore).is_terminal() {
-            self.queue_changed(reports);
+            self.queue_changed(runs);
         }
     }
 
@@ -79,7 +82,7 @@ impl Wakes {
             return;
         };
         if let Some(report) = reports.find(|r| *r.uid == **uid) {
-            self.wake_run(&report);
+            self.wake_run(ObjectRef::from_obj(&*report));
         }
     }
 
@@ -99,19 +102,19 @@ impl Wakes {
     }
 
     /// Runs that have not reached Velero with all of their backups are looked at again.
-    pub fn queue_changed(&self, reports: &Store<StoredReport>) {
-        let before_velero = |r: &StoredReport| {
+    pub fn queue_changed(&self, runs: &RunLog) {
+        let before_velero = |run: &&Arc<Run>| {
             matches!(
-                r.phase,
+                run.phase,
                 RunPhase::Queued | RunPhase::Preparing | RunPhase::Restoring
             )
         };
-        for report in reports.state_filter(before_velero) {
-            self.wake_run(&report);
+        for run in runs.unfinished().iter().filter(before_velero) {
+            self.wake_run(run.stored());
         }
     }
 
-    fn wake_run(&self, report: &StoredReport) {
-        let _ = self.runs.unbounded_send(ObjectRef::from_obj(report));
+    fn wake_run(&self, report: ObjectRef<StoredReport>) {
+        let _ = self.runs.unbounded_send(report);
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::{ConfigMap, Event, Pod, Service},
+    core::v1::{ConfigMap, Event, Pod, ReplicationController, Service},
 };
 use kymaros_crds::Cause;
 
@@ -28,6 +28,8 @@ pub struct SandboxObjects {
     pub daemon_sets: Vec<DaemonSet>,
     /// Replica sets, for those without a Deployment and for reasons why pods cannot be made.
     pub replica_sets: Vec<ReplicaSet>,
+    /// Replication controllers, as those of a `DeploymentConfig` of `OpenShift`.
+    pub replication_controllers: Vec<ReplicationController>,
     /// Settings, which may name other namespaces.
     pub config_maps: Vec<ConfigMap>,
     /// Services, of which some are only names of others.
@@ -327,6 +329,26 @@ mod tests {
             panic!("not hopeless")
         };
         assert_eq!(trouble.cause, Cause::Sandbox);
+    }
+
+    #[test]
+    fn a_replication_controller_that_can_make_no_pod_is_found_and_one_of_earlier_times_is_not_looked_at() {
+        let of = |name: &str, replicas: i32| {
+            serde_json::from_value(json!({
+                "metadata": { "name": name, "generation": 1 },
+                "spec": { "replicas": replicas, "selector": { "app": name } },
+                "status": { "replicas": 0, "observedGeneration": 1, "conditions": [{ "type": "ReplicaFailure",
+                    "status": "True", "message": "pods \"legacy-1\" is forbidden: exceeded quota: sandbox-quota" }] },
+            }))
+            .unwrap()
+        };
+        let objects = SandboxObjects {
+            replication_controllers: vec![of("legacy-1", 0), of("legacy-2", 1)],
+            ..Default::default()
+        };
+        let workload = only(&objects);
+        assert_eq!(workload.object, "ReplicationController/legacy-2");
+        assert!(matches!(workload.state, WorkloadState::Hopeless(_)));
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! The controllers of a sandbox, with what the four kinds of them have in common.
+//! The controllers of a sandbox, with what the five kinds of them have in common.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    api::apps::v1::{DeploymentStatus, ReplicaSet},
+    api::{
+        apps::v1::{DeploymentStatus, ReplicaSet},
+        core::v1::ReplicationController,
+    },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference},
 };
 use kube::{
@@ -16,7 +19,7 @@ use super::{
     homes::{is_foreign, owner},
 };
 
-/// What the four kinds of controllers have in common.
+/// What the five kinds of controllers have in common.
 pub(super) struct Controller {
     pub kind: &'static str,
     pub name: String,
@@ -101,7 +104,34 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller> {
             failure: None,
         });
     }
+    all.extend(objects.replication_controllers.iter().filter_map(of_old_kind));
     all
+}
+
+/// Kept at zero by a `DeploymentConfig` of `OpenShift`, for those of earlier times.
+fn of_old_kind(controller: &ReplicationController) -> Option<Controller> {
+    let (spec, status) = (controller.spec.as_ref(), controller.status.as_ref());
+    let wanted = spec.and_then(|s| s.replicas).unwrap_or(1);
+    let failure = status
+        .and_then(|s| s.conditions.as_ref())
+        .into_iter()
+        .flatten()
+        .find(|c| c.type_ == "ReplicaFailure" && c.status == "True");
+    let labels = LabelSelector {
+        match_labels: spec.and_then(|s| s.selector.clone()),
+        ..LabelSelector::default()
+    };
+    let observed = status.and_then(|s| s.observed_generation);
+    (wanted > 0).then(|| Controller {
+        kind: "ReplicationController",
+        name: controller.name_any(),
+        sets: Vec::new(),
+        selector: labels.match_labels.as_ref().and_then(|_| selector(Some(&labels))),
+        wanted,
+        ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
+        current: is_current(controller.metadata.generation, observed),
+        failure: failure.and_then(|c| c.message.clone()),
+    })
 }
 
 /// The Deployment that a replica set belongs to. Owner references are gone after a restore, until the Deployment adopts it
@@ -140,7 +170,7 @@ impl Controller {
         self.selector.as_ref().is_some_and(|s| s.matches(labels))
     }
 
-    /// Whether an owner of the group `apps` is this one, or a replica set of it.
+    /// Whether an owner that is followed is this one, or a replica set of it.
     pub fn is(&self, owner: &OwnerReference) -> bool {
         let itself = owner.kind == self.kind && owner.name == self.name;
         itself || (owner.kind == "ReplicaSet" && self.sets.contains(&owner.name))

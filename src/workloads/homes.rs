@@ -46,11 +46,14 @@ pub(super) fn owner(object: &impl ResourceExt) -> Option<&OwnerReference> {
         .find(|o| o.controller == Some(true))
 }
 
-/// Whether an owner is of a kind that nobody here looks at: a `ReplicationController`, or one of another product, which
-/// may be called `StatefulSet` as well.
+/// Whether an owner is of a kind that nobody here looks at: one of another product, which may be called `StatefulSet` as
+/// well.
 pub(super) fn is_foreign(owner: &OwnerReference) -> bool {
     const KINDS: &[&str] = &["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"];
-    let followed = owner.api_version.starts_with("apps/") && KINDS.contains(&owner.kind.as_str());
+    let followed = match owner.kind.as_str() {
+        "ReplicationController" => owner.api_version == "v1",
+        kind => owner.api_version.starts_with("apps/") && KINDS.contains(&kind),
+    };
     !followed && !is_elsewhere(owner)
 }
 
@@ -125,7 +128,6 @@ mod tests {
     #[test]
     fn a_pod_whose_owner_nobody_looks_at_is_a_workload_of_its_own_whatever_its_labels() {
         for (api_version, kind) in [
-            ("v1", "ReplicationController"),
             ("core.strimzi.io/v1", "StrimziPodSet"),
             ("postgresql.cnpg.io/v1", "Cluster"),
             ("apps.kruise.io/v1beta1", "StatefulSet"),
@@ -137,6 +139,26 @@ mod tests {
                 "{kind}"
             );
         }
+    }
+
+    #[test]
+    fn a_pod_of_a_replication_controller_is_of_that_controller() {
+        let mut objects = sandbox();
+        let legacy = json!({ "metadata": { "name": "legacy" }, "spec": { "selector": { "app": "legacy" } } });
+        objects.replication_controllers = vec![from_value(legacy).unwrap()];
+        let all = controllers(&objects);
+        let of = |app: &str, owners: Value| match home(&pod(app, owners), &all) {
+            Home::Controllers(places) => places.into_iter().map(|p| all[p].object()).collect(),
+            other => vec![format!("{other:?}")],
+        };
+        let its_own = "ReplicationController/legacy";
+        assert_eq!(
+            of("web", owned_by("v1", "ReplicationController", "legacy")),
+            [its_own]
+        );
+        assert_eq!(of("legacy", json!([])), [its_own]);
+        let of_another = owned_by("example.com/v1", "ReplicationController", "legacy");
+        assert_eq!(of("legacy", of_another), ["Itself"]);
     }
 
     #[test]

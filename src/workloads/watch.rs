@@ -8,7 +8,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-        core::v1::{ConfigMap, Event, Pod, Service},
+        core::v1::{ConfigMap, Event, Pod, ReplicationController, Service},
     },
 };
 use kube::{
@@ -34,6 +34,7 @@ pub struct SandboxWatch {
     stateful_sets: Store<StatefulSet>,
     daemon_sets: Store<DaemonSet>,
     replica_sets: Store<ReplicaSet>,
+    replication_controllers: Store<ReplicationController>,
     config_maps: Store<ConfigMap>,
     services: Store<Service>,
     warnings: Store<Event>,
@@ -52,6 +53,7 @@ impl SandboxWatch {
             stateful_sets: watch(client, sandbox, all(), wake, &mut tasks),
             daemon_sets: watch(client, sandbox, all(), wake, &mut tasks),
             replica_sets: watch(client, sandbox, all(), wake, &mut tasks),
+            replication_controllers: watch(client, sandbox, all(), wake, &mut tasks),
             config_maps: {
                 let (reader, writer) = reflector::store();
                 let maps = watcher(Api::namespaced(client.clone(), sandbox), all())
@@ -75,6 +77,7 @@ impl SandboxWatch {
             && is_synced(&self.stateful_sets)
             && is_synced(&self.daemon_sets)
             && is_synced(&self.replica_sets)
+            && is_synced(&self.replication_controllers)
             && is_synced(&self.config_maps)
             && is_synced(&self.services)
             && is_synced(&self.warnings)
@@ -85,6 +88,7 @@ impl SandboxWatch {
             stateful_sets: owned(&self.stateful_sets),
             daemon_sets: owned(&self.daemon_sets),
             replica_sets: owned(&self.replica_sets),
+            replication_controllers: owned(&self.replication_controllers),
             config_maps: owned(&self.config_maps),
             services: owned(&self.services),
             warnings: owned(&self.warnings),

@@ -56,12 +56,13 @@ pub(super) fn reports(
     client: &Client,
     mut keeper: Keeper,
     indexes: &Indexes,
-    changes: &Changes,
+    (wakes, changes): (&Wakes, &Changes),
     first: FirstList,
 ) -> impl Stream<Item = watcher::Result<StoredReport>> + Send + use<> {
-    let changes = changes.clone();
+    let (wakes, changes) = (wakes.clone(), changes.clone());
     let (runs, durations) = (indexes.runs.clone(), indexes.durations.clone());
     let (ended, log) = (indexes.ended.clone(), indexes.log.clone());
+    let woken = log.clone();
     tolerant(
         Api::all(client.clone()),
         watcher::Config::default(),
@@ -79,6 +80,7 @@ pub(super) fn reports(
         kept
     })
     .touched_objects()
+    .inspect_ok(move |report| wakes.report_changed(report, &woken))
 }
 
 /// The tests as they change.
@@ -123,15 +125,15 @@ pub(super) fn policies(
 pub(super) fn restores(
     client: &Client,
     velero: &str,
-    wakes: &Wakes,
-    reports: &Store<StoredReport>,
-    changes: &Changes,
+    (reports, runs): (&Store<StoredReport>, &RunLog),
+    (wakes, changes): (&Wakes, &Changes),
     first: FirstList,
 ) -> Store<Restore> {
-    let (wakes, reports, changes) = (wakes.clone(), reports.clone(), changes.clone());
+    let (wakes, changes) = (wakes.clone(), changes.clone());
+    let (reports, runs) = (reports.clone(), runs.clone());
     let api = Api::namespaced(client.clone(), velero);
     keep(api, first, move |restore: &Restore| {
-        wakes.restore_changed(restore, &reports);
+        wakes.restore_changed(restore, &reports, &runs);
         changes.happened();
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{TryStreamExt, future};
+use futures::future;
 use kube::{
     Client,
     runtime::reflector::{self, Store},
@@ -24,7 +24,7 @@ use crate::{
     license::License,
     metrics::Runs,
     notify::{self, Notifier},
-    run::{RunContext, memory::Memories},
+    run::{RunContext, memories::Memories},
     sandbox::{objects, sweep::SweepContext},
     schedule::ScheduleContext,
     source::{self, kinds},
@@ -115,15 +115,13 @@ impl Wiring<'_> {
         let (tests, tests_writer) = reflector::store::<RestoreTest>();
         let (reports, keeper) = stored::store();
         let mut first = FirstLists::new(self.readiness.clone());
-        let report_stream = {
-            let (wakes, reports) = (wakes.clone(), reports.clone());
-            let watched = watched::reports(client, keeper, &indexes, &changes, first.of("reports"));
-            keep_going(watched.inspect_ok(move |report| wakes.report_changed(report, &reports)))
-        };
+        let (log, woken_by) = (indexes.log.clone(), (&wakes, &changes));
+        let report_stream = watched::reports(client, keeper, &indexes, woken_by, first.of("reports"));
+        let report_stream = keep_going(report_stream);
         let test_stream = keep_going(watched::tests(client, tests_writer, &indexes, first.of("tests")));
         let policies = watched::policies(client, &wakes, &tests, first.of("policies"));
         let velero = args.velero_namespace.as_str();
-        let restores = watched::restores(client, velero, &wakes, &reports, &changes, first.of("restores"));
+        let restores = watched::restores(client, velero, (&reports, &log), woken_by, first.of("restores"));
         let backups = watched::backups(client, velero, first.of("backups"));
         let (namespaces, sandboxes) =
             watched::namespaces(client, &wakes, &reports, &changes, first.of("namespaces"));
@@ -150,12 +148,13 @@ impl Wiring<'_> {
             leading: self.leading,
             stop: self.stop.clone(),
         };
-        tokio::spawn(wake_queue(self.admission.clone(), wakes.clone(), reports.clone()));
+        tokio::spawn(wake_queue(self.admission.clone(), wakes.clone(), log.clone()));
 
         let runs = RunContext {
             client: client.clone(),
             http: for_artifacts()?,
             reports: reports.clone(),
+            log: log.clone(),
             restores,
             backups,
             velero: stores.velero.clone(),
@@ -176,6 +175,7 @@ impl Wiring<'_> {
         let schedules = ScheduleContext {
             client: client.clone(),
             reports: reports.clone(),
+            log,
             policies,
             events: self.events,
             defaults: self.defaults.clone(),
@@ -239,13 +239,9 @@ fn for_artifacts() -> reqwest::Result<reqwest::Client> {
 }
 
 /// Runs wait for admission; when it comes into place, they are looked at again.
-async fn wake_queue(
-    mut admission: watch::Receiver<AdmissionState>,
-    wakes: Wakes,
-    reports: Store<StoredReport>,
-) {
+async fn wake_queue(mut admission: watch::Receiver<AdmissionState>, wakes: Wakes, runs: RunLog) {
     while admission.changed().await.is_ok() {
-        wakes.queue_changed(&reports);
+        wakes.queue_changed(&runs);
     }
 }
 

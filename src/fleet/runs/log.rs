@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use kube::runtime::watcher::Event;
 use kymaros_crds::RestoreReport;
+use kymaros_webhooks::validate::TestName;
 use tokio::sync::broadcast;
 
 use super::{
@@ -128,6 +129,19 @@ impl RunLog {
         self.read(|index| index.all().filter(is_own).cloned().collect())
     }
 
+    /// Runs of this cluster that go on.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<Arc<Run>> {
+        let is_own = |run: &&Arc<Run>| run.name.cluster.is_none();
+        self.read(|index| index.live().filter(is_own).cloned().collect())
+    }
+
+    /// Runs of a test of this cluster, oldest first.
+    #[must_use]
+    pub fn of_test(&self, test: TestName) -> Vec<Arc<Run>> {
+        self.read(|index| index.of_test(&test.into()).cloned().collect())
+    }
+
     pub(in crate::fleet) fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         read(&self.state.read().unwrap_or_else(PoisonError::into_inner).known)
     }
@@ -135,6 +149,8 @@ impl RunLog {
 
 #[cfg(test)]
 mod tests {
+    use kymaros_crds::RunPhase;
+
     use super::*;
     use crate::fleet::sample::report;
 
@@ -150,5 +166,24 @@ mod tests {
         assert_eq!((told.report.as_str(), told.score), ("shop-1", Some(95)));
         log.look(&Event::Delete(run));
         assert!(matches!(changes.recv().await.unwrap(), RunChange::Gone(_)));
+    }
+    #[test]
+    fn what_goes_on_and_what_a_test_has_is_known_without_a_look_at_the_rest() {
+        let log = RunLog::default();
+        let mut over = report("ops", "shop", 1, "pass", Some(95));
+        over.status.as_mut().unwrap().phase = Some(RunPhase::Completed);
+        log.look(&Event::Apply(over));
+        log.look(&Event::Apply(report("ops", "shop", 2, "", None)));
+        let other = report("ops", "shop", 3, "", None);
+        log.put_of(&"eu".parse().unwrap(), &other);
+        let names = |all: Vec<Arc<Run>>| -> Vec<String> {
+            all.into_iter().map(|run| run.name.name.to_string()).collect()
+        };
+        assert_eq!(names(log.unfinished()), ["shop-2"]);
+        let shop = TestName {
+            namespace: "ops".into(),
+            name: "shop".into(),
+        };
+        assert_eq!(names(log.of_test(shop)), ["shop-1", "shop-2"]);
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use kymaros_crds::{
     Cause, LevelResult, NotificationState, NotificationStatus, RestoreReport, RunPhase, RunResult, Trigger,
     domain::{Source, duration},
@@ -16,6 +16,7 @@ use crate::{
     history::{self, Ended},
     notify::record::is_open,
     run::observe,
+    stored::StoredReport,
 };
 
 /// Where a run stands among others.
@@ -184,6 +185,12 @@ impl Run {
                 name: self.test.to_string(),
             },
         }
+    }
+
+    /// Where the report is stored; of this cluster only.
+    #[must_use]
+    pub fn stored(&self) -> ObjectRef<StoredReport> {
+        ObjectRef::new(&self.name.name).within(&self.name.namespace)
     }
 
     /// Whether it has ended and nothing of it goes on.

@@ -17,7 +17,7 @@ pub(in crate::rbac) const SANDBOX: &[Rule] = &[
         ..ANY
     },
     Rule {
-        resources: &["pods"],
+        resources: &["pods", "replicationcontrollers"],
         verbs: &["deletecollection"],
         why: "removes it",
         needed_by: &["src/sandbox/remove.rs"],
