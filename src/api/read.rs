@@ -226,7 +226,7 @@ pub(super) fn found(ask: &Ask) -> Result<Vec<TestRow>, Problem> {
     let standing = ask.query.text("status").map(standing).transpose()?;
     let mut rows = ask.api.fleet.rows(&ask.view);
     rows.retain(|row| {
-        standing.is_none_or(|standing| row.standing() == standing) && word.is_none_or(|word| row.has(word))
+        standing.is_none_or(|standing| row.standing == standing) && word.is_none_or(|word| row.has(word))
     });
     Ok(rows)
 }

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    Fleet,
     cluster::{ClusterName, FleetTest},
     moments::{ago, duration_text, moment},
     runs::{Index, RunLog},
@@ -117,17 +118,75 @@ impl Verdicts {
 }
 
 /// Namespaces of applications: not those of Kubernetes, Velero and Kymaros, and no sandboxes.
-pub(super) fn backed_up(
-    namespaces: &[Arc<PartialObjectMeta<Namespace>>],
-    operator: &str,
-    velero: &str,
-) -> Vec<String> {
+fn backed_up(namespaces: &[Arc<PartialObjectMeta<Namespace>>], operator: &str, velero: &str) -> Vec<String> {
     namespaces
         .iter()
         .filter(|namespace| !names::is_managed(namespace.labels()))
         .map(|namespace| namespace.name_any())
         .filter(|name| !name.starts_with("kube-") && name != operator && name != velero)
         .collect()
+}
+
+/// A namespace and what is known of it, not yet in words.
+#[derive(Default)]
+struct Known<'a> {
+    tests: Vec<&'a FleetTest>,
+    /// The newest backup that holds it, and when that was taken.
+    backup: Option<(String, Option<Timestamp>)>,
+    verdicts: Verdicts,
+}
+
+/// Each namespace; those without proof first, then the oldest proof.
+fn known<'a>(
+    index: &Index,
+    tests: &'a [FleetTest],
+    backups: &[Arc<Backup>],
+    namespaces: &'a [String],
+    view: &View,
+) -> Vec<(Source<'a>, Known<'a>)> {
+    let mut all: BTreeMap<Source<'a>, Known<'a>> = BTreeMap::new();
+    for test in tests {
+        for source in used(&test.spec, Usage::Source) {
+            let known = all.entry((source, test.cluster.as_ref())).or_default();
+            known.tests.push(test);
+        }
+    }
+    if view.clusters.holds(None) {
+        let newest = choose::newest_by_namespace(backups.iter().map(AsRef::as_ref), namespaces);
+        for (name, backup) in newest {
+            // Who else has backups is nothing for somebody who looks at one namespace, and whether tests of others prove
+            // them is not known there.
+            if view.scope == Scope::All || all.contains_key(&(name, None)) {
+                all.entry((name, None)).or_default().backup = Some(backup);
+            }
+        }
+    }
+    let mut all: Vec<_> = all.into_iter().collect();
+    for ((name, cluster), known) in &mut all {
+        let runs = index.of_source(*cluster, name).rev();
+        let in_view = runs.filter(|run| view.holds(&run.name));
+        known.verdicts = Verdicts::of(in_view.filter_map(|run| run.ended));
+    }
+    all.sort_by_key(|(_, known)| known.verdicts.passed);
+    all
+}
+
+fn row(((name, cluster), known): (Source<'_>, Known<'_>), view: &View) -> CoveredNamespace {
+    let proven = known.verdicts.passed;
+    let age = proven.map(|at| ago(view.now, at));
+    let tests: BTreeSet<String> = known.tests.iter().map(|test| test.key().to_string()).collect();
+    let taken = known.backup.as_ref().and_then(|(_, taken)| *taken);
+    CoveredNamespace {
+        namespace: name.to_owned(),
+        standing: known.verdicts.proof(!tests.is_empty()),
+        tests: tests.into_iter().collect(),
+        backup: known.backup.map(|(backup, _)| backup),
+        backup_taken_at: taken.map(moment),
+        proven_at: proven.map(moment),
+        proof_age: age.map(duration_text),
+        proof_age_seconds: age.map(|age| age.as_secs()),
+        cluster: cluster.cloned(),
+    }
 }
 
 pub(super) fn coverage(
@@ -137,65 +196,87 @@ pub(super) fn coverage(
     namespaces: &[String],
     view: &View,
 ) -> Coverage {
-    let mut of_namespace: BTreeMap<Source<'_>, BTreeSet<String>> = BTreeMap::new();
-    for test in tests {
-        let name = test.key().to_string();
-        for source in used(&test.spec, Usage::Source) {
-            let tests = of_namespace.entry((source, test.cluster.as_ref())).or_default();
-            tests.insert(name.clone());
-        }
-    }
-    let mut newest = choose::newest_by_namespace(backups.iter().map(AsRef::as_ref), namespaces);
-    if !view.clusters.holds(None) {
-        newest.clear();
-    }
-    // Who else has backups is nothing for somebody who looks at one namespace, and whether tests of others prove them
-    // is not known there.
-    if view.scope != Scope::All {
-        newest.retain(|name, _| of_namespace.contains_key(&(*name, None)));
-    }
-    let all: BTreeSet<Source<'_>> = of_namespace
-        .keys()
-        .copied()
-        .chain(newest.keys().map(|name| (*name, None)))
-        .collect();
-    let mut rows: Vec<(Option<Timestamp>, CoveredNamespace)> = all
-        .into_iter()
-        .map(|(name, cluster)| {
-            let source = (name, cluster);
-            let runs = index.of_source(cluster, name).rev();
-            let verdicts = Verdicts::of(
-                runs.filter(|run| view.holds(&run.name))
-                    .filter_map(|run| run.ended),
-            );
-            let proven = verdicts.passed;
-            let tests: Vec<String> = of_namespace.remove(&source).into_iter().flatten().collect();
-            let backup = newest.get(name).filter(|_| cluster.is_none());
-            let age = proven.map(|at| ago(view.now, at));
-            let row = CoveredNamespace {
-                namespace: name.to_owned(),
-                backup: backup.map(|(backup, _)| backup.clone()),
-                backup_taken_at: backup.and_then(|(_, taken)| *taken).map(moment),
-                standing: verdicts.proof(!tests.is_empty()),
-                tests,
-                proven_at: proven.map(moment),
-                proof_age: age.map(duration_text),
-                proof_age_seconds: age.map(|age| age.as_secs()),
-                cluster: cluster.cloned(),
-            };
-            (proven, row)
-        })
-        .collect();
-    rows.sort_by(|(a, one), (b, other)| {
-        (a, &one.namespace, &one.cluster).cmp(&(b, &other.namespace, &other.cluster))
-    });
-    let rows: Vec<CoveredNamespace> = rows.into_iter().map(|(_, row)| row).collect();
+    let all = known(index, tests, backups, namespaces, view).into_iter();
+    let rows: Vec<CoveredNamespace> = all.map(|known| row(known, view)).collect();
     let held = || rows.iter().filter(|row| row.backup.is_some());
     Coverage {
         with_backup: held().count(),
         tested: held().filter(|row| !row.tests.is_empty()).count(),
         proven: held().filter(|row| row.proven_at.is_some()).count(),
         namespaces: rows,
+    }
+}
+
+/// Namespaces with a backup, and those of them without a recent proof.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unproven {
+    /// Namespaces with a backup.
+    pub with_backup: usize,
+    /// Those of them without a recent proof.
+    pub open: usize,
+    /// The first of these: those that never had one, then the oldest.
+    pub first: Vec<CoveredNamespace>,
+}
+
+/// Whether a proof of this age is not older than so many days.
+fn is_recent(age_seconds: u64, days: u32) -> bool {
+    age_seconds <= u64::from(days) * 86_400
+}
+
+impl CoveredNamespace {
+    /// Whether its proof is not older than so many days.
+    #[must_use]
+    pub fn is_proven_within(&self, days: u32) -> bool {
+        self.proof_age_seconds.is_some_and(|age| is_recent(age, days))
+    }
+}
+
+/// Without a proof of so many days; rows of the first ones only, as each has texts to be made.
+fn unproven(known: Vec<(Source<'_>, Known<'_>)>, (days, most): (u32, usize), view: &View) -> Unproven {
+    let mut found = Unproven::default();
+    for known in known {
+        let (passed, is_held) = (known.1.verdicts.passed, known.1.backup.is_some());
+        if !is_held {
+            continue;
+        }
+        found.with_backup += 1;
+        if passed.is_some_and(|at| is_recent(ago(view.now, at).as_secs(), days)) {
+            continue;
+        }
+        found.open += 1;
+        if found.first.len() < most {
+            found.first.push(row(known, view));
+        }
+    }
+    found
+}
+
+impl Fleet {
+    /// Namespaces with a backup or a test, and the age of their proof; the unproven first.
+    #[must_use]
+    pub fn coverage(&self, view: &View) -> Coverage {
+        self.known_of(view, |index, tests, backups, namespaces| {
+            coverage(index, tests, backups, namespaces, view)
+        })
+    }
+
+    /// Namespaces with a backup and without a proof of so many days; at most so many of them by name.
+    #[must_use]
+    pub fn unproven(&self, days: u32, most: usize, view: &View) -> Unproven {
+        self.known_of(view, |index, tests, backups, namespaces| {
+            let known = known(index, tests, backups, namespaces, view);
+            unproven(known, (days, most), view)
+        })
+    }
+
+    fn known_of<T>(
+        &self,
+        view: &View,
+        of: impl FnOnce(&Index, &[FleetTest], &[Arc<Backup>], &[String]) -> T,
+    ) -> T {
+        let (tests, backups) = (self.tests_of(view), self.backups.state());
+        let namespaces = backed_up(&self.namespaces.state(), &self.namespace, &self.velero_namespace);
+        self.runs.read(|index| of(index, &tests, &backups, &namespaces))
     }
 }
 
@@ -256,6 +337,39 @@ mod tests {
             (Some("119h55m"), Some("nightly"))
         );
         assert_eq!(seen.namespaces[0].backup, None);
+    }
+
+    #[test]
+    fn of_those_without_a_recent_proof_the_first_are_named_and_all_are_counted() {
+        let log = log([
+            report("ops", "shop", 1, "pass", Some(95)),
+            report("ops", "blog", 4, "pass", Some(95)),
+        ]);
+        let backup: Backup = read(json!({
+            "metadata": { "name": "nightly", "namespace": "velero" }, "spec": {},
+            "status": { "phase": "Completed", "startTimestamp": "2026-01-05T01:00:00Z" },
+        }));
+        let (backups, namespaces) = (shared([backup]), ["shop", "blog", "wiki"].map(str::to_owned));
+        let (tests, now) = (fleet_tests([test("ops", "gone")]), view(Tier::Community, 6));
+        let seen = |days, most| {
+            let found = log.read(|index| {
+                let known = known(index, &tests, &backups, &namespaces, &now);
+                unproven(known, (days, most), &now)
+            });
+            let first = found
+                .first
+                .into_iter()
+                .map(|row| row.namespace)
+                .collect::<Vec<_>>();
+            (found.with_backup, found.open, first.join(" "))
+        };
+        assert_eq!(seen(30, 9), (3, 1, "wiki".to_owned()));
+        assert_eq!(
+            seen(3, 9),
+            (3, 2, "wiki shop".to_owned()),
+            "what no backup holds is not asked for"
+        );
+        assert_eq!(seen(1, 2), (3, 3, "wiki shop".to_owned()));
     }
 
     #[test]

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::{
     runs::{Index, Run},
-    summary::mean,
     view::{Shown, View},
 };
 
@@ -35,7 +34,7 @@ pub(super) fn daily(index: &Index, days: u32, view: &View) -> Shown<Vec<Day>> {
         .since(since)
         .filter(|run| run.created <= view.now && view.holds(&run.name));
     Shown {
-        what: by_day(runs.map(AsRef::as_ref)),
+        what: ByDay::of(runs.map(AsRef::as_ref)).figures(),
         hidden: line.into_iter().collect(),
     }
 }
@@ -50,27 +49,57 @@ pub(super) fn day(at: Timestamp) -> i64 {
     at.as_second().div_euclid(86_400)
 }
 
-/// Runs with a verdict by the day they were made, oldest first. A day of which no run has a score is left out: it has
-/// none, and clients of 0.6.9 read a number.
-pub(super) fn by_day<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<Day> {
-    let mut days: BTreeMap<i64, (Vec<f64>, usize, usize)> = BTreeMap::new();
-    for run in runs.filter(|run| run.ended.is_some()) {
-        let (scores, tests, failures) = days.entry(day_of(run)).or_default();
-        *tests += 1;
-        *failures += usize::from(run.result() == Some(RunResult::Fail));
-        scores.extend(run.score().map(f64::from));
-    }
-    let day = |(day, (scores, tests, failures)): (i64, (Vec<f64>, usize, usize))| {
-        let begin = Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or_default();
-        Day {
-            date: begin.strftime("%Y-%m-%d").to_string(),
-            score: mean(&scores),
-            tests,
-            failures,
+/// Runs with a verdict, by the day they were made.
+#[derive(Debug, Default)]
+pub(super) struct ByDay(BTreeMap<i64, OfDay>);
+
+#[derive(Debug, Default)]
+struct OfDay {
+    tests: usize,
+    failures: usize,
+    score: f64,
+    scored: u32,
+}
+
+impl ByDay {
+    pub(super) fn of<'a>(runs: impl Iterator<Item = &'a Run>) -> Self {
+        let mut days = Self::default();
+        for run in runs.filter(|run| run.ended.is_some()) {
+            days.add(run);
         }
-    };
-    let scored = days.into_iter().filter(|(_, (scores, ..))| !scores.is_empty());
-    scored.map(day).collect()
+        days
+    }
+
+    /// Takes a run that has a verdict.
+    pub(super) fn add(&mut self, run: &Run) {
+        let of_day = self.0.entry(day_of(run)).or_default();
+        of_day.tests += 1;
+        of_day.failures += usize::from(run.result() == Some(RunResult::Fail));
+        if let Some(score) = run.score() {
+            of_day.score += f64::from(score);
+            of_day.scored += 1;
+        }
+    }
+
+    /// How many days there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Oldest first. A day of which no run has a score is left out: it has none, and clients of 0.6.9 read a number.
+    pub(super) fn figures(self) -> Vec<Day> {
+        let day = |(day, of_day): (i64, OfDay)| {
+            let begin = Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or_default();
+            Day {
+                date: begin.strftime("%Y-%m-%d").to_string(),
+                score: of_day.score / f64::from(of_day.scored),
+                tests: of_day.tests,
+                failures: of_day.failures,
+            }
+        };
+        let scored = self.0.into_iter().filter(|(_, of_day)| of_day.scored > 0);
+        scored.map(day).collect()
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use kymaros_crds::RunResult;
 
-use super::test::TestRow;
+use super::{cluster::FleetTest, runs::Index, test::TestRow};
+use crate::condition::unready;
 
-/// How a test stands: by its latest verdict, unless it cannot run at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a test stands: by its latest verdict, unless it cannot run at all. What needs somebody comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TestStanding {
     /// Its backup failed.
     Fail,
@@ -35,6 +36,22 @@ impl TestStanding {
         Self::Pass,
     ];
 
+    pub(super) fn of(index: &Index, test: &FleetTest) -> Self {
+        let status = test.status.as_ref();
+        let unready = status.and_then(|status| unready(&status.conditions));
+        let runs = || index.running(&test.key()).is_some();
+        match status.and_then(|status| status.last_result) {
+            _ if unready.is_some_and(|condition| !condition.message.is_empty()) => Self::Unproven,
+            Some(RunResult::Pass) => Self::Pass,
+            Some(RunResult::Partial) => Self::Partial,
+            Some(RunResult::Fail) => Self::Fail,
+            Some(RunResult::Inconclusive) => Self::Inconclusive,
+            None if runs() => Self::Running,
+            None if test.spec.suspend => Self::Suspended,
+            None => Self::Unproven,
+        }
+    }
+
     /// Its name in addresses.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -51,21 +68,6 @@ impl TestStanding {
 }
 
 impl TestRow {
-    /// How it stands.
-    #[must_use]
-    pub fn standing(&self) -> TestStanding {
-        match RunResult::of_word(&self.last_result) {
-            _ if !self.problem.is_empty() => TestStanding::Unproven,
-            Some(RunResult::Pass) => TestStanding::Pass,
-            Some(RunResult::Partial) => TestStanding::Partial,
-            Some(RunResult::Fail) => TestStanding::Fail,
-            Some(RunResult::Inconclusive) => TestStanding::Inconclusive,
-            None if !self.running.is_empty() => TestStanding::Running,
-            None if self.suspended => TestStanding::Suspended,
-            None => TestStanding::Unproven,
-        }
-    }
-
     /// Whether its name, its namespace or one that it restores has this word, in any case.
     #[must_use]
     pub fn has(&self, word: &str) -> bool {

@@ -16,6 +16,7 @@ mod coverage;
 mod daily;
 mod features;
 mod found;
+mod glance;
 mod licensed;
 mod live;
 mod moments;
@@ -40,10 +41,11 @@ pub use alerts::Alert;
 pub use cluster::{ClusterName, ClusterScope, FleetTest, Place, TestKey, cluster_word};
 pub use clusters::{ClusterRow, ClusterState};
 pub use compliance::{Compliance, Framework, Requirement, Standing};
-pub use coverage::{Coverage, CoveredNamespace, Proof, coverage_of_lists};
+pub use coverage::{Coverage, CoveredNamespace, Proof, Unproven, coverage_of_lists};
 pub use daily::Day;
 pub use features::{Closed, Feature, Features, UPGRADE};
 pub use found::TestStanding;
+pub use glance::Glance;
 pub use licensed::{LicenseView, ending};
 pub use live::LiveRun;
 pub use moments::{duration_text, moment};
@@ -326,17 +328,6 @@ impl Fleet {
             tests
         });
         schedules::schedules(&self.schedules.state(), &tests)
-    }
-
-    /// Namespaces with a backup or a test, and the age of their proof; the unproven first.
-    #[must_use]
-    pub fn coverage(&self, view: &View) -> Coverage {
-        let tests = self.tests_of(view);
-        let backups = self.backups.state();
-        let namespaces =
-            coverage::backed_up(&self.namespaces.state(), &self.namespace, &self.velero_namespace);
-        self.runs
-            .read(|index| coverage::coverage(index, &tests, &backups, &namespaces, view))
     }
 
     /// What a framework asks, held against the last days.

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     cluster::{ClusterName, FleetTest},
     features::Feature,
+    found::TestStanding,
     moments::{duration_text, moment, moment_or_empty},
     runs::{Index, Run},
     summary::average,
@@ -74,6 +75,9 @@ pub struct TestRow {
     /// Its cluster; none: this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
+    /// How it stands, for pages; the API says it in other fields.
+    #[serde(skip)]
+    pub standing: TestStanding,
 }
 
 impl TestRow {
@@ -206,6 +210,7 @@ pub(super) fn row(index: &Index, test: &FleetTest) -> TestRow {
             .map(|condition| condition.message.clone())
             .unwrap_or_default(),
         cluster: test.cluster.clone(),
+        standing: TestStanding::of(index, test),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dashboard::{addresses::narrowed, charts::Percent, moments::Moment, query::write},
-    fleet::{ClusterName, Coverage, CoveredNamespace, Feature, View},
+    fleet::{ClusterName, Coverage, CoveredNamespace, Feature, Fleet, View},
 };
 
 /// Rows on the overview.
@@ -51,14 +51,14 @@ pub(super) struct CoveredRow {
 impl Covered {
     /// What is covered by proofs of so many days.
     pub(super) fn new(
-        coverage: &Coverage,
+        fleet: &Fleet,
         view: &View,
         within: u32,
         mark: impl Fn(Option<&ClusterName>) -> Option<ClusterMark>,
     ) -> Self {
-        let held = held(coverage);
-        let open: Vec<_> = held.iter().filter(|row| !is_proven(row, within)).collect();
-        let (all, proven) = (held.len(), held.len() - open.len());
+        let unproven = fleet.unproven(within, NAMESPACES, view);
+        let all = unproven.with_backup;
+        let proven = all - unproven.open;
         Self {
             label: label(proven, all, within),
             share: Percent::of(proven, all),
@@ -71,12 +71,12 @@ impl Covered {
                     format!("/files/coverage.csv{}", write(&scoped(view))),
                 )],
             ),
-            open: open.len(),
+            open: unproven.open,
             more: whole(view, within, &[(PROOF, "none")]),
             whole: whole(view, within, &[]),
-            rows: open
-                .into_iter()
-                .take(NAMESPACES)
+            rows: unproven
+                .first
+                .iter()
                 .map(|row| of_row(row, mark(row.cluster.as_ref()), view.now))
                 .collect(),
         }
@@ -109,8 +109,7 @@ pub(super) fn held(coverage: &Coverage) -> Vec<&CoveredNamespace> {
 
 /// Whether the proof of a namespace is not older than so many days.
 pub(super) fn is_proven(row: &CoveredNamespace, within: u32) -> bool {
-    let oldest = u64::from(within) * 86_400;
-    row.proof_age_seconds.is_some_and(|age| age <= oldest)
+    row.is_proven_within(within)
 }
 
 pub(super) fn of_row(row: &CoveredNamespace, cluster: Option<ClusterMark>, now: Timestamp) -> CoveredRow {

@@ -156,7 +156,7 @@ fn moment(text: &str, now: Timestamp) -> Option<Moment> {
 }
 
 fn standing(row: &TestRow) -> Standing {
-    row.standing().into()
+    row.standing.into()
 }
 
 fn or_dash(text: Option<impl ToString>) -> String {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use kymaros_crds::{RunPhase, RunResult};
+use kymaros_crds::RunPhase;
 
 use super::{
     Figure, Link,
@@ -19,7 +19,7 @@ use crate::{
         shell::Shell,
         standing::Standing,
     },
-    fleet::{ClusterName, Fleet, LiveRun, Results, Roster, TestRow, View},
+    fleet::{ClusterName, Fleet, Glance, LiveRun, Results, Roster, TestRow, TestStanding, View},
 };
 
 /// Rows of what needs somebody, of what runs or waits, and of next runs.
@@ -99,20 +99,14 @@ impl Overview {
         let within = query.number("within", 1..=365).unwrap_or(7);
         let others = fleet.others();
         let mark = |cluster: Option<&ClusterName>| mark(&others, cluster, view.now);
-        let rows = fleet.rows(view);
+        let tests = fleet.glance(ATTENTION, view);
         let recent = fleet.results(DAYS, view);
-        let mut needing: Vec<&TestRow> = rows
+        let attention = tests
+            .needing
             .iter()
-            .filter(|row| !matches!(standing(row), Standing::Pass | Standing::Running))
-            .collect();
-        needing.sort_by_key(|row| (standing(row), row.last_score));
-        let attention_more = needing.len().saturating_sub(ATTENTION);
-        needing.truncate(ATTENTION);
-        let attention = needing
-            .into_iter()
             .map(|row| attention(fleet, row, mark(row.cluster.as_ref()), view.now))
             .collect();
-        let covered = covers.then(|| Covered::new(&fleet.coverage(view), view, within, mark));
+        let covered = covers.then(|| Covered::new(fleet, view, within, mark));
         let upcoming = fleet.upcoming(NEXT, view);
         let mut live: Vec<LiveRow> = fleet
             .live(view)
@@ -123,12 +117,12 @@ impl Overview {
         let live_more = folded.len();
         folded.truncate(FOLDED);
         Self {
-            lead: lead(&rows, covered.as_ref(), within),
-            figures: figures(&rows, covered.as_ref(), &recent.what),
-            tests: rows.len(),
+            lead: lead(&tests, covered.as_ref(), within),
+            figures: figures(&tests, covered.as_ref(), &recent.what),
+            tests: tests.tests,
             attention,
-            attention_more,
-            quiet: quiet(&rows),
+            attention_more: tests.need() - tests.needing.len(),
+            quiet: quiet(&tests),
             within,
             within_tabs: tabs(view, within),
             clusters: links(&others, &view.clusters, |pairs| address(view, within, pairs)),
@@ -185,12 +179,9 @@ fn attention(fleet: &Fleet, row: &TestRow, cluster: Option<ClusterMark>, now: Ti
 }
 
 /// What there is to say where no test needs somebody: one that has no verdict yet has not passed.
-fn quiet(rows: &[TestRow]) -> String {
-    let first = rows
-        .iter()
-        .filter(|row| standing(row) == Standing::Running)
-        .count();
-    match (rows.len(), first) {
+fn quiet(tests: &Glance) -> String {
+    let first = tests.standing(TestStanding::Running);
+    match (tests.tests, first) {
         (0, _) => String::new(),
         (_, 0) => "Every test passed its latest run. Nothing needs you.".to_owned(),
         (all, first) if all == first => format!(
@@ -205,11 +196,11 @@ fn quiet(rows: &[TestRow]) -> String {
 }
 
 /// One sentence that an SRE reads first.
-fn lead(rows: &[TestRow], coverage: Option<&Covered>, within: u32) -> Vec<LeadPart> {
-    let count = |wanted: Standing| rows.iter().filter(|row| standing(row) == wanted).count();
-    let unproven = count(Standing::Unproven) + count(Standing::Suspended);
-    let failing = count(Standing::Fail);
-    let (unclear, partial) = (count(Standing::Inconclusive), count(Standing::Partial));
+fn lead(tests: &Glance, coverage: Option<&Covered>, within: u32) -> Vec<LeadPart> {
+    let count = |standing| tests.standing(standing);
+    let unproven = count(TestStanding::Unproven) + count(TestStanding::Suspended);
+    let failing = count(TestStanding::Fail);
+    let (unclear, partial) = (count(TestStanding::Inconclusive), count(TestStanding::Partial));
     let said = |count: usize, one: &str, many: &str| (count > 0).then(|| plural(count, one, many));
     let strong: Vec<String> = [
         said(failing, "test fails", "tests fail"),
@@ -225,10 +216,10 @@ fn lead(rows: &[TestRow], coverage: Option<&Covered>, within: u32) -> Vec<LeadPa
     .flatten()
     .collect();
     let (open, covered) = coverage.map_or((0, 0), |coverage| (coverage.open, coverage.all));
-    let (first, is_strong) = match (strong.is_empty(), rows.len()) {
+    let (first, is_strong) = match (strong.is_empty(), tests.tests) {
         (false, _) => (format!("{}.", strong.join(", ")), true),
         (true, 0) => ("There is no test yet.".to_owned(), true),
-        (true, all) if all == count(Standing::Pass) => {
+        (true, all) if all == count(TestStanding::Pass) => {
             ("Every test passed its latest run.".to_owned(), false)
         }
         (true, _) => ("No test fails.".to_owned(), false),
@@ -258,22 +249,7 @@ fn lead(rows: &[TestRow], coverage: Option<&Covered>, within: u32) -> Vec<LeadPa
     ]
 }
 
-fn figures(rows: &[TestRow], coverage: Option<&Covered>, recent: &Results) -> Vec<Figure> {
-    let passing = rows
-        .iter()
-        .filter(|row| RunResult::of_word(&row.last_result) == Some(RunResult::Pass))
-        .count();
-    let scores: Vec<i32> = rows.iter().filter_map(TestRow::score).collect();
-    let total: i64 = scores.iter().copied().map(i64::from).sum();
-    let mean = i64::try_from(scores.len())
-        .ok()
-        .filter(|n| *n > 0)
-        .map(|n| total / n);
-    let slow = rows.iter().filter(|row| is_slow(row)).count();
-    let agreed = rows
-        .iter()
-        .filter(|row| !row.rto_target.is_empty() && !row.last_rto.is_empty())
-        .count();
+fn figures(tests: &Glance, coverage: Option<&Covered>, recent: &Results) -> Vec<Figure> {
     let proven = coverage.map(|coverage| {
         Figure::new(
             "Namespaces proven",
@@ -285,9 +261,11 @@ fn figures(rows: &[TestRow], coverage: Option<&Covered>, recent: &Results) -> Ve
     let others = [
         Figure::new(
             "Tests that pass",
-            passing,
-            format!("of {}", rows.len()),
-            mean.map_or_else(String::new, |mean| format!("mean score {mean}")),
+            tests.passing,
+            format!("of {}", tests.tests),
+            tests
+                .mean_score
+                .map_or_else(String::new, |mean| format!("mean score {mean}")),
         ),
         Figure::new(
             "Runs in 24 hours",
@@ -300,20 +278,15 @@ fn figures(rows: &[TestRow], coverage: Option<&Covered>, recent: &Results) -> Ve
         ),
         Figure::new(
             "Recovery time kept",
-            agreed - slow,
-            format!("of {agreed}"),
-            match agreed {
+            tests.agreed - tests.slow,
+            format!("of {}", tests.agreed),
+            match tests.agreed {
                 0 => "no test has an agreed one",
                 _ => "tests with an agreed one",
             },
         ),
     ];
     proven.into_iter().chain(others).collect()
-}
-
-fn is_slow(row: &TestRow) -> bool {
-    use kymaros_crds::domain::duration::parse;
-    matches!((parse(&row.last_rto), parse(&row.rto_target)), (Ok(took), Ok(agreed)) if took > agreed)
 }
 
 fn live_row(cluster: Option<ClusterMark>, run: LiveRun) -> LiveRow {

@@ -186,7 +186,7 @@ fn choice(state: &TableState<By>, key: &str, value: &str, name: &str) -> Choice 
 fn arranged(mut rows: Vec<TestRow>, state: &TableState<By>) -> Vec<TestRow> {
     let (status, namespace) = (state.filter("status"), state.filter("namespace"));
     rows.retain(|row| {
-        (status.is_empty() || row.standing().key() == status)
+        (status.is_empty() || row.standing.key() == status)
             && (namespace.is_empty() || row.namespace == namespace)
             && state.search.as_ref().is_none_or(|word| row.has(word))
     });

@@ -23,9 +23,9 @@ use self::evidence::Evidence;
 use super::{
     cluster::FleetTest,
     coverage::Coverage,
-    daily::{Day, by_day, day_of},
+    daily::{ByDay, Day},
     moments::{duration_text, moment},
-    runs::Index,
+    runs::{Index, Run},
     summary::{average, mean},
     view::View,
 };
@@ -103,49 +103,68 @@ pub(super) fn compliance(
         Framework::Iso27001 => iso27001::requirements(&evidence),
         Framework::Dora => dora::requirements(&evidence),
     };
-    let judged = || evidence.runs.iter().filter(|run| run.ended.is_some());
-    let scores: Vec<f64> = judged().filter_map(|run| run.score()).map(f64::from).collect();
-    let times: Vec<Duration> = judged().filter_map(|run| run.rto()).collect();
+    let judged = Judged::of(&evidence.runs);
     let agreed = tests.iter().filter_map(|test| test.spec.sla.as_ref());
     let agreed: Vec<Duration> = agreed
         .filter_map(|sla| duration::parse(&sla.max_rto).ok())
         .collect();
-    let (measured, target) = (average(&times), average(&agreed));
+    let (measured, target) = (average(&judged.times), average(&agreed));
     let mut namespaces: Vec<&str> = tests
         .iter()
         .flat_map(|test| used(&test.spec, Usage::Source))
         .collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let days_with_tests: BTreeSet<i64> = judged().map(|run| day_of(run)).collect();
     let is_open = requirements
         .iter()
         .any(|asked| asked.standing == Standing::NotMet);
     Compliance {
         framework,
         period: format!("Last {days} days"),
-        status: match (judged().count(), is_open) {
+        status: match (judged.runs, is_open) {
             (0, _) => "no-data",
             (_, true) => "non-compliant",
             (_, false) => "compliant",
         },
-        tests_executed: judged().count(),
-        average_score: mean(&scores),
+        tests_executed: judged.runs,
+        average_score: mean(&judged.scores),
         namespaces_covered: format!("{} namespaces", namespaces.len()),
-        days_with_tests: days_with_tests.len(),
+        days_with_tests: judged.days.len(),
         days_in_period: days,
-        issues_detected: judged()
-            .filter(|run| run.result() == Some(RunResult::Fail))
-            .count(),
+        issues_detected: judged.failed,
         average_rto: measured.map(duration_text).unwrap_or_default(),
         rto_target: target.map(duration_text).unwrap_or_default(),
         rto_compliant: matches!((measured, target), (Some(measured), Some(target)) if measured <= target),
-        daily_data: by_day(evidence.runs.iter().copied()),
+        daily_data: judged.days.figures(),
         as_of: moment(view.now),
         title: framework.title(),
         scope,
         requirements,
         hidden: line.into_iter().collect(),
+    }
+}
+
+/// Figures over the runs with a verdict, which are looked at once: there may be many thousands.
+#[derive(Default)]
+struct Judged {
+    runs: usize,
+    failed: usize,
+    scores: Vec<f64>,
+    times: Vec<Duration>,
+    days: ByDay,
+}
+
+impl Judged {
+    fn of(runs: &[&Run]) -> Self {
+        let mut judged = Self::default();
+        for run in runs.iter().filter(|run| run.ended.is_some()) {
+            judged.runs += 1;
+            judged.failed += usize::from(run.result() == Some(RunResult::Fail));
+            judged.scores.extend(run.score().map(f64::from));
+            judged.times.extend(run.rto());
+            judged.days.add(run);
+        }
+        judged
     }
 }
 
