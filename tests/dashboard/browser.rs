@@ -27,6 +27,7 @@ pub struct Browser {
     profile: tempfile::TempDir,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: Option<String>,
+    target: Value,
     last: u64,
     events: Vec<Value>,
     // Ends with the browser.
@@ -82,6 +83,7 @@ impl Browser {
             profile,
             socket,
             session: None,
+            target: Value::Null,
             last: 0,
             events: Vec::new(),
             _seat: seat,
@@ -96,6 +98,7 @@ impl Browser {
             )
             .await;
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
+        browser.target = target["targetId"].clone();
         for domain in ["Page", "Network", "Runtime", "Log"] {
             browser.call(&format!("{domain}.enable"), json!({})).await;
         }
@@ -210,6 +213,18 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", metrics).await;
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": screen.scheme }] });
         self.call("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// Opens another tab before the page, which nobody sees from then on.
+    pub async fn cover(&mut self) {
+        self.call("Target.createTarget", json!({ "url": "about:blank" }))
+            .await;
+    }
+
+    /// Goes back to the page.
+    pub async fn uncover(&mut self) {
+        let target = json!({ "targetId": self.target });
+        self.call("Target.activateTarget", target).await;
     }
 
     /// The page as a picture, as far as the screen goes.

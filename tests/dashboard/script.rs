@@ -22,7 +22,7 @@ use axum::{
 use futures::{StreamExt, stream};
 use serde_json::json;
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, watch},
     time::timeout,
 };
 
@@ -39,6 +39,8 @@ enum Way {
     NoStream,
     /// The first time the page is fetched again there are too many requests; changes do not stop.
     TooMany,
+    /// Nothing changes.
+    Quiet,
 }
 
 #[derive(Clone)]
@@ -47,6 +49,23 @@ struct Server {
     fetched: Arc<AtomicUsize>,
     changes: broadcast::Sender<()>,
     seen: mpsc::UnboundedSender<Instant>,
+    streams: watch::Sender<usize>,
+}
+
+/// A stream that somebody listens to.
+struct Listened(watch::Sender<usize>);
+
+impl Listened {
+    fn new(streams: watch::Sender<usize>) -> Self {
+        streams.send_modify(|count| *count += 1);
+        Self(streams)
+    }
+}
+
+impl Drop for Listened {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 async fn page(State(server): State<Server>, headers: HeaderMap) -> Response {
@@ -57,9 +76,11 @@ async fn page(State(server): State<Server>, headers: HeaderMap) -> Response {
         0
     };
     if is_again {
+        let _ = server.seen.send(Instant::now());
+    }
+    if is_again && server.way != Way::Quiet {
         // What changes while a page is fetched is a change that it may not have.
         let _ = server.changes.send(());
-        let _ = server.seen.send(Instant::now());
     }
     if server.way == Way::TooMany && count == 1 {
         return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "2")]).into_response();
@@ -77,23 +98,29 @@ async fn live(State(server): State<Server>) -> Response {
     if server.way == Way::NoStream {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let told = stream::unfold(server.changes.subscribe(), async |mut changes| {
-        changes.recv().await.ok()?;
-        Some(((), changes))
-    });
+    let listened = Listened::new(server.streams.clone());
+    let told = stream::unfold(
+        (server.changes.subscribe(), listened),
+        async |(mut changes, listened)| {
+            changes.recv().await.ok()?;
+            Some(((), (changes, listened)))
+        },
+    );
     let changed = || Ok::<_, Infallible>(Event::default().event("changed").data("runs"));
-    let first = stream::iter([()]);
+    let first = stream::iter((server.way != Way::Quiet).then_some(()));
     Sse::new(first.chain(told).map(move |()| changed())).into_response()
 }
 
-/// A server, and when its page was fetched again.
-async fn server(way: Way) -> (String, mpsc::UnboundedReceiver<Instant>) {
+/// A server, when its page was fetched again, and how many listen to its stream.
+async fn server(way: Way) -> (String, mpsc::UnboundedReceiver<Instant>, watch::Receiver<usize>) {
     let (seen, times) = mpsc::unbounded_channel();
+    let (streams, listeners) = watch::channel(0);
     let state = Server {
         way,
         fetched: Arc::default(),
         changes: broadcast::channel(64).0,
         seen,
+        streams,
     };
     let script = async || ([("content-type", "text/javascript")], SCRIPT);
     let routes = Router::new()
@@ -101,7 +128,7 @@ async fn server(way: Way) -> (String, mpsc::UnboundedReceiver<Instant>) {
         .route("/live", get(live))
         .route("/script.js", get(script))
         .with_state(state);
-    (format!("http://{}/", serve(routes).await), times)
+    (format!("http://{}/", serve(routes).await), times, listeners)
 }
 
 async fn next(times: &mut mpsc::UnboundedReceiver<Instant>) -> Instant {
@@ -120,7 +147,7 @@ async fn was_stale(browser: &mut Browser, text: &str) -> bool {
 
 #[tokio::test]
 async fn in_a_browser_a_page_whose_stream_is_refused_is_not_called_old() {
-    let (address, mut times) = server(Way::NoStream).await;
+    let (address, mut times, _) = server(Way::NoStream).await;
     let mut browser = Browser::start().await;
     browser.load(&address).await;
     next(&mut times).await;
@@ -129,7 +156,7 @@ async fn in_a_browser_a_page_whose_stream_is_refused_is_not_called_old() {
 
 #[tokio::test]
 async fn in_a_browser_a_page_waits_as_it_is_told_and_asks_once_a_second_at_most() {
-    let (address, mut times) = server(Way::TooMany).await;
+    let (address, mut times, _) = server(Way::TooMany).await;
     let mut browser = Browser::start().await;
     browser.load(&address).await;
     let refused = next(&mut times).await;
@@ -148,4 +175,25 @@ async fn in_a_browser_a_page_waits_as_it_is_told_and_asks_once_a_second_at_most(
         !was_stale(&mut browser, "fetch").await,
         "it answers, to others first"
     );
+}
+
+#[tokio::test]
+async fn in_a_browser_a_page_that_nobody_sees_keeps_no_connection_and_is_fetched_when_it_is_seen_again() {
+    let (address, mut times, mut listeners) = server(Way::Quiet).await;
+    let mut browser = Browser::start().await;
+    browser.load(&address).await;
+    count(&mut listeners, 1).await;
+    browser.cover().await;
+    count(&mut listeners, 0).await;
+    browser.uncover().await;
+    count(&mut listeners, 1).await;
+    next(&mut times).await;
+    assert!(!was_stale(&mut browser, "fetch 1").await);
+}
+
+async fn count(listeners: &mut watch::Receiver<usize>, wanted: usize) {
+    let found = timeout(PATIENCE, listeners.wait_for(|count| *count == wanted)).await;
+    found
+        .unwrap_or_else(|_| panic!("there are never {wanted} listeners"))
+        .unwrap();
 }

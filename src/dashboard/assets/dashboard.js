@@ -49,18 +49,19 @@
     }
   };
   let events;
+  // What changed while nobody listened was not told.
+  let missed = false;
   const listen = () => {
+    // A browser has few connections for all of its tabs: those that nobody sees keep none.
+    if (document.hidden) { events?.close(); missed = true; return; }
+    if (events && events.readyState !== EventSource.CLOSED) return;
     events = new EventSource(page.dataset.stream);
     events.addEventListener("changed", refresh);
     // A stream that ends, or that somebody may not have, says nothing of the page: that is asked for itself.
-    events.addEventListener("error", refresh);
-    events.addEventListener("open", () => { if (page.classList.contains("is-stale")) refresh(); });
+    events.addEventListener("error", () => { missed = true; refresh(); });
+    events.addEventListener("open", () => { if (missed) refresh(); missed = false; });
   };
   listen();
-  setInterval(() => {
-    if (document.hidden) return;
-    if (events.readyState === EventSource.CLOSED) listen();
-    refresh();
-  }, 60000);
-  document.addEventListener("visibilitychange", refresh);
+  setInterval(() => { listen(); refresh(); }, 60000);
+  document.addEventListener("visibilitychange", listen);
 })();
