@@ -73,6 +73,18 @@ async fn each_page_is_there_in_each_tier_and_loads_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn what_becomes_old_while_a_page_is_open_is_kept_up_to_date() {
+    let world = World::new(Tier::Team);
+    let app = open(&world);
+    // What somebody writes into, what says itself when it was made, and what is not there.
+    let fixed = ["trigger", "compliance", "not-found"];
+    for (name, path) in all(&world) {
+        let page = get(&app, &path, &[]).await.text;
+        assert_eq!(page.contains(" data-live>"), !fixed.contains(&name), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_needs_somebody_comes_first() {
     let world = World::new(Tier::Team);
     let page = get(&open(&world), "/", &[]).await.text;
