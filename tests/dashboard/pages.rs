@@ -232,6 +232,17 @@ async fn frameworks_show_what_each_of_them_asks() {
 }
 
 #[tokio::test]
+async fn only_requirements_that_are_met_are_counted_as_met() {
+    let asked = "/compliance?framework=soc2";
+    // Where nothing failed, nothing can be followed up.
+    let page = get(&open(&World::young(0, 0, 2)), asked, &[]).await.text;
+    let said = "2 requirements are met; 1 has no data to judge by.";
+    assert!(page.contains(said), "{page}");
+    let page = get(&open(&World::new(Tier::Team)), asked, &[]).await.text;
+    assert!(page.contains("of 3 requirements are not met."), "{page}");
+}
+
+#[tokio::test]
 async fn a_license_that_ends_is_said_on_every_page_from_30_days_before() {
     let world = World::new(Tier::Team);
     let app = open(&world);

@@ -159,24 +159,31 @@ fn asked(view: &View, framework: Framework, days: u32, pairs: &[(&str, &str)]) -
 }
 
 fn verdict(found: &Compliance) -> (Standing, &'static str, String) {
-    let open = found
-        .requirements
-        .iter()
-        .filter(|asked| asked.standing == Met::NotMet)
-        .count();
-    let all = found.requirements.len();
+    let count = |standing: Met| {
+        let asked = found.requirements.iter();
+        asked.filter(|asked| asked.standing == standing).count()
+    };
+    let (met, open, unknown) = (count(Met::Met), count(Met::NotMet), count(Met::NoData));
+    let unjudged = match unknown {
+        0 => String::new(),
+        1 => "; 1 has no data to judge by".to_owned(),
+        _ => format!("; {unknown} have no data to judge by"),
+    };
     match found.status {
         "compliant" => (
             Standing::Pass,
             "Met",
-            format!("All {all} requirements that can be judged are met."),
+            format!(
+                "{} met{unjudged}.",
+                plural(met, "requirement is", "requirements are")
+            ),
         ),
         "non-compliant" => (
             Standing::Fail,
             "Not met",
             format!(
-                "{open} of {} not met.",
-                plural(all, "requirement is", "requirements are")
+                "{open} of {} not met{unjudged}.",
+                plural(met + open, "requirement is", "requirements are")
             ),
         ),
         _ => (
