@@ -276,6 +276,25 @@ async fn in_a_browser_an_open_report_follows_its_run_within_a_second() {
 }
 
 #[tokio::test]
+async fn in_a_browser_paper_has_what_is_folded_on_the_screen_and_which_clusters_are_away() {
+    let world = World::with_others(Tier::Enterprise);
+    let address = serve(open(&world)).await;
+    let mut browser = Browser::start().await;
+    browser.look(screen(1440, "light")).await;
+    browser
+        .load(&format!("http://{address}/compliance?framework=dora"))
+        .await;
+    let seen = "['.printed li', '.banner:not(.stale)'].map(what => {
+        const all = [...document.querySelectorAll(what)];
+        return all.length > 0 && all.every(one => one.checkVisibility()); })";
+    assert_eq!(browser.evaluate(seen).await, json!([false, true]));
+    browser
+        .call("Emulation.setEmulatedMedia", json!({ "media": "print" }))
+        .await;
+    assert_eq!(browser.evaluate(seen).await, json!([true, true]));
+}
+
+#[tokio::test]
 async fn in_a_browser_without_a_script_every_page_is_whole() {
     let world = World::new(Tier::Team);
     let address = serve(open(&world)).await;
