@@ -259,6 +259,9 @@ async fn in_a_browser_an_open_report_follows_its_run_within_a_second() {
     browser.load(&format!("http://{address}{path}")).await;
     let phase = "document.querySelector('.phases [aria-current]')?.textContent";
     assert_eq!(browser.evaluate(phase).await, "restoring");
+    browser
+        .evaluate("window.spoken = document.querySelector('#standing[role=status]')")
+        .await;
     browser.answered("/live").await;
     let mut times = Vec::new();
     for (next, word) in [
@@ -270,6 +273,9 @@ async fn in_a_browser_an_open_report_follows_its_run_within_a_second() {
         world.put(report.clone());
         times.push(until(&mut browser, &format!("{phase} === '{word}'")).await);
     }
+    // Screen readers speak what changes in a part that stays.
+    let spoken = browser.evaluate("spoken.isConnected && spoken.textContent").await;
+    assert_eq!(spoken, "This run is judging.");
     println!("changes of a run are seen in an open page after {times:?}");
     // A machine that is busy for a moment is not the page's fault.
     assert!(times.iter().min() < Some(&Duration::from_secs(1)), "{times:?}");

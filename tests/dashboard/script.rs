@@ -85,11 +85,21 @@ async fn page(State(server): State<Server>, headers: HeaderMap) -> Response {
     if server.way == Way::TooMany && count == 1 {
         return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "2")]).into_response();
     }
+    let new = |count: usize| {
+        (
+            format!("<li><a href='/{count}'>new</a></li>"),
+            format!("<details id='new-{count}'><summary>new</summary></details>"),
+        )
+    };
+    let (items, logs): (String, String) = (1..=count).rev().map(new).unzip();
+    let lines = "line\n".repeat(200);
     let html = format!(
         r#"<!doctype html><html lang="en" data-stream="/live"><head><title>x</title><link rel="icon" href="data:,">
         <script>new MutationObserver(() => {{ if (document.documentElement.classList.contains("is-stale")) window.wasStale = true; }})
             .observe(document.documentElement, {{ attributes: true }});</script>
-        <script src="/script.js" defer></script></head><body><div id="part" data-live>fetch {count}</div></body></html>"#
+        <script src="/script.js" defer></script></head><body><div id="part" data-live>fetch {count}<ul>{items}<li><a href="/">old</a></li></ul>
+        {logs}<details id="old"><summary>old</summary><pre tabindex="0" style="height:40px;overflow:auto">{lines}</pre></details>
+        </div></body></html>"#
     );
     Html(html).into_response()
 }
@@ -111,14 +121,24 @@ async fn live(State(server): State<Server>) -> Response {
     Sse::new(first.chain(told).map(move |()| changed())).into_response()
 }
 
-/// A server, when its page was fetched again, and how many listen to its stream.
-async fn server(way: Way) -> (String, mpsc::UnboundedReceiver<Instant>, watch::Receiver<usize>) {
+/// A server that goes on, and what it is asked.
+struct Served {
+    address: String,
+    /// When its page was fetched again.
+    times: mpsc::UnboundedReceiver<Instant>,
+    /// How many listen to its stream.
+    listeners: watch::Receiver<usize>,
+    changes: broadcast::Sender<()>,
+}
+
+async fn server(way: Way) -> Served {
     let (seen, times) = mpsc::unbounded_channel();
     let (streams, listeners) = watch::channel(0);
+    let changes = broadcast::channel(64).0;
     let state = Server {
         way,
         fetched: Arc::default(),
-        changes: broadcast::channel(64).0,
+        changes: changes.clone(),
         seen,
         streams,
     };
@@ -128,7 +148,12 @@ async fn server(way: Way) -> (String, mpsc::UnboundedReceiver<Instant>, watch::R
         .route("/live", get(live))
         .route("/script.js", get(script))
         .with_state(state);
-    (format!("http://{}/", serve(routes).await), times, listeners)
+    Served {
+        address: format!("http://{}/", serve(routes).await),
+        times,
+        listeners,
+        changes,
+    }
 }
 
 async fn next(times: &mut mpsc::UnboundedReceiver<Instant>) -> Instant {
@@ -147,27 +172,27 @@ async fn was_stale(browser: &mut Browser, text: &str) -> bool {
 
 #[tokio::test]
 async fn in_a_browser_a_page_whose_stream_is_refused_is_not_called_old() {
-    let (address, mut times, _) = server(Way::NoStream).await;
+    let mut server = server(Way::NoStream).await;
     let mut browser = Browser::start().await;
-    browser.load(&address).await;
-    next(&mut times).await;
+    browser.load(&server.address).await;
+    next(&mut server.times).await;
     assert!(!was_stale(&mut browser, "fetch 1").await, "it answers");
 }
 
 #[tokio::test]
 async fn in_a_browser_a_page_waits_as_it_is_told_and_asks_once_a_second_at_most() {
-    let (address, mut times, _) = server(Way::TooMany).await;
+    let mut server = server(Way::TooMany).await;
     let mut browser = Browser::start().await;
-    browser.load(&address).await;
-    let refused = next(&mut times).await;
-    let mut last = next(&mut times).await;
+    browser.load(&server.address).await;
+    let refused = next(&mut server.times).await;
+    let mut last = next(&mut server.times).await;
     let waited = last - refused;
     assert!(
         waited >= Duration::from_millis(1900),
         "{waited:?} after Retry-After: 2"
     );
     for _ in 0..3 {
-        let now = next(&mut times).await;
+        let now = next(&mut server.times).await;
         assert!(now - last >= Duration::from_millis(900), "{:?}", now - last);
         last = now;
     }
@@ -179,15 +204,15 @@ async fn in_a_browser_a_page_waits_as_it_is_told_and_asks_once_a_second_at_most(
 
 #[tokio::test]
 async fn in_a_browser_a_page_that_nobody_sees_keeps_no_connection_and_is_fetched_when_it_is_seen_again() {
-    let (address, mut times, mut listeners) = server(Way::Quiet).await;
+    let mut server = server(Way::Quiet).await;
     let mut browser = Browser::start().await;
-    browser.load(&address).await;
-    count(&mut listeners, 1).await;
+    browser.load(&server.address).await;
+    count(&mut server.listeners, 1).await;
     browser.cover().await;
-    count(&mut listeners, 0).await;
+    count(&mut server.listeners, 0).await;
     browser.uncover().await;
-    count(&mut listeners, 1).await;
-    next(&mut times).await;
+    count(&mut server.listeners, 1).await;
+    next(&mut server.times).await;
     assert!(!was_stale(&mut browser, "fetch 1").await);
 }
 
@@ -196,4 +221,28 @@ async fn count(listeners: &mut watch::Receiver<usize>, wanted: usize) {
     found
         .unwrap_or_else(|_| panic!("there are never {wanted} listeners"))
         .unwrap();
+}
+
+#[tokio::test]
+async fn in_a_browser_what_stays_the_same_keeps_its_focus_and_stays_open_and_scrolled() {
+    let mut server = server(Way::Quiet).await;
+    let mut browser = Browser::start().await;
+    browser.load(&server.address).await;
+    count(&mut server.listeners, 1).await;
+    let looks = "(() => { const [old, pre] = ['#old', 'pre'].map(what => document.querySelector(what));
+        return [old.open, document.querySelectorAll('[open]').length, pre.scrollTop, document.activeElement.textContent]; })()";
+    for (focused, fetched) in [("summary", "fetch 1"), ("a", "fetch 2")] {
+        browser
+            .evaluate(&format!(
+                "document.querySelector('#old').open = true; document.querySelector('pre').scrollTop = 90;
+                [...document.querySelectorAll({focused:?})].at(-1).focus()"
+            ))
+            .await;
+        assert_eq!(browser.evaluate(looks).await, json!([true, 1, 90, "old"]));
+        server.changes.send(()).unwrap();
+        next(&mut server.times).await;
+        assert!(!was_stale(&mut browser, fetched).await);
+        let kept = browser.evaluate(looks).await;
+        assert_eq!(kept, json!([true, 1, 90, "old"]), "{focused}");
+    }
 }

@@ -37,16 +37,37 @@
     }
     busy = false;
   };
+  // What a node is known by in the next version of its page: a row by what it leads to, for rows come and go.
+  const leads = (node) => (node.matches?.("a") ? node : node.matches?.("li,tr") ? node.querySelector("a") : null);
+  const name = (node) => node.id || node.getAttribute?.("aria-labelledby") || leads(node)?.getAttribute("href") || "";
+  const key = (node) => `${node.nodeName} ${name(node)}`;
+  // Makes a part like its next version. What is the same stays as it is, with its focus, and as far opened and scrolled.
+  const renew = (old, made) => {
+    if (old.isEqualNode(made)) return;
+    if (!old.attributes) { old.data = made.data; return; }
+    for (const { name } of [...old.attributes]) if (name !== "open" && !made.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of made.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    const wanted = new Set([...made.childNodes].map(key));
+    for (const node of [...old.childNodes]) if (!wanted.has(key(node))) node.remove();
+    let at = old.firstChild;
+    for (const next of [...made.childNodes]) {
+      let same = at;
+      while (same && key(same) !== key(next)) same = same.nextSibling;
+      if (same) renew(same, next);
+      if (same && same === at) at = at.nextSibling;
+      else old.insertBefore(same ?? next, at);
+    }
+    while (at) { const node = at; at = at.nextSibling; node.remove(); }
+  };
   const show = (fresh) => {
+    const focused = document.activeElement;
     for (const part of document.querySelectorAll("[data-live]")) {
       const made = fresh.getElementById(part.id);
-      if (!made || made.innerHTML === part.innerHTML) continue;
-      const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-      const open = [...part.querySelectorAll("details")].map((d) => d.open);
-      part.replaceChildren(...made.childNodes);
-      part.querySelectorAll("details").forEach((d, i) => { if (open[i]) d.open = true; });
-      if (focused) [...part.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
+      if (made) renew(part, made);
     }
+    if (document.activeElement === focused) return;
+    const again = [...document.links].find((link) => link.getAttribute("href") === focused.getAttribute("href"));
+    (focused.isConnected ? focused : again)?.focus({ preventScroll: true });
   };
   let events;
   // What changed while nobody listened was not told.

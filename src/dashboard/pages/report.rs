@@ -71,7 +71,7 @@ pub struct ReportPage {
     restores: Vec<RestoreRow>,
     cleanup: Option<Cleanup>,
     plan: Vec<PlanRow>,
-    logs: Vec<Fact>,
+    logs: Vec<LogRow>,
     events: Vec<CollectedEvent>,
     events_of: String,
 }
@@ -135,6 +135,13 @@ struct RestoreRow {
 
 struct Cleanup {
     standing: Standing,
+    text: String,
+}
+
+struct LogRow {
+    /// The same while its run goes on, so that it stays open on an open page.
+    id: String,
+    name: String,
     text: String,
 }
 
@@ -414,7 +421,7 @@ fn planned(kind: &PlannedKind) -> PlanRow {
     }
 }
 
-fn logs(pod: &PodLog) -> Vec<Fact> {
+fn logs(pod: &PodLog) -> Vec<LogRow> {
     let of_container = |container: &kymaros_crds::ContainerLog| {
         let which = match container.type_ {
             ContainerLogType::Container => "",
@@ -426,11 +433,12 @@ fn logs(pod: &PodLog) -> Vec<Fact> {
             (true, None) => ", cut".to_owned(),
             (false, _) => String::new(),
         };
-        let name = format!(
-            "{}/{} {}{which}{cut}",
-            pod.namespace, pod.pod_name, container.name
-        );
-        Fact::new(name, container.log.clone())
+        let (namespace, pod, name) = (&pod.namespace, &pod.pod_name, &container.name);
+        LogRow {
+            id: format!("log/{namespace}/{pod}/{name}{which}"),
+            name: format!("{namespace}/{pod} {name}{which}{cut}"),
+            text: container.log.clone(),
+        }
     };
     pod.containers.iter().map(of_container).collect()
 }
