@@ -282,6 +282,33 @@ async fn in_a_browser_an_open_report_follows_its_run_within_a_second() {
 }
 
 #[tokio::test]
+async fn in_a_browser_an_open_page_follows_what_is_around_its_content_too() {
+    let mut world = World::new(Tier::Team);
+    let address = serve(open(&world)).await;
+    let mut browser = Browser::start().await;
+    browser
+        .load(&format!("http://{address}/tests/{OPS}/wordpress"))
+        .await;
+    browser.answered("/live").await;
+    let shown =
+        "['.head .button', '#tier', '#notices'].map(what => document.querySelector(what).textContent.trim())";
+    assert_eq!(
+        browser.evaluate(shown).await,
+        json!(["Run now…", "Team tier", ""])
+    );
+    world.license(Tier::Enterprise, 1);
+    let mut report = world.latest("vault");
+    report.spec.test_ref = "wordpress".to_owned();
+    report.metadata.name = Some("wordpress-now".to_owned());
+    report.metadata.uid = Some("wordpress-now".to_owned());
+    world.put(report);
+    let is_there = format!(
+        "(([run, tier, line]) => run === 'Watch the run' && tier === 'Enterprise tier' && line.includes('ends'))({shown})"
+    );
+    until(&mut browser, &is_there).await;
+}
+
+#[tokio::test]
 async fn in_a_browser_paper_has_what_is_folded_on_the_screen_and_which_clusters_are_away() {
     let world = World::with_others(Tier::Enterprise);
     let address = serve(open(&world)).await;

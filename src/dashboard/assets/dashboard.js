@@ -3,7 +3,8 @@
 "use strict";
 (() => {
   const page = document.documentElement;
-  if (!document.querySelector("[data-live]") || !window.EventSource) return;
+  // What is around every page is kept up to date where its content is.
+  if (!document.querySelector("[data-live='']") || !window.EventSource) return;
   const parse = (text) => new DOMParser().parseFromString(text, "text/html");
   // Many changes a second are one page a second: the first is shown at once.
   const APART = 1000;
