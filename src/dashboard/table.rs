@@ -36,6 +36,15 @@ impl Direction {
         }
     }
 
+    /// A column sorted this way, as addresses have it.
+    #[must_use]
+    pub fn of(self, column: impl Column) -> String {
+        match self {
+            Self::Ascending => column.key().to_owned(),
+            Self::Descending => format!("-{}", column.key()),
+        }
+    }
+
     /// As `aria-sort` has it.
     #[must_use]
     pub fn aria(self) -> &'static str {
@@ -111,14 +120,12 @@ impl<C: Column> TableState<C> {
         text.to_lowercase().contains(&search.to_lowercase())
     }
 
-    /// The value of `sort`, for forms that keep it; empty when there is none.
+    /// The value of `sort`; empty when there is none.
     #[must_use]
     pub fn sort_value(&self) -> String {
-        match self.sort {
-            Some((column, Direction::Ascending)) => column.key().to_owned(),
-            Some((column, Direction::Descending)) => format!("-{}", column.key()),
-            None => String::new(),
-        }
+        self.sort
+            .map(|(column, direction)| direction.of(column))
+            .unwrap_or_default()
     }
 
     /// Whether a search or one of these filters leaves anything out.

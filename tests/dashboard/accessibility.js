@@ -50,6 +50,10 @@
   for (const e of all("dl")) for (const c of e.children) if (!["DT", "DD", "DIV"].includes(c.tagName)) say("not in a list", c);
   for (const e of all("ul,ol")) for (const c of e.children) if (c.tagName !== "LI") say("not in a list", c);
 
+  // What can be reached with a keyboard is seen when it has the focus.
+  for (const e of all("a[href],button,summary,select,input:not([type=hidden])").filter(isShown))
+    for (let at = e; at; at = at.parentElement) if (getComputedStyle(at).clipPath !== "none") say("reached and not seen", e);
+
   // What can be pressed is large enough for a finger, unless it stands in a text or a table.
   for (const e of all("button,nav a,select,input:not([type=hidden])").filter(isShown)) {
     const box = e.getBoundingClientRect();

@@ -127,7 +127,8 @@ async fn in_a_browser_long_and_hostile_names_break_nothing() {
 async fn in_a_browser_the_checks_find_what_is_wrong() {
     let page = r##"<!doctype html><title></title><main></main><main></main><h1>a</h1><h3>b</h3><i id=x></i><i id=x></i>
         <input><a href="/"></a><a href="#none">none</a><img src=data:,><svg></svg><table><tr><th>a<th>b</table><nav></nav>
-        <p tabindex=3>x</p><p style="color:#aaa;background:#fff">faint</p><div style="width:3000px">wide</div>"##;
+        <p tabindex=3>x</p><p style="color:#aaa;background:#fff">faint</p><div style="width:3000px">wide</div>
+        <p style="clip-path:inset(50%)"><a href="/">cut</a></p>"##;
     let app = axum::Router::new().route(
         "/",
         axum::routing::get(move || async move { axum::response::Html(page) }),
@@ -153,6 +154,7 @@ async fn in_a_browser_the_checks_find_what_is_wrong() {
         "table without heads",
         "navigation without a name",
         "order of focus is forced",
+        "reached and not seen",
         "contrast 2.3",
         "pixels wide on 360",
     ] {

@@ -291,7 +291,16 @@ async fn tables_are_searched_filtered_and_sorted_by_their_address() {
     );
     assert_eq!(asked("?sort=name").await[0], "analytics");
     assert!(asked("?q=no-such-test").await.is_empty());
+    for (path, count) in [("/tests", 12), ("/coverage", 6), ("/schedules", 6)] {
+        let page = get(&app, path, &[]).await.text;
+        let (_, form) = page.split_once(r#"<select id="sort" name="sort">"#).unwrap();
+        let (form, _) = form.split_once("</select>").unwrap();
+        assert_eq!(form.matches("<option").count(), 1 + count, "{path}: {form}");
+        assert!(!form.contains("selected"), "{path}: {form}");
+    }
     let page = get(&app, "/tests?sort=-score&status=pass", &[]).await.text;
+    let chosen = r#"<option value="-score" selected>score, descending</option>"#;
+    assert!(page.contains(chosen), "{page}");
     assert!(
         page.contains(r#"aria-sort="descending"><a href="/tests?status=pass&#38;sort=score""#),
         "{page}"

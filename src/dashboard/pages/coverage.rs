@@ -6,7 +6,7 @@ use super::{
     Choice, Files, Heading,
     clusters::{CLUSTER, ClusterMark, choices as cluster_choices},
     covered::{AGES, CoveredRow, PROOF, WITHIN, days, held, is_asked_for, is_proven, label, of_row, scoped},
-    heading,
+    heading, sorts,
 };
 use crate::{
     dashboard::{
@@ -62,6 +62,7 @@ pub struct CoveragePage {
     /// The namespace that is seen alone; empty where all are.
     only: String,
     columns: [Heading; 3],
+    sorts: Vec<Choice>,
     rows: Vec<CoveredRow>,
     pager: Pager,
     files: Files,
@@ -86,6 +87,11 @@ impl CoveragePage {
             value,
             name,
         };
+        let columns = [
+            heading(&state, By::Name, "Namespace", ""),
+            heading(&state, By::Proof, "Last proof", ""),
+            heading(&state, By::Backup, "Newest backup", ""),
+        ];
         Self {
             label: label(proven, all, within),
             share: Percent::of(proven, all),
@@ -103,11 +109,8 @@ impl CoveragePage {
                 .map(|(value, name)| choice(PROOF, value.to_owned(), name.to_owned())),
             clusters: cluster_choices(&others, state.filter(CLUSTER)),
             only: view.scope.namespace().unwrap_or_default().to_owned(),
-            columns: [
-                heading(&state, By::Name, "Namespace", ""),
-                heading(&state, By::Proof, "Last proof", ""),
-                heading(&state, By::Backup, "Newest backup", ""),
-            ],
+            sorts: sorts(&state, &columns),
+            columns,
             rows: shown
                 .into_iter()
                 .map(|row| {

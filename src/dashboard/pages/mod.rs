@@ -36,7 +36,7 @@ use super::{
     addresses,
     moments::{self, Moment},
     standing::Standing,
-    table::{Column, TableState},
+    table::{Column, Direction, TableState},
 };
 use crate::fleet::TestRow;
 
@@ -148,6 +148,18 @@ fn heading<C: Column>(state: &TableState<C>, column: C, name: &'static str, clas
         aria: state.aria_sort(column),
         href: state.sorted_by(column),
     }
+}
+
+/// What a table can be sorted by, for its form: on a phone there are no heads to press.
+fn sorts<C: Column>(state: &TableState<C>, columns: &[Heading]) -> Vec<Choice> {
+    let both = |(column, head): (&C, &Heading)| {
+        [Direction::Ascending, Direction::Descending].map(|direction| Choice {
+            value: direction.of(*column),
+            name: format!("{}, {}", head.name.to_lowercase(), direction.aria()),
+            is_set: state.sort == Some((*column, direction)),
+        })
+    };
+    C::ALL.iter().zip(columns).flat_map(both).collect()
 }
 
 /// A moment as the fleet writes it.

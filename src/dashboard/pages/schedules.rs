@@ -5,7 +5,7 @@ use askama::Template;
 use super::{
     Choice, Heading, Link,
     covered::{PROOF, is_asked_for},
-    heading, moment, test_link,
+    heading, moment, sorts, test_link,
 };
 use crate::{
     dashboard::{
@@ -57,6 +57,7 @@ pub struct SchedulesPage {
     state: TableState<By>,
     proofs: [Choice; 2],
     columns: Vec<Heading>,
+    sorts: Vec<Choice>,
     rows: Vec<Row>,
     pager: Pager,
     velero: String,
@@ -90,13 +91,15 @@ impl SchedulesPage {
             is_set: state.filter(PROOF) == value,
         };
         let (shown, pager) = state.page_of(arranged(fleet.schedules(seen), &state));
+        let columns = vec![
+            heading(&state, By::Name, "Schedule", ""),
+            heading(&state, By::Cron, "Cron", ""),
+            heading(&state, By::Last, "Last backup", ""),
+        ];
         Self {
             proofs: [proof("none", "no test"), proof("some", "with a test")],
-            columns: vec![
-                heading(&state, By::Name, "Schedule", ""),
-                heading(&state, By::Cron, "Cron", ""),
-                heading(&state, By::Last, "Last backup", ""),
-            ],
+            sorts: sorts(&state, &columns),
+            columns,
             rows: shown
                 .into_iter()
                 .map(|row| Row {

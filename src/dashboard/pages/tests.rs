@@ -10,7 +10,7 @@ use kymaros_webhooks::validate::TestName;
 use super::{
     Choice, Files, Heading,
     clusters::{CLUSTER, ClusterMark, choices as cluster_choices},
-    heading, moment, or_dash, spanned, standing,
+    heading, moment, or_dash, sorts, spanned, standing,
 };
 use crate::{
     dashboard::{
@@ -84,6 +84,7 @@ pub struct TestsPage {
     /// None without other clusters.
     clusters: Vec<Choice>,
     columns: Vec<Heading>,
+    sorts: Vec<Choice>,
     rows: Vec<Row>,
     pager: Pager,
     files: Files,
@@ -122,6 +123,14 @@ impl TestsPage {
             .map(|name| choice(&state, "namespace", name, name))
             .collect();
         let (shown, pager) = state.page_of(arranged(all, &state));
+        let columns = vec![
+            heading(&state, By::Standing, "Status", ""),
+            heading(&state, By::Name, "Test", ""),
+            heading(&state, By::Score, "Score", "num"),
+            heading(&state, By::Recovery, "Recovery", "num wide"),
+            heading(&state, By::Proof, "Last proof", "wide"),
+            heading(&state, By::Next, "Next run", "wide"),
+        ];
         Self {
             statuses: TestStanding::ALL
                 .into_iter()
@@ -129,14 +138,8 @@ impl TestsPage {
                 .collect(),
             namespaces,
             clusters: cluster_choices(&others, state.filter(CLUSTER)),
-            columns: vec![
-                heading(&state, By::Standing, "Status", ""),
-                heading(&state, By::Name, "Test", ""),
-                heading(&state, By::Score, "Score", "num"),
-                heading(&state, By::Recovery, "Recovery", "num wide"),
-                heading(&state, By::Proof, "Last proof", "wide"),
-                heading(&state, By::Next, "Next run", "wide"),
-            ],
+            sorts: sorts(&state, &columns),
+            columns,
             rows: shown
                 .into_iter()
                 .map(|row| of_row(fleet, &others, row, view.now))
