@@ -88,19 +88,23 @@ impl World {
         Self::of(tier, tests, reports, now)
     }
 
-    /// Many tests with many reports, for figures.
+    /// Many tests with many reports, for figures: the first in [`OPS`], each of the others in a namespace of its own.
     pub fn large(tier: Tier, count: usize, each: usize) -> Self {
         let now = Timestamp::now();
         let (mut tests, mut reports) = (Vec::new(), Vec::new());
         for index in 0..count {
             let name = format!("application-{index:04}");
+            let namespace = match index {
+                0 => OPS.to_owned(),
+                _ => format!("team-{index:04}"),
+            };
             let latest = if index % 17 == 0 { "fail" } else { "pass" };
             for run in 0..each {
                 let ago = SignedDuration::from_hours(24 * i64::try_from(each - run).unwrap() - 20);
                 let result = if run + 1 == each { latest } else { "pass" };
                 reports.push(report(
                     &name,
-                    OPS,
+                    &namespace,
                     now - ago,
                     result,
                     95,
@@ -112,7 +116,7 @@ impl World {
             } else {
                 Latest::Pass
             };
-            tests.push(test(&name, OPS, latest, reports.last(), now));
+            tests.push(test(&name, &namespace, latest, reports.last(), now));
         }
         Self::of(tier, tests, reports, now)
     }

@@ -9,12 +9,19 @@ use super::{Fact, moment};
 use crate::{
     api::Api,
     dashboard::{
+        addresses::NAMESPACE,
         door::described,
         moments::{Moment, relative, stored_span},
+        query::write,
         shell::Shell,
     },
-    fleet::{Features, Fleet, View},
+    fleet::{Channel, Features, Fleet, View},
 };
+
+/// Receivers that are shown.
+const RECEIVERS: usize = 50;
+/// Tests that are named beside a receiver.
+const TESTS: usize = 3;
 
 /// A flag of the operator, as it applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +51,7 @@ pub struct SettingsPage {
     sandboxes: Vec<Fact>,
     about: Vec<Fact>,
     channels: Vec<ChannelRow>,
+    channels_more: usize,
     groups: Vec<Group>,
 }
 
@@ -51,7 +59,10 @@ struct ChannelRow {
     name: String,
     secret: String,
     namespace: String,
-    tests: String,
+    tests: Vec<String>,
+    more: usize,
+    /// The page of all tests of its namespace.
+    rest: String,
 }
 
 struct Group {
@@ -73,6 +84,7 @@ impl SettingsPage {
     #[must_use]
     pub fn new(api: &Api, view: &View, settings: &[Setting], sees: Sees, shell: Shell) -> Self {
         let (fleet, about) = (&api.fleet, &api.about);
+        let (channels, channels_more) = channels(api, view);
         Self {
             provider: if sees.velero {
                 provider(fleet, view)
@@ -101,7 +113,8 @@ impl SettingsPage {
                 Fact::new("Signing in", described(&api.auth)),
                 Fact::new("API", "/api/v1, described at /api/v1/openapi.json"),
             ],
-            channels: channels(api, view),
+            channels,
+            channels_more,
             groups: if sees.all { groups(settings) } else { Vec::new() },
             shell,
         }
@@ -198,26 +211,29 @@ fn sandboxes(fleet: &Fleet) -> Vec<Fact> {
     ]
 }
 
-fn channels(api: &Api, view: &View) -> Vec<ChannelRow> {
-    let row = |channel: crate::fleet::Channel| ChannelRow {
-        name: match channel.type_ {
-            NotificationType::Slack => format!("Slack {}", channel.channel).trim().to_owned(),
+/// The first receivers, and how many there are behind them.
+fn channels(api: &Api, view: &View) -> (Vec<ChannelRow>, usize) {
+    let told = api.fleet.notified(api.notifier.defaults(), view).channels;
+    let more = told.len().saturating_sub(RECEIVERS);
+    (told.into_iter().take(RECEIVERS).map(channel).collect(), more)
+}
+
+fn channel(of: Channel) -> ChannelRow {
+    ChannelRow {
+        name: match of.type_ {
+            NotificationType::Slack => format!("Slack {}", of.channel).trim().to_owned(),
             NotificationType::Webhook => "Webhook".to_owned(),
         },
-        secret: match (channel.secret_ref, channel.secret_namespace) {
+        secret: match (of.secret_ref, of.secret_namespace) {
             (none, _) if none.is_empty() => "none is named".to_owned(),
             (name, namespace) if namespace.is_empty() => name,
             (name, namespace) => format!("{name} in {namespace}, the operator's own"),
         },
-        tests: if channel.used_by_tests.is_empty() {
-            "none yet".to_owned()
-        } else {
-            channel.used_by_tests.join(", ")
-        },
-        namespace: channel.namespace,
-    };
-    let told = api.fleet.notified(api.notifier.defaults(), view);
-    told.channels.into_iter().map(row).collect()
+        more: of.used_by_tests.len().saturating_sub(TESTS),
+        tests: of.used_by_tests.into_iter().take(TESTS).collect(),
+        rest: format!("/tests{}", write(&[(NAMESPACE, &of.namespace)])),
+        namespace: of.namespace,
+    }
 }
 
 fn groups(settings: &[Setting]) -> Vec<Group> {

@@ -29,6 +29,9 @@ use crate::{
 /// Filters of this page.
 const FILTERS: [&str; 3] = ["status", "namespace", CLUSTER];
 
+/// Namespaces that are offered.
+const OFFERED: usize = 100;
+
 /// What tests are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
@@ -80,7 +83,8 @@ pub struct TestsPage {
     pub shell: Shell,
     state: TableState<By>,
     statuses: Vec<Choice>,
-    namespaces: Vec<Choice>,
+    /// Those that are offered; any other can be written.
+    namespaces: Vec<String>,
     /// None without other clusters.
     clusters: Vec<Choice>,
     columns: Vec<Heading>,
@@ -118,10 +122,7 @@ impl TestsPage {
         let all = fleet.rows(view);
         let others = fleet.others();
         let namespaces: BTreeSet<&str> = all.iter().map(|row| row.namespace.as_str()).collect();
-        let namespaces = namespaces
-            .into_iter()
-            .map(|name| choice(&state, "namespace", name, name))
-            .collect();
+        let namespaces = namespaces.into_iter().take(OFFERED).map(str::to_owned).collect();
         let (shown, pager) = state.page_of(arranged(all, &state));
         let columns = vec![
             heading(&state, By::Standing, "Status", ""),
