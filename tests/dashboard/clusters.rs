@@ -95,6 +95,18 @@ async fn what_is_old_is_marked_wherever_it_is_shown() {
 }
 
 #[tokio::test]
+async fn schedules_are_of_this_cluster_and_of_no_other() {
+    let world = World::with_others(Tier::Enterprise);
+    let app = open(&world);
+    for (query, is_here) in [("", true), ("?cluster=local", true), ("?cluster=us", false)] {
+        let page = get(&app, &format!("/schedules{query}"), &[]).await.text;
+        assert_eq!(page.contains("payments-hourly"), is_here, "{query}: {page}");
+        let said = "Schedules in us are not read.";
+        assert_eq!(page.contains(said), !is_here, "{query}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn runs_of_another_cluster_are_not_started_here() {
     let world = World::with_others(Tier::Enterprise);
     let (client, writes) = api_server(true);

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::{
     Choice, Heading, Link,
+    clusters::CLUSTER,
     covered::{PROOF, is_asked_for},
     heading, moment, sorts, test_link,
 };
@@ -67,6 +68,8 @@ pub struct SchedulesPage {
     unseen: String,
     /// Whether there are others whose Schedules are not known.
     has_others: bool,
+    /// The one of them that is asked for.
+    elsewhere: Option<String>,
 }
 
 struct Row {
@@ -84,13 +87,19 @@ impl SchedulesPage {
     /// The page as somebody sees it, with the tests of `seen`, or none.
     #[must_use]
     pub fn new(fleet: &Fleet, seen: Option<&Scope>, view: &View, query: &Pairs, shell: Shell) -> Self {
-        let state: TableState<By> = TableState::parse("/schedules".to_owned(), query, &[PROOF, NAMESPACE]);
+        let state: TableState<By> =
+            TableState::parse("/schedules".to_owned(), query, &[PROOF, NAMESPACE, CLUSTER]);
         let proof = |value: &str, name: &str| Choice {
             value: value.to_owned(),
             name: name.to_owned(),
             is_set: state.filter(PROOF) == value,
         };
-        let (shown, pager) = state.page_of(arranged(fleet.schedules(seen), &state));
+        let elsewhere = view.clusters.other().map(ToString::to_string);
+        let known = match elsewhere {
+            Some(_) => Vec::new(),
+            None => fleet.schedules(seen),
+        };
+        let (shown, pager) = state.page_of(arranged(known, &state));
         let columns = vec![
             heading(&state, By::Name, "Schedule", ""),
             heading(&state, By::Cron, "Cron", ""),
@@ -132,6 +141,7 @@ impl SchedulesPage {
                 }
                 None => "Tests are not shown: your account may not list them.".to_owned(),
             },
+            elsewhere,
             has_others: !fleet.others().remotes.is_empty(),
             state,
             shell,
@@ -142,7 +152,7 @@ impl SchedulesPage {
 impl SchedulesPage {
     /// Whether anything is left out of the table that can be seen.
     fn is_narrowed(&self) -> bool {
-        self.state.is_narrowed_by(&[PROOF])
+        self.elsewhere.is_some() || self.state.is_narrowed_by(&[PROOF])
     }
 }
 
