@@ -11,15 +11,14 @@ use std::{
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, StatusCode},
+    http::{Extensions, HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
-use super::{Api, problem::Problem};
+use super::{Api, problem::Problem, seats::Seats};
 use crate::access::bearer;
 
 /// Largest body, bytes, as in 0.6.9.
@@ -47,7 +46,7 @@ pub struct Limits {
     accounts: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
     tokens: Arc<DefaultKeyedRateLimiter<[u8; 32]>>,
     addresses: Arc<DefaultKeyedRateLimiter<Option<IpAddr>>>,
-    pub(super) streams: Arc<Semaphore>,
+    pub(super) streams: Seats,
 }
 
 impl Limits {
@@ -60,7 +59,7 @@ impl Limits {
             accounts: Arc::new(RateLimiter::keyed(quota(per_second))),
             tokens: Arc::new(RateLimiter::keyed(quota(per_second))),
             addresses: Arc::new(RateLimiter::keyed(quota(per_second.saturating_mul(BY_ADDRESS)))),
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            streams: Seats::new(STREAMS),
         }
     }
 
@@ -112,8 +111,7 @@ pub(super) async fn with_sessions(
     // One token for all says nothing of who has it.
     let session = session(headers).filter(|_| api.auth.has_accounts());
     let token = session.or_else(|| bearer(headers).map(str::to_owned));
-    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = connection.map(|connection| connection.0.ip());
+    let address = address(request.extensions());
     let late = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -132,6 +130,12 @@ pub(super) async fn with_sessions(
     };
     let answer = tokio::time::timeout(ANSWER_BEGINS, answer).await;
     answer.unwrap_or_else(|_| late().into_response())
+}
+
+/// Where a request comes from.
+pub(super) fn address(request: &Extensions) -> Option<IpAddr> {
+    let connection = request.get::<ConnectInfo<SocketAddr>>();
+    connection.map(|connection| connection.0.ip())
 }
 
 /// The whole body of a request.

@@ -2,12 +2,9 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use axum::{
-    http::StatusCode,
-    response::{
-        IntoResponse,
-        sse::{Event, KeepAlive, Sse},
-    },
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, KeepAlive, Sse},
 };
 use futures::{FutureExt, Stream, StreamExt, stream};
 use serde::Serialize;
@@ -15,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::{
-    problem::Problem,
-    route::{Answer, Answering, Ask},
+    route::{Answering, Ask},
+    seats::{Listener, Seat},
 };
 use crate::fleet::{Fleet, RunChange, RunName, View};
 
@@ -26,17 +23,14 @@ const LONGEST: Duration = Duration::from_mins(15);
 const ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) fn events(ask: Ask) -> Answering {
-    Box::pin(std::future::ready(stream_of(ask)))
+    Box::pin(async move {
+        let listener = Listener::of(&ask.api, ask.token.as_deref(), ask.address).await;
+        let seat = ask.api.limits.streams.take(listener)?;
+        Ok(stream_of(ask, seat))
+    })
 }
 
-fn stream_of(ask: Ask) -> Answer {
-    let place = ask.api.limits.streams.clone().try_acquire_owned();
-    let place = place.map_err(|_| {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many live streams; try again later",
-        )
-    })?;
+fn stream_of(ask: Ask, seat: Seat) -> Response {
     let stop = ask.api.stop.clone();
     let end = async move {
         tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(LONGEST) => {} }
@@ -45,11 +39,11 @@ fn stream_of(ask: Ask) -> Answer {
         .take_until(end.boxed())
         .map(move |event| {
             // Held as long as the stream lives.
-            let _ = &place;
+            let _ = &seat;
             event
         });
     let alive = KeepAlive::new().interval(ALIVE);
-    Ok(Sse::new(told).keep_alive(alive).into_response())
+    Sse::new(told).keep_alive(alive).into_response()
 }
 
 fn told(fleet: Fleet, view: View) -> impl Stream<Item = Result<Event, Infallible>> + Send {

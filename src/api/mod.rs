@@ -7,7 +7,7 @@
 //! - `read`, `export`, `live`: what is answered from [`crate::fleet`]; `write`: changes, made through the API server;
 //!   `try_receiver`: a message to try a receiver of notifications
 //! - `input`, `query`, `problem`: what is taken and what is said about mistakes
-//! - `limits`, `hosts`, `headers`, `serve`: around all of it
+//! - `limits`, `seats`, `hosts`, `headers`, `serve`: around all of it
 
 mod auth;
 mod caller;
@@ -24,6 +24,7 @@ mod problem;
 mod query;
 mod read;
 mod route;
+mod seats;
 mod serve;
 mod table;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use input::TestInput;
 pub use limits::Limits;
 pub use openapi::document;
 pub use problem::Problem;
+pub use seats::{Listener, Seat, Seats};
 pub use serve::serve;
 pub use write::{create, delete, trigger, update};
 

@@ -1,6 +1,6 @@
 //! One route: what it needs, what it answers, and the way from a request to its handler.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use axum::{
     body::Bytes,
@@ -151,6 +151,8 @@ pub(super) struct Ask {
     pub caller: Caller,
     /// What they were known by.
     pub token: Option<String>,
+    /// Where they come from.
+    pub address: Option<IpAddr>,
     pub view: View,
     pub query: Query,
     /// The one name in the path; empty without one.
@@ -290,6 +292,7 @@ pub(super) async fn answer(
         query: &query,
     });
     let token = bearer(request.headers()).map(str::to_owned);
+    let address = limits::address(request.extensions());
     let caller = match route.need {
         Need::Nothing => Caller {
             client: api.client.clone(),
@@ -327,6 +330,7 @@ pub(super) async fn answer(
         api,
         caller,
         token,
+        address,
         view,
         query,
         name,

@@ -1,6 +1,6 @@
 //! Tells open pages that something changed; they fetch themselves again. Nothing of what changed is in the stream.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::response::{
     IntoResponse, Response,
@@ -8,12 +8,12 @@ use axum::response::{
 };
 use futures::{StreamExt, stream};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::broadcast,
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::fleet::RunChange;
+use crate::{api::Seat, fleet::RunChange};
 
 /// Open pages that are told at most; the others are loaded anew every minute.
 pub const MOST: usize = 512;
@@ -22,26 +22,21 @@ const GATHER: Duration = Duration::from_millis(100);
 /// A stream ends after this long, and the browser opens the next: rights are asked for anew.
 const LIFE: Duration = Duration::from_mins(15);
 
-/// The stream of one page, when there is room for one more.
-pub fn stream(
-    changes: broadcast::Receiver<RunChange>,
-    room: &Arc<Semaphore>,
-    stop: CancellationToken,
-) -> Option<Response> {
-    let seat = room.clone().try_acquire_owned().ok()?;
+/// The stream of one page.
+pub fn stream(changes: broadcast::Receiver<RunChange>, seat: Seat, stop: CancellationToken) -> Response {
     let told = Told {
         changes,
         ends: Instant::now() + LIFE,
         _seat: seat,
     };
     let events = stream::unfold(told, next).take_until(stop.cancelled_owned());
-    Some(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
 struct Told {
     changes: broadcast::Receiver<RunChange>,
     ends: Instant,
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 async fn next(mut told: Told) -> Option<(Result<Event, Infallible>, Told)> {
@@ -67,6 +62,11 @@ mod tests {
     use axum::body::BodyDataStream;
 
     use super::*;
+    use crate::api::{Listener, Seats};
+
+    fn seat(seats: &Seats) -> Option<Seat> {
+        seats.take(Listener::Address(None)).ok()
+    }
 
     fn told(response: Response) -> BodyDataStream {
         response.into_body().into_data_stream()
@@ -75,8 +75,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn changes_that_come_together_are_told_once() {
         let (changes, _) = broadcast::channel(8);
-        let (room, stop) = (Arc::new(Semaphore::new(1)), CancellationToken::new());
-        let mut events = told(stream(changes.subscribe(), &room, stop.clone()).unwrap());
+        let (seats, stop) = (Seats::new(1), CancellationToken::new());
+        let mut events = told(stream(changes.subscribe(), seat(&seats).unwrap(), stop.clone()));
         for _ in 0..3 {
             changes.send(RunChange::All).unwrap();
         }
@@ -92,14 +92,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_are_no_more_streams_than_there_is_room_for() {
+    async fn a_stream_holds_its_seat_as_long_as_it_lives_and_no_longer_than_a_while() {
         let (changes, _) = broadcast::channel::<RunChange>(8);
-        let (room, stop) = (Arc::new(Semaphore::new(1)), CancellationToken::new());
-        let open = |changes: &broadcast::Sender<RunChange>| stream(changes.subscribe(), &room, stop.clone());
-        let first = open(&changes).unwrap();
-        assert!(open(&changes).is_none());
+        let (seats, stop) = (Seats::new(1), CancellationToken::new());
+        let first = stream(changes.subscribe(), seat(&seats).unwrap(), stop.clone());
+        assert!(seat(&seats).is_none());
         drop(first);
-        let mut second = told(open(&changes).unwrap());
+        let mut second = told(stream(changes.subscribe(), seat(&seats).unwrap(), stop));
         tokio::time::advance(LIFE).await;
         let ended = async { while second.next().await.is_some() {} };
         timeout(Duration::from_secs(1), ended)

@@ -31,21 +31,17 @@ mod table;
 mod trigger;
 mod visit;
 
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
-
 pub use headers::POLICY;
 pub use pages::Setting;
 pub use routes::router;
 
-use crate::api::Api;
+use crate::api::{Api, Seats};
 
 /// What pages are made of.
 pub struct Dashboard {
     api: Api,
     settings: Vec<Setting>,
-    streams: Arc<Semaphore>,
+    streams: Seats,
 }
 
 impl Dashboard {
@@ -55,7 +51,7 @@ impl Dashboard {
         Self {
             api,
             settings,
-            streams: Arc::new(Semaphore::new(live::MOST)),
+            streams: Seats::new(live::MOST),
         }
     }
 }

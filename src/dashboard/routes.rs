@@ -1,10 +1,10 @@
 //! Routes: each asks to come in, makes its page, and renders it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Path},
+    Extension, Router,
+    extract::{ConnectInfo, DefaultBodyLimit, Path},
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
@@ -27,7 +27,7 @@ use super::{
     sign_in, trigger,
 };
 use crate::{
-    api::limited,
+    api::{Listener, limited},
     fleet::{Place as Home, Scope},
 };
 
@@ -174,14 +174,18 @@ async fn settings(ask: Ask) -> Answer {
     Ok(visit.answer(&SettingsPage::new(api, &visit.view, settings, sees, shell)))
 }
 
-async fn stream(ask: Ask) -> Response {
+async fn stream(connection: Option<Extension<ConnectInfo<SocketAddr>>>, ask: Ask) -> Response {
     let (api, query) = (&ask.dashboard.api, ask.query());
     let token = shown(api, &ask.headers);
     let watches = all("watch", REPORTS, query.get(NAMESPACE));
     match admit(api, token.as_deref(), false, &[watches]).await {
         Entry::Admitted(_) => {
-            live::stream(api.fleet.runs.changes(), &ask.dashboard.streams, api.stop.clone())
-                .unwrap_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
+            let address = connection.map(|Extension(ConnectInfo(from))| from.ip());
+            let listener = Listener::of(api, token.as_deref(), address).await;
+            match ask.dashboard.streams.take(listener) {
+                Ok(seat) => live::stream(api.fleet.runs.changes(), seat, api.stop.clone()),
+                Err(problem) => problem.into_response(),
+            }
         }
         Entry::Unknown => StatusCode::UNAUTHORIZED.into_response(),
         Entry::Denied => StatusCode::FORBIDDEN.into_response(),

@@ -13,7 +13,7 @@ use kymaros_crds::{MissedTimes, domain::Tier};
 use crate::{
     serve::{
         CLERK, KEEPER, MEMBER, NOBODY, OWNER, PLANNER, READER, REPORTER, TOKEN, VIEWER, api_server, app,
-        by_rights, by_token, get, open, status_of, within,
+        by_rights, by_token, get, open, opened, status_of, within,
     },
     world::{OPS, TEAM, World},
 };
@@ -943,6 +943,23 @@ async fn what_is_not_there_is_said_with_what_to_do() {
         get(&app, "/assets/none.css", &[]).await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test]
+async fn an_account_has_its_share_of_open_pages_that_are_told_and_others_have_theirs() {
+    let world = World::new(Tier::Community);
+    let (client, _) = api_server(true);
+    let app = app(&world, by_rights(&client), client);
+    let [reader, other] = [READER, TOKEN].map(|token| format!("kymaros-token={token}"));
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        open.push(opened(&app, "/live", &reader).await);
+    }
+    assert!(open.iter().all(|page| page.status() == StatusCode::OK));
+    let refused = opened(&app, "/live", &reader).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(status_of(&app, "/live", &other).await, StatusCode::OK);
 }
 
 #[tokio::test]

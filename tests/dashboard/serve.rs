@@ -227,9 +227,14 @@ pub async fn get(app: &Router, path: &str, headers: &[(&str, &str)]) -> Answer {
 
 /// How a page is answered, whose content may never end.
 pub async fn status_of(app: &Router, path: &str, cookie: &str) -> StatusCode {
+    opened(app, path, cookie).await.status()
+}
+
+/// The answer itself, which goes on as long as it is kept.
+pub async fn opened(app: &Router, path: &str, cookie: &str) -> Response<Body> {
     let request = Request::get(path).header("cookie", cookie);
     let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await;
-    answer.unwrap().status()
+    answer.unwrap()
 }
 
 /// Sends a form.

@@ -1,11 +1,13 @@
 //! Live progress.
 
-use axum::{body::Body, http::Request};
+use std::net::SocketAddr;
+
+use axum::{body::Body, extract::ConnectInfo, http::Request};
 use http_body_util::BodyExt;
 use kube::runtime::watcher::Event;
 use tower::ServiceExt;
 
-use super::world::World;
+use super::world::{Answered, World};
 use crate::fleet::sample::report;
 
 async fn next(body: &mut Body) -> String {
@@ -72,19 +74,45 @@ async fn whoever_is_far_behind_sees_everything_again() {
 }
 
 #[tokio::test]
-async fn there_are_not_too_many_streams() {
-    let world = World::open();
+async fn an_account_has_its_share_of_streams_whatever_its_tokens_and_others_have_theirs() {
+    let world = World::new();
+    let listen = async |token: &str| {
+        let request =
+            Request::get("/api/v1/events?namespace=ops").header("authorization", format!("Bearer {token}"));
+        world
+            .router()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap()
+    };
     let mut open = Vec::new();
-    let stream = || Request::get("/api/v1/events").body(Body::empty()).unwrap();
-    for _ in 0..256 {
-        open.push(world.router().oneshot(stream()).await.unwrap());
+    for number in 0..16 {
+        open.push(listen(&format!("dev#{number}")).await);
     }
     assert!(open.iter().all(|response| response.status() == 200));
-    assert_eq!(world.router().oneshot(stream()).await.unwrap().status(), 503);
+    let refused = Answered::of(listen("dev").await).await;
+    assert_eq!(refused.status, 429);
+    assert!(refused.headers.contains_key("retry-after"), "{refused:?}");
+    assert!(refused.error().contains("16 live streams"), "{}", refused.error());
+    assert_eq!(listen("admin").await.status(), 200, "others go on");
     open.pop();
-    assert_eq!(
-        world.router().oneshot(stream()).await.unwrap().status(),
-        200,
-        "a place was left"
-    );
+    assert_eq!(listen("dev").await.status(), 200, "a place was left");
+}
+
+#[tokio::test]
+async fn where_nobody_has_an_account_an_address_has_its_share_of_streams() {
+    let world = World::open();
+    let listen = async |address: [u8; 4]| {
+        let mut request = Request::get("/api/v1/events").body(Body::empty()).unwrap();
+        let from = SocketAddr::from((address, 9));
+        request.extensions_mut().insert(ConnectInfo(from));
+        world.router().oneshot(request).await.unwrap()
+    };
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(listen([10, 0, 0, 1]).await);
+    }
+    assert!(open.iter().all(|response| response.status() == 200));
+    assert_eq!(listen([10, 0, 0, 1]).await.status(), 429);
+    assert_eq!(listen([10, 0, 0, 2]).await.status(), 200);
 }
