@@ -342,9 +342,11 @@ impl Fleet {
         } else {
             Coverage::default()
         };
-        Ok(self
+        let held = self
             .runs
-            .read(|index| compliance::compliance(index, &tests, &coverage, framework, days, view)))
+            .read(|index| compliance::compliance(index, &tests, &coverage, framework, days, view));
+        let away = self.away(view);
+        Ok(Compliance { away, ..held })
     }
 
     /// The license and what it opens.

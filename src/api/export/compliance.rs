@@ -55,7 +55,7 @@ fn document(seen: &Compliance) -> Vec<u8> {
             paper.add(ITEM, &format!("and by {more} more"));
         }
     }
-    for line in &seen.hidden {
+    for line in seen.hidden.iter().chain(&seen.away) {
         paper.add(TEXT, line);
     }
     paper.add(

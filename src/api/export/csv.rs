@@ -1,11 +1,13 @@
 //! Lists as CSV, for spreadsheets.
 
+use std::collections::HashMap;
+
 use crate::api::{
     problem::Problem,
     read::{at_once, filter, found, framework, with_notices},
     route::{Answer, Ask},
 };
-use crate::fleet::{ClusterName, cluster_word, duration_text, moment};
+use crate::fleet::{ClusterName, ClusterScope, cluster_word, duration_text, moment};
 
 at_once!(tests, tests_of);
 at_once!(reports, reports_of);
@@ -120,7 +122,9 @@ fn compliance_of(ask: &Ask) -> Answer {
         "asOf",
         "scope",
         "status",
+        "notes",
     ];
+    let notes = [seen.hidden.as_slice(), seen.away.as_slice()].concat().join(" ");
     let rows = seen.requirements.iter().map(|asked| {
         vec![
             seen.title.to_owned(),
@@ -135,6 +139,7 @@ fn compliance_of(ask: &Ask) -> Answer {
             seen.as_of.clone(),
             seen.scope.clone(),
             seen.status.to_owned(),
+            notes.clone(),
         ]
     });
     Ok(with_notices(file("compliance", &head, rows)?, &seen.hidden))
@@ -166,19 +171,31 @@ fn coverage_of(ask: &Ask) -> Answer {
     csv(ask, "coverage", &head, rows)
 }
 
-/// Rows of clusters. Where there is only this one they have no column for it, as before there could be others.
+/// Rows of clusters, each with the line about its own when that is away. Where there is only this one they have no columns
+/// for that, as before there could be others.
 fn csv(
     ask: &Ask,
     name: &str,
     head: &[&str],
     rows: impl Iterator<Item = (Option<ClusterName>, Vec<String>)>,
 ) -> Answer {
-    if ask.api.fleet.others().remotes.is_empty() {
+    let (fleet, others) = (&ask.api.fleet, ask.api.fleet.others());
+    if others.remotes.is_empty() {
         return file(name, head, rows.map(|(_, cells)| cells));
     }
-    let head: Vec<&str> = head.iter().copied().chain(["cluster"]).collect();
+    let away = |name: &ClusterName| {
+        let only = ClusterScope::Other(name.clone());
+        fleet.away(&ask.view.clone().of_clusters(only)).join(" ")
+    };
+    let names = others.remotes.iter().map(|remote| &remote.name);
+    let away: HashMap<&ClusterName, String> = names.map(|name| (name, away(name))).collect();
+    let head: Vec<&str> = head.iter().copied().chain(["cluster", "away"]).collect();
     let rows = rows.map(|(cluster, mut cells)| {
-        cells.push(cluster_word(cluster.as_ref()).to_owned());
+        let line = cluster.as_ref().and_then(|name| away.get(name)).cloned();
+        cells.extend([
+            cluster_word(cluster.as_ref()).to_owned(),
+            line.unwrap_or_default(),
+        ]);
         cells
     });
     file(name, &head, rows)

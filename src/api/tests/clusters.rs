@@ -228,9 +228,9 @@ async fn what_is_old_is_said_to_be() {
 async fn exports_have_a_column_for_the_cluster_once_there_are_others() {
     let world = world();
     let text = world.get("/api/v1/tests.csv").await.text;
-    assert!(text.lines().next().unwrap().ends_with(",cluster"), "{text}");
+    assert!(text.lines().next().unwrap().ends_with(",cluster,away"), "{text}");
     assert!(
-        text.contains(",erp,") && text.lines().any(|line| line.ends_with(",eu")),
+        text.contains(",erp,") && text.lines().any(|line| line.ends_with(",eu,")),
         "{text}"
     );
     let text = world.get("/api/v1/reports.csv?cluster=us").await.text;
@@ -240,4 +240,34 @@ async fn exports_have_a_column_for_the_cluster_once_there_are_others() {
         let text = alone.get(path).await.text;
         assert!(!text.contains("cluster"), "{path}: {text}");
     }
+}
+
+#[tokio::test]
+async fn evidence_says_which_clusters_are_away() {
+    let world = world();
+    let line = "Cluster us has been away since";
+    for path in [
+        "/api/v1/compliance",
+        "/api/v1/compliance.csv",
+        "/api/v1/compliance.pdf",
+        "/api/v1/tests.csv",
+        "/api/v1/reports.csv",
+    ] {
+        let all = world.get(path).await;
+        assert!(all.text.contains(line), "{path}: {}", all.text);
+        let reached = world.get(&format!("{path}?cluster=eu")).await;
+        assert_eq!(reached.status, 200, "{path}");
+        assert!(!reached.text.contains("away since"), "{path}: {}", reached.text);
+    }
+    let rows = world.get("/api/v1/tests.csv").await.text;
+    let of_us: Vec<bool> = rows.lines().map(|row| row.contains(line)).collect();
+    assert_eq!(of_us.iter().filter(|is_away| **is_away).count(), 1, "{rows}");
+    let json = world.get("/api/v1/compliance").await.json();
+    assert_eq!(
+        (
+            json["hidden"].as_array().unwrap().len(),
+            json["away"].as_array().unwrap().len()
+        ),
+        (0, 1)
+    );
 }

@@ -37,6 +37,11 @@ async fn exports_look_back_no_further_than_the_tier() {
         let csv = world.get("/api/v1/compliance.csv?period=365").await;
         assert!(csv.text.contains(period), "{tier}: {csv:?}");
         assert_eq!(notices(&csv), hidden, "{tier}: {csv:?}");
+        assert_eq!(
+            csv.text.contains("shows 90 days of history"),
+            !sees_old,
+            "{tier}: {csv:?}"
+        );
         let json = world.get("/api/v1/compliance?period=365").await;
         let runs = if sees_old { 5 } else { 4 };
         assert_eq!(json.json()["testsExecuted"], runs, "{tier}: {json:?}");
@@ -93,8 +98,11 @@ async fn files_hold_what_the_routes_answer() {
     let [as_of, scope, status] =
         ["asOf", "scope", "status"].map(|name| json[name].as_str().unwrap().to_owned());
     assert!(as_of.parse::<jiff::Timestamp>().is_ok(), "{as_of}");
-    let ends = |line: &String| line.ends_with(&format!("Z,{scope},{status}"));
-    assert!(compliance[0].ends_with(",asOf,scope,status"), "{compliance:?}");
+    let ends = |line: &String| line.ends_with(&format!("Z,{scope},{status},"));
+    assert!(
+        compliance[0].ends_with(",asOf,scope,status,notes"),
+        "{compliance:?}"
+    );
     assert!(compliance[1..].iter().all(ends), "{compliance:?}");
 
     let pdf = world.get("/api/v1/compliance.pdf").await;

@@ -74,6 +74,8 @@ pub struct Compliance {
     pub requirements: Vec<Requirement>,
     /// What the tier hides, one line each.
     pub hidden: Vec<String>,
+    /// Clusters that are away, one line each: what is known of their runs is old.
+    pub away: Vec<String>,
 }
 
 pub(super) fn compliance(
@@ -141,6 +143,7 @@ pub(super) fn compliance(
         scope,
         requirements,
         hidden: line.into_iter().collect(),
+        away: Vec::new(),
     }
 }
 
