@@ -63,9 +63,9 @@ async fn sees(ask: &Ask, verb: &'static str, place: &Place) -> Result<bool, Prob
 /// The report of the path, and where it is.
 pub(super) fn the_report(ask: &Ask) -> Result<(Place, Shown<Arc<RestoreReport>>), Problem> {
     let places = ask.api.fleet.places_of_report(&ask.name, &ask.view);
-    let place = one_of(places, "report", no_report)?;
+    let place = one_of(places, "report", || no_report(ask))?;
     let report = ask.api.fleet.report(&place, &ask.name, &ask.view);
-    Ok((place, report.ok_or_else(no_report)?))
+    Ok((place, report.ok_or_else(|| no_report(ask))?))
 }
 
 /// One place, or the question which: first of which cluster, then of which namespace.
@@ -92,9 +92,14 @@ fn one_of(mut places: Vec<Place>, what: &str, none: impl FnOnce() -> Problem) ->
 }
 
 pub(super) fn no_test() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "test not found")
+    Problem::new(StatusCode::NOT_FOUND, "test not found").with_remedy("GET /api/v1/tests lists them")
 }
 
-fn no_report() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "report not found")
+/// Not found, as in 0.6.9, also where the tier hides it; that is said beside.
+fn no_report(ask: &Ask) -> Problem {
+    let problem = Problem::new(StatusCode::NOT_FOUND, "report not found");
+    match ask.api.fleet.too_old(&ask.name, &ask.view) {
+        Some(line) => problem.with_hidden(line),
+        None => problem.with_remedy("GET /api/v1/reports lists them"),
+    }
 }

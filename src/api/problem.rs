@@ -1,5 +1,5 @@
-//! What is said when something does not work: JSON with `error`, as 0.6.9 had it, and where it helps the field or the
-//! choices.
+//! What is said when something does not work: JSON with `error`, as 0.6.9 had it, and where it helps the remedy, the field
+//! or the choices.
 
 use axum::{
     Json,
@@ -12,6 +12,7 @@ use axum::{
 use kube::core::Status;
 use serde::Serialize;
 
+use super::read::with_notices;
 use crate::fleet::Closed;
 
 /// Why there is no answer.
@@ -30,6 +31,9 @@ pub struct Said {
     status: StatusCode,
     /// What is wrong and what to do.
     pub error: String,
+    /// What to do, where `error` has the words of 0.6.9, which do not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
     /// The parameter or field it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
@@ -39,6 +43,9 @@ pub struct Said {
     /// All errors, each with its field, as admission names them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Mistake>,
+    /// What the tier hides, one line each: it is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
 }
 
 /// One of several errors.
@@ -50,30 +57,49 @@ pub struct Mistake {
     pub message: String,
 }
 
+impl Said {
+    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self {
+            status,
+            error: error.into(),
+            remedy: None,
+            field: None,
+            choices: Vec::new(),
+            causes: Vec::new(),
+            hidden: Vec::new(),
+        }
+    }
+}
+
 impl Problem {
     /// A problem.
     #[must_use]
     pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self::Said(Box::new(Said {
-            status,
-            error: error.into(),
-            field: None,
-            choices: Vec::new(),
-            causes: Vec::new(),
-        }))
+        Self::Said(Box::new(Said::new(status, error)))
     }
 
     /// 400, about one parameter or field.
     pub(super) fn field(field: &str, error: impl Into<String>) -> Self {
-        let mut said = Said {
-            status: StatusCode::BAD_REQUEST,
-            error: error.into(),
-            field: Some(field.to_owned()),
-            choices: Vec::new(),
-            causes: Vec::new(),
-        };
+        let mut said = Said::new(StatusCode::BAD_REQUEST, error);
+        said.field = Some(field.to_owned());
         said.error.truncate(longest(&said.error));
         Self::Said(Box::new(said))
+    }
+
+    /// The same with what to do, where the words of 0.6.9 do not say it.
+    pub(super) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        if let Self::Said(said) = &mut self {
+            said.remedy = Some(remedy.into());
+        }
+        self
+    }
+
+    /// The same with the line about what the tier hides.
+    pub(super) fn with_hidden(mut self, line: String) -> Self {
+        if let Self::Said(said) = &mut self {
+            said.hidden.push(line);
+        }
+        self
     }
 
     /// One of several is to be chosen by a parameter.
@@ -84,11 +110,9 @@ impl Problem {
         choices: Vec<String>,
     ) -> Self {
         Self::Said(Box::new(Said {
-            status,
-            error: error.into(),
             field: Some(field.to_owned()),
             choices,
-            causes: Vec::new(),
+            ..Said::new(status, error)
         }))
     }
 
@@ -144,16 +168,13 @@ impl From<kube::Error> for Problem {
         };
         let causes = status.details.iter().flat_map(|details| &details.causes);
         Self::Said(Box::new(Said {
-            status: code,
-            error: status.message.clone(),
-            field: None,
-            choices: Vec::new(),
             causes: causes
                 .map(|cause| Mistake {
                     field: cause.field.clone(),
                     message: cause.message.clone(),
                 })
                 .collect(),
+            ..Said::new(code, status.message.clone())
         }))
     }
 }
@@ -168,7 +189,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
         let mut response = match self {
-            Self::Said(said) => (status, Json(said)).into_response(),
+            Self::Said(said) => {
+                let hidden = said.hidden.clone();
+                with_notices((status, Json(said)).into_response(), &hidden)
+            }
             Self::Closed(closed) => (status, Json(closed)).into_response(),
         };
         let header = match status {

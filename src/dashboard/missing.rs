@@ -36,20 +36,21 @@ pub(super) fn elsewhere(cluster: &ClusterName, (namespace, name): (&str, &str)) 
     }
 }
 
-/// A report that is too old for the tier is not gone.
-pub(super) fn no_report(fleet: &Fleet, (namespace, name): (&str, &str), view: &View) -> Wrong {
-    let cluster = view.clusters.other();
-    let stored = fleet.stored(cluster, namespace, name);
-    let line = stored.and_then(|_| view.since(None).1);
+/// A report that is too old for the tier is not gone: the line that says so.
+pub(super) fn too_old(fleet: &Fleet, (namespace, name): (&str, &str), view: &View) -> Option<String> {
+    let stored = fleet.stored(view.clusters.other(), namespace, name);
+    stored.and_then(|_| view.since(None).1)
+}
+
+/// No report has this name.
+pub(super) fn no_report((namespace, name): (&str, &str), cluster: Option<&ClusterName>) -> Wrong {
     Wrong {
         status: StatusCode::NOT_FOUND,
         title: "There is no such report",
-        what: line.unwrap_or_else(|| {
-            format!(
-                "No RestoreReport {name} is in the namespace {namespace}{}.",
-                in_cluster(cluster)
-            )
-        }),
+        what: format!(
+            "No RestoreReport {name} is in the namespace {namespace}{}.",
+            in_cluster(cluster)
+        ),
         remedy: "Reports beyond a test's history limit are removed. Those that are kept:".to_owned(),
         command: format!("kubectl get restorereports --namespace {namespace}"),
         narrows: false,

@@ -18,10 +18,10 @@ use super::{
     assets,
     door::{Entry, admit, shown, signed_in},
     files, headers, live,
-    missing::{no_page, no_report, no_test},
+    missing::{no_page, no_report, no_test, too_old},
     pages::{
-        ClustersPage, CompliancePage, CoveragePage, Overview, ReportPage, SchedulesPage, Sees, SettingsPage,
-        TestPage, TestsPage, framework,
+        ClustersPage, CompliancePage, CoveragePage, HiddenPage, Overview, ReportPage, SchedulesPage, Sees,
+        SettingsPage, TestPage, TestsPage, framework,
     },
     shell::Place,
     sign_in, trigger,
@@ -120,7 +120,10 @@ async fn report(Path((namespace, name)): Name, ask: Ask) -> Answer {
     let shell = visit.shell(Place::Tests, &ask.uri);
     match ask.fleet().report(&home, &name, &visit.view) {
         Some(shown) => Ok(visit.answer(&ReportPage::new(shown, &visit.others, &visit.view, shell))),
-        None => Err(visit.error(no_report(ask.fleet(), of, &visit.view), &ask.uri)),
+        None => match too_old(ask.fleet(), of, &visit.view) {
+            Some(line) => Ok(visit.answer(&HiddenPage::new(&name, line, shell))),
+            None => Err(visit.error(no_report(of, visit.view.clusters.other()), &ask.uri)),
+        },
     }
 }
 

@@ -153,6 +153,9 @@ pub struct Closed {
     /// Where tiers are described.
     #[serde(rename = "upgradeURL")]
     pub upgrade_url: &'static str,
+    /// The same as one line for people.
+    #[serde(skip)]
+    pub line: String,
 }
 
 impl Closed {
@@ -163,6 +166,7 @@ impl Closed {
             current_tier: current.as_str(),
             required_tier: required.as_str(),
             upgrade_url: UPGRADE,
+            line: feature.hidden(),
         }
     }
 }

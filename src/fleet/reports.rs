@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    Fleet,
     cluster::TestKey,
     features::Feature,
     runs::{Index, Run},
@@ -29,6 +30,16 @@ pub struct ReportFilter {
     pub running: bool,
     /// No more than this many.
     pub limit: Option<usize>,
+}
+
+impl Fleet {
+    /// The line about reports of this name that are there and older than the tier shows. None: there are none, or it shows
+    /// all.
+    #[must_use]
+    pub fn too_old(&self, name: &str, view: &View) -> Option<String> {
+        let is_there = |index: &Index| index.named(name).any(|run| view.holds(&run.name));
+        view.since(None).1.filter(|_| self.runs.read(is_there))
+    }
 }
 
 /// Logs and events of a run's sandboxes.

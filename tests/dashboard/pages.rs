@@ -137,6 +137,13 @@ async fn what_a_page_shows_can_be_had_as_a_file_by_whose_tier_has_it() {
             );
             let is_attached = answer.header("content-disposition").starts_with("attachment");
             assert_eq!(is_attached, is_there, "{tier} {file}");
+            let line = if file.contains("pdf") {
+                "Export as PDF is part of the Enterprise tier."
+            } else {
+                "Export as CSV is part of the Team tier."
+            };
+            assert_eq!(answer.text.contains(line), !is_there, "{tier} {file}");
+            assert!(!answer.text.contains("cannot be had"), "{tier} {file}");
         }
         assert_eq!(
             get(&app, "/files/summary", &[]).await.status,
@@ -935,8 +942,10 @@ async fn what_is_not_there_is_said_with_what_to_do() {
         old.metadata.name.as_deref().unwrap()
     );
     let page = get(&app, &path, &[]).await;
+    assert_eq!(page.status, StatusCode::OK, "{path}");
     assert!(
-        page.text.contains("The Community tier shows 7 days of history"),
+        page.text.contains("The Community tier shows 7 days of history")
+            && !page.text.contains("There is no such report"),
         "a report that is hidden is not said to be gone"
     );
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Every tier over every route: what it hides is said, and what keeps data safe is never hidden.
 
 use kymaros_crds::domain::Tier;
+use serde_json::json;
 
 use super::{routes::CALLS, world::World};
 use crate::api::table::routes;
@@ -116,18 +117,24 @@ async fn what_keeps_data_safe_is_in_every_tier() {
 }
 
 #[tokio::test]
-async fn an_old_report_is_not_found_unless_the_tier_looks_back_that_far() {
+async fn an_old_report_is_not_found_unless_the_tier_looks_back_that_far_and_that_is_said() {
     for (tier, code) in [(Tier::Community, 404), (Tier::Team, 200), (Tier::Enterprise, 200)] {
         let world = World::with_tier(tier);
-        assert_eq!(
-            world.get("/api/v1/reports/shop-1").await.status.as_u16(),
-            code,
-            "{tier}"
-        );
-        assert_eq!(
-            world.get("/api/v1/reports/shop-1/logs").await.status.as_u16(),
-            code,
-            "{tier}"
-        );
+        for path in ["/api/v1/reports/shop-1", "/api/v1/reports/shop-1/logs"] {
+            let answered = world.get(path).await;
+            assert_eq!(answered.status.as_u16(), code, "{tier} {path}");
+            if code == 404 {
+                let line =
+                    "The Community tier shows 7 days of history; the Team tier shows 90, Enterprise all.";
+                let said = json!({ "error": "report not found", "hidden": [line] });
+                assert_eq!(answered.json(), said, "{path}");
+                assert_eq!(answered.headers["kymaros-notice"], line, "{path}");
+            }
+        }
+        for path in ["/api/v1/reports/none", "/api/v1/reports/shop-1?namespace=dev"] {
+            let none = world.get(path).await.json();
+            let said = json!({ "error": "report not found", "remedy": "GET /api/v1/reports lists them" });
+            assert_eq!(none, said, "{tier} {path}");
+        }
     }
 }
