@@ -139,6 +139,17 @@ fn a_sandbox_that_is_kept_has_not_left_anything_behind() {
 }
 
 #[test]
+fn namespaces_of_one_name_in_two_clusters_are_two() {
+    let mut tests = fleet_tests([test("ops", "shop"), test("dev", "shop")]);
+    let mut other = tests[0].clone();
+    other.cluster = Some("eu".parse().unwrap());
+    tests.push(other);
+    let (now, coverage) = (view(Tier::Team, 10), Coverage::default());
+    let soc2 = log([]).read(|index| compliance(index, &tests, &coverage, Framework::Soc2, 30, &now));
+    assert_eq!(soc2.namespaces_covered, "2 namespaces");
+}
+
+#[test]
 fn without_runs_there_is_no_data() {
     let now = view(Tier::Team, 10);
     let none = log([]).read(|index| compliance(index, &[], &Coverage::default(), Framework::Soc2, 120, &now));
