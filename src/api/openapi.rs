@@ -185,7 +185,6 @@ fn meaning(code: u16, route: &Route) -> &'static str {
         422 => "Admission refuses it, in its words, or it is of another cluster, which is only read",
         421 => "It is asked for under a name that is not of this installation, and nobody is known here",
         429 => "Too many requests",
-        501 => "Not implemented",
         _ => "Try again later",
     }
 }
