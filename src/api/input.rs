@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
 
+/// The agreed time for recovery.
+const MAX_RTO: &str = "/sla/maxRTO";
 /// Where each text goes. Durations are read here: everything else is judged by admission, with its own words.
 const TEXTS: [(&str, &str, Kind); 16] = [
     ("backupName", "/backupSource/backupName", Kind::Text),
@@ -23,7 +25,7 @@ const TEXTS: [(&str, &str, Kind); 16] = [
     ("healthCheckRef", "/healthChecks/policyRef", Kind::Text),
     ("healthCheckTimeout", "/healthChecks/timeout", Kind::Duration),
     ("timeout", "/timeout", Kind::Duration),
-    ("maxRTO", "/sla/maxRTO", Kind::Duration),
+    ("maxRTO", MAX_RTO, Kind::Duration),
     ("provider", "/backupSource/provider", Kind::Text),
 ];
 /// Fields that are no text of the spec.
@@ -56,7 +58,7 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
         ),
         (
             "alertOnExceed",
-            "Becomes `spec.sla.alertOnExceed`",
+            "Becomes `spec.sla.alertOnExceed`; nothing without `maxRTO`, which is said in `Kymaros-Notice`",
             json!({ "type": "boolean" }),
         ),
         ("suspend", "Becomes `spec.suspend`", json!({ "type": "boolean" })),
@@ -165,7 +167,7 @@ impl TestInput {
         for (pointer, value) in self.fields.iter().filter(|(_, value)| !value.is_null()) {
             put(&mut spec, pointer, value.clone());
         }
-        if let Some(alert) = self.alert_on_exceed.filter(|_| spec.pointer("/sla").is_some()) {
+        if let Some(alert) = self.alert_on_exceed.filter(|_| self.agrees_on_time(None)) {
             put(&mut spec, "/sla/alertOnExceed", json!(alert));
         }
         Ok((name, spec))
@@ -184,15 +186,29 @@ impl TestInput {
         for (pointer, value) in &self.fields {
             put(&mut patch, pointer, value.clone());
         }
-        let has_sla = spec.sla.is_some() || patch.pointer("/sla/maxRTO").is_some();
         // 0.6.9 sent it with every change, with or without an agreed time; without one it says nothing.
-        if let Some(alert) = self.alert_on_exceed.filter(|_| has_sla) {
+        if let Some(alert) = self.alert_on_exceed.filter(|_| self.agrees_on_time(Some(spec))) {
             put(&mut patch, "/sla/alertOnExceed", json!(alert));
         }
-        if patch.pointer("/sla/maxRTO").is_some_and(Value::is_null) {
+        if patch.pointer(MAX_RTO).is_some_and(Value::is_null) {
             put(&mut patch, "/sla", Value::Null);
         }
         patch
+    }
+
+    /// What was given and comes to nothing, in a line; for a test that is changed, with its spec before.
+    pub(super) fn comes_to_nothing(&self, before: Option<&RestoreTestSpec>) -> Option<&'static str> {
+        let is_lost = self.alert_on_exceed == Some(true) && !self.agrees_on_time(before);
+        is_lost.then_some("alertOnExceed is not kept, for there is no time to exceed; send maxRTO with it")
+    }
+
+    /// Whether the test has an agreed time for recovery then.
+    fn agrees_on_time(&self, before: Option<&RestoreTestSpec>) -> bool {
+        let given = self.fields.iter().find(|(pointer, _)| *pointer == MAX_RTO);
+        match given {
+            Some((_, value)) => !value.is_null(),
+            None => before.is_some_and(|spec| spec.sla.is_some()),
+        }
     }
 }
 
@@ -407,11 +423,46 @@ mod tests {
             json!({ "backupSource": { "namespaces": [{ "name": "shop", "sandboxName": "try" }, { "name": "db" }] } })
         );
         assert_eq!(patch(json!({ "alertOnExceed": true })), json!({}));
+        assert_eq!(
+            patch(json!({ "maxRTO": null, "alertOnExceed": true })),
+            json!({ "sla": null })
+        );
         assert_eq!(patch(json!({ "maxRTO": null })), json!({ "sla": null }));
         assert_eq!(patch(json!({ "suspend": true })), json!({ "suspend": true }));
         assert_eq!(
             patch(json!({ "maxRTO": "5m", "alertOnExceed": false })),
             json!({ "sla": { "maxRTO": "5m", "alertOnExceed": false } })
         );
+    }
+
+    #[test]
+    fn an_alert_without_a_time_is_said_to_come_to_nothing() {
+        let spec = |sla: Value| -> RestoreTestSpec {
+            let source = json!({ "provider": "velero", "namespaces": [{ "name": "shop" }] });
+            let cron = json!({ "cron": "@daily" });
+            serde_json::from_value(json!({ "backupSource": source, "schedule": cron, "sla": sla })).unwrap()
+        };
+        let (without, with) = (spec(Value::Null), spec(json!({ "maxRTO": "5m" })));
+        for (body, before, is_lost) in [
+            (json!({ "alertOnExceed": true }), None, true),
+            (json!({ "alertOnExceed": true, "maxRTO": "" }), None, true),
+            (json!({ "alertOnExceed": true, "maxRTO": "5m" }), None, false),
+            (json!({ "alertOnExceed": false }), None, false),
+            (json!({}), None, false),
+            (json!({ "alertOnExceed": true }), Some(&without), true),
+            (json!({ "alertOnExceed": true }), Some(&with), false),
+            (
+                json!({ "alertOnExceed": true, "maxRTO": null }),
+                Some(&with),
+                true,
+            ),
+        ] {
+            let line = read(&body).unwrap().comes_to_nothing(before);
+            assert_eq!(
+                line.is_some_and(|line| line.contains("maxRTO")),
+                is_lost,
+                "{body}"
+            );
+        }
     }
 }

@@ -25,7 +25,7 @@ use super::{
     input::TestInput,
     places::{home_of_test, home_to_change, no_test},
     problem::Problem,
-    read::json,
+    read::{json, with_notices},
     route::{Answering, Ask},
 };
 use crate::{
@@ -56,6 +56,10 @@ fn done(status: StatusCode, message: &'static str) -> Response {
     (status, axum::Json(Done { message })).into_response()
 }
 
+fn noticed(response: Response, line: Option<&str>) -> Response {
+    with_notices(response, line.map(str::to_owned).as_slice())
+}
+
 pub(super) fn post_test(ask: Ask) -> Answering {
     Box::pin(async move {
         let input = TestInput::read(&ask.body)?;
@@ -70,7 +74,10 @@ pub(super) fn post_test(ask: Ask) -> Answering {
         };
         let name = create(&ask.caller.client, &home, &input).await?;
         seen(&ask.api.fleet, &home, &name).await;
-        Ok(done(StatusCode::CREATED, "test created"))
+        Ok(noticed(
+            done(StatusCode::CREATED, "test created"),
+            input.comes_to_nothing(None),
+        ))
     })
 }
 
@@ -106,7 +113,10 @@ pub(super) fn put_test(ask: Ask) -> Answering {
         }
         let test = ask.api.fleet.test(&home, &ask.name).ok_or_else(no_test)?;
         update(&ask.caller.client, &test, &input).await?;
-        Ok(done(StatusCode::OK, "test updated"))
+        Ok(noticed(
+            done(StatusCode::OK, "test updated"),
+            input.comes_to_nothing(Some(&test.spec)),
+        ))
     })
 }
 

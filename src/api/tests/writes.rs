@@ -67,6 +67,28 @@ async fn each_change_is_made_once_with_the_rights_of_whoever_asks() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_comes_to_nothing_is_said_and_the_rest_is_done() {
+    let body = json!({ "name": "new", "namespaces": ["x"], "cron": "@daily", "alertOnExceed": true });
+    let mut agreed = body.clone();
+    agreed["maxRTO"] = json!("5m");
+    for (body, is_said) in [(body, true), (agreed, false)] {
+        let world = World::new();
+        let answered = world
+            .ask("POST", "/api/v1/tests?namespace=ops", "admin", &body.to_string())
+            .await;
+        assert_eq!(answered.status, 201, "{answered:?}");
+        let line = answered.headers.get("kymaros-notice");
+        let said = line.map(|line| line.to_str().unwrap().contains("maxRTO"));
+        assert_eq!(said, is_said.then_some(true), "{answered:?}");
+    }
+    let world = World::new();
+    let taken = json!({ "alertOnExceed": true, "maxRTO": null }).to_string();
+    let answered = world.ask("PUT", "/api/v1/tests/blog", "admin", &taken).await;
+    assert_eq!(answered.status, 200, "{answered:?}");
+    assert!(answered.headers.contains_key("kymaros-notice"), "{answered:?}");
+}
+
 #[tokio::test]
 async fn a_new_test_goes_where_it_is_said_or_where_the_operator_is() {
     for (address, body, home) in [
