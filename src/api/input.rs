@@ -104,13 +104,8 @@ impl TestInput {
     /// # Errors
     /// 400 with the first field that is wrong.
     pub fn read(body: &[u8]) -> Result<Self, Problem> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("invalid JSON: {error}")))?;
-        let Value::Object(map) = value else {
-            let error = "invalid JSON: write an object, such as {\"name\": \"shop\"}";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, error));
-        };
-        known(&map)?;
+        let map = object(body, r#"{"name": "shop"}"#)?;
+        known(&map, || TEXTS.iter().map(|(field, ..)| *field).chain(OTHERS))?;
         let mut input = Self {
             name: text(&map, "name")?,
             namespace: text(&map, "namespace")?,
@@ -212,9 +207,24 @@ impl TestInput {
     }
 }
 
+/// The fields of a body.
+pub(super) fn object(body: &[u8], example: &str) -> Result<Map<String, Value>, Problem> {
+    let wrong = |error: String| {
+        let error = format!("invalid JSON: {error}; write an object, such as {example}");
+        Problem::new(StatusCode::BAD_REQUEST, error)
+    };
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(wrong("this is none".to_owned())),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
 /// Refuses what is no field, and says which may have been meant.
-fn known(map: &Map<String, Value>) -> Result<(), Problem> {
-    let all = || TEXTS.iter().map(|(field, ..)| *field).chain(OTHERS);
+pub(super) fn known<'a, I>(map: &Map<String, Value>, all: impl Fn() -> I) -> Result<(), Problem>
+where
+    I: Iterator<Item = &'a str>,
+{
     let Some(unknown) = map.keys().find(|key| !all().any(|field| field == *key)) else {
         return Ok(());
     };
@@ -237,7 +247,7 @@ fn known(map: &Map<String, Value>) -> Result<(), Problem> {
 }
 
 /// A text; none when it is empty, as clients of 0.6.9 write "not set".
-fn text(map: &Map<String, Value>, field: &str) -> Result<Option<String>, Problem> {
+pub(super) fn text(map: &Map<String, Value>, field: &str) -> Result<Option<String>, Problem> {
     match map.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),

@@ -3,18 +3,24 @@
 use axum::http::StatusCode;
 use kymaros_crds::{NotificationType, domain::NotificationTarget};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{
+    input::{known, object, text},
     problem::Problem,
     read::json,
     route::{Answering, Ask},
 };
 use crate::fleet::Scope;
 
-/// A receiver, as a test would name it.
-#[derive(Deserialize, JsonSchema)]
+/// What is read of it.
+const FIELDS: [&str; 3] = ["type", "channel", "webhookSecretRef"];
+
+/// A receiver, as a test would name it; for the documentation.
+#[derive(JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "a shape")]
 pub(super) struct ReceiverInput {
     /// How it is told.
     #[serde(rename = "type")]
@@ -37,17 +43,16 @@ pub(super) struct Told {
 impl ReceiverInput {
     /// Reads a body.
     fn read(body: &[u8]) -> Result<NotificationTarget, Problem> {
-        let input: Self = serde_json::from_slice(body).map_err(|error| {
-            let example = r#"write for example {"type": "slack", "webhookSecretRef": "slack"}"#;
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                format!("invalid JSON: {error}; {example}"),
-            )
-        })?;
+        let map = object(body, r#"{"type": "slack", "webhookSecretRef": "slack"}"#)?;
+        known(&map, || FIELDS.into_iter())?;
+        let type_ = text(&map, "type")?;
+        let type_ =
+            type_.ok_or_else(|| Problem::field("type", "type is required: write slack or webhook"))?;
         let spec = kymaros_crds::NotificationTarget {
-            type_: input.type_,
-            channel: input.channel,
-            webhook_secret_ref: input.webhook_secret_ref,
+            type_: serde_json::from_value(Value::String(type_))
+                .map_err(|error| Problem::field("type", format!("type: {error}")))?,
+            channel: text(&map, "channel")?,
+            webhook_secret_ref: text(&map, "webhookSecretRef")?,
         };
         NotificationTarget::parse(&spec).map_err(|error| {
             Problem::field("webhookSecretRef", format!("webhookSecretRef: {}", error.message))

@@ -51,12 +51,6 @@ async fn what_cannot_be_sent_is_said_without_the_address() {
     let address = "/api/v1/config/notifications/test?namespace=ops";
     for (body, code, said) in [
         ("", 400, "webhookSecretRef"),
-        (r#"{"type":"pager"}"#, 400, "unknown variant `pager`"),
-        (
-            r#"{"type":"slack","url":"https://x"}"#,
-            400,
-            "unknown field `url`",
-        ),
         (
             r#"{"type":"slack","webhookSecretRef":"https://hooks.example.com/secret"}"#,
             400,
@@ -70,5 +64,37 @@ async fn what_cannot_be_sent_is_said_without_the_address() {
         assert_eq!(answered.status.as_u16(), code, "{body}: {answered:?}");
         assert!(answered.error().contains(said), "{body}: {answered:?}");
         assert!(!answered.text.contains("127.0.0.1") && !answered.text.contains("hooks.example.com"));
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_is_named_with_its_field() {
+    let world = World::new();
+    for (body, field, said) in [
+        (r#"{"type":"pager"}"#, "type", "unknown variant `pager`"),
+        (r#"{"type":1}"#, "type", "1 is not a text"),
+        (r##"{"channel":"#ops"}"##, "type", "type is required"),
+        (
+            r#"{"type":"slack","url":"https://x"}"#,
+            "url",
+            "unknown field \"url\"",
+        ),
+        (
+            r##"{"type":"slack","chanel":"#ops"}"##,
+            "chanel",
+            "did you mean channel?",
+        ),
+        (r#"{"type":"slack","channel":["a"]}"#, "channel", "not a text"),
+        (
+            r#"{"type":"webhook","webhookSecretRef":{}}"#,
+            "webhookSecretRef",
+            "not a text",
+        ),
+    ] {
+        let address = "/api/v1/config/notifications/test?namespace=ops";
+        let answered = world.ask("POST", address, "admin", body).await;
+        assert_eq!(answered.status, 400, "{body}: {answered:?}");
+        assert_eq!(answered.json()["field"], field, "{body}");
+        assert!(answered.error().contains(said), "{body}: {answered:?}");
     }
 }
