@@ -6,7 +6,7 @@
 //! - `places`: where the object of a path is
 //! - `read`, `export`, `live`: what is answered from [`crate::fleet`]; `write`: changes, made through the API server;
 //!   `try_receiver`: a message to try a receiver of notifications
-//! - `input`, `query`, `problem`: what is taken and what is said about mistakes
+//! - `input`, `parameters`, `query`, `problem`: what is taken and what is said about mistakes
 //! - `limits`, `seats`, `hosts`, `headers`, `serve`: around all of it
 
 mod auth;
@@ -19,6 +19,7 @@ mod input;
 mod limits;
 mod live;
 mod openapi;
+mod parameters;
 mod places;
 mod problem;
 mod query;

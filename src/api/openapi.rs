@@ -7,11 +7,15 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
+    parameters::{CLUSTER, NAMESPACE, Parameter},
     problem::Said,
     route::{Answering, Ask, Need, Right, Route, Shape},
     table::routes,
 };
 use crate::fleet::Closed;
+
+/// As people write it.
+const NOTICE_NAME: &str = "Kymaros-Notice";
 
 pub(super) fn openapi(_: Ask) -> Answering {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
@@ -48,6 +52,11 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": { NOTICE_NAME: {
+                "description": "What is not in the answer, one line a header: what the tier hides, clusters that are away, \
+                                what was given and comes to nothing",
+                "schema": { "type": "string" },
+            } },
             "securitySchemes": { "token": {
                 "type": "http", "scheme": "bearer",
                 "description": "The token of an account of the cluster (kubectl create token), or the one of the installation",
@@ -111,36 +120,30 @@ fn needs(need: Need) -> String {
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
-    let named = |name: &str, place: &str, description: &str| {
-        json!({ "name": name, "in": place, "required": place == "path", "description": description,
+    let name = route.path.contains("{name}").then(|| {
+        json!({ "name": "name", "in": "path", "required": true, "description": "The name of the object",
                 "schema": { "type": "string" } })
+    });
+    let query = |of: &Parameter| {
+        json!({ "name": of.name, "in": "query", "required": false, "description": of.meaning,
+                "schema": of.takes.schema() })
     };
-    let name = route
-        .path
-        .contains("{name}")
-        .then(|| named("name", "path", "The name of the object"));
-    let narrows = |name, description| route.need.narrows().then(|| named(name, "query", description));
-    let (namespace, cluster) = (
-        narrows("namespace", "Only this namespace; all of them without it"),
-        narrows(
-            "cluster",
-            "Only this cluster, `local` for the one that answers; all of them without it",
-        ),
-    );
-    let others = route
-        .parameters
-        .iter()
-        .map(|(name, description)| named(name, "query", description));
-    name.into_iter()
-        .chain(namespace)
-        .chain(cluster)
-        .chain(others)
-        .collect()
+    let narrows: &[Parameter] = if route.need.narrows() {
+        &[NAMESPACE, CLUSTER]
+    } else {
+        &[]
+    };
+    let queries = narrows.iter().chain(route.parameters).map(query);
+    name.into_iter().chain(queries).collect()
 }
 
 fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let (code, shape) = route.success;
     let mut success = json!({ "description": "Done" });
+    if route.need.narrows() {
+        success["headers"] =
+            json!({ NOTICE_NAME: { "$ref": format!("#/components/headers/{NOTICE_NAME}") } });
+    }
     match shape {
         Shape::Json(schema) => {
             success["content"] = json!({ "application/json": { "schema": schema(schemas) } });
@@ -177,7 +180,9 @@ fn meaning(code: u16, route: &Route) -> &'static str {
         401 => "No token, or one that is not valid",
         403 if route.feature.is_some() => "This account may not, or the tier does not have it",
         403 => "This account may not",
-        404 if route.mistakes.contains(&404) => "There is no such object, or no such cluster",
+        404 if route.mistakes.contains(&404) => {
+            "There is no such object, the tier does not look back that far, or there is no such cluster"
+        }
         404 => "There is no such cluster",
         408 => "The body did not come in time",
         409 => "It exists already, a run goes on, or several clusters or namespaces have the name",
@@ -222,6 +227,45 @@ mod tests {
         assert_eq!(required("ReceiverInput"), json!(["type"]));
         let closed = &document["paths"]["/api/v1/tests.csv"]["get"]["responses"]["403"];
         assert!(closed.to_string().contains("schemas/Closed"), "{closed}");
+    }
+
+    #[test]
+    fn a_parameter_says_what_it_takes_and_a_list_what_it_may_lack() {
+        let document = document();
+        let route = |path: &str| document["paths"][path]["get"].clone();
+        let takes = |path: &str, name: &str| {
+            let parameters = route(path)["parameters"].as_array().unwrap().clone();
+            let mut named = parameters
+                .into_iter()
+                .filter(|parameter| parameter["name"] == name);
+            named.next().unwrap()["schema"].clone()
+        };
+        for (path, name, schema) in [
+            (
+                "/api/v1/summary/daily",
+                "days",
+                json!({ "type": "integer", "minimum": 1, "maximum": 365 }),
+            ),
+            ("/api/v1/reports", "latest", json!({ "type": "boolean" })),
+            ("/api/v1/reports", "test", json!({ "type": "string" })),
+            (
+                "/api/v1/compliance",
+                "framework",
+                json!({ "type": "string", "enum": ["soc2", "iso27001", "dora"] }),
+            ),
+        ] {
+            assert_eq!(takes(path, name), schema, "{path} {name}");
+        }
+        assert_eq!(
+            takes("/api/v1/tests.csv", "status")["enum"]
+                .as_array()
+                .unwrap()
+                .len(),
+            7
+        );
+        let lacks = |path: &str| route(path)["responses"]["200"]["headers"][NOTICE_NAME].is_object();
+        assert!(lacks("/api/v1/reports") && !lacks("/api/v1/health"));
+        assert!(NOTICE_NAME.eq_ignore_ascii_case(crate::api::read::NOTICE.as_str()));
     }
 
     #[test]

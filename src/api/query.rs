@@ -2,7 +2,10 @@
 
 use kymaros_crds::domain::NamespaceName;
 
-use super::problem::Problem;
+use super::{
+    parameters::{CLUSTER, NAMESPACE, Parameter},
+    problem::Problem,
+};
 use crate::fleet::{ClusterName, ClusterScope, Scope};
 
 /// Parameters; of one that is named twice the first counts, as in 0.6.9.
@@ -15,35 +18,34 @@ impl Query {
     }
 
     /// A parameter that is there and not empty.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name);
+    pub(super) fn text(&self, of: &Parameter) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| key == of.name);
         found
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }
 
-    /// A whole number, at least `least`.
-    pub(super) fn number(&self, name: &str, least: u32) -> Result<Option<u32>, Problem> {
-        let Some(text) = self.text(name) else {
+    /// A whole number.
+    pub(super) fn number(&self, of: &Parameter) -> Result<Option<u32>, Problem> {
+        let Some(text) = self.text(of) else {
             return Ok(None);
         };
-        let number = text.parse().ok().filter(|number| *number >= least);
-        let number = number.ok_or_else(|| Problem::field(name, format!("invalid '{name}' parameter")));
-        number.map(Some)
+        let number = text.parse().ok().filter(|number| of.takes.holds(*number));
+        number.ok_or_else(|| invalid(of)).map(Some)
     }
 
     /// `true` or `false`, in the spellings that Go reads.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match self.text(name) {
+    pub(super) fn flag(&self, of: &Parameter) -> Result<bool, Problem> {
+        match self.text(of) {
             None | Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(false),
             Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(true),
-            Some(_) => Err(Problem::field(name, format!("invalid '{name}' parameter"))),
+            Some(_) => Err(invalid(of)),
         }
     }
 
     /// The clusters that are asked for.
     pub(super) fn clusters(&self) -> Result<ClusterScope, Problem> {
-        match self.text("cluster") {
+        match self.text(&CLUSTER) {
             None => Ok(ClusterScope::All),
             Some(ClusterName::HERE) => Ok(ClusterScope::Here),
             Some(other) => match other.parse() {
@@ -55,7 +57,7 @@ impl Query {
 
     /// The namespaces that are asked for.
     pub(super) fn scope(&self) -> Result<Scope, Problem> {
-        let Some(text) = self.text("namespace") else {
+        let Some(text) = self.text(&NAMESPACE) else {
             return Ok(Scope::All);
         };
         let name: Result<NamespaceName, _> = text.parse();
@@ -66,16 +68,24 @@ impl Query {
     }
 }
 
+/// In the words of 0.6.9, and what to write.
+fn invalid(of: &Parameter) -> Problem {
+    Problem::field(of.name, format!("invalid '{}' parameter", of.name)).with_remedy(of.takes.remedy())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::parameters::{DAYS, DAYS_OF_FIGURES, HOURS, LATEST, RUNNING, TEST, WORD};
 
     #[test]
     fn parameters_are_read_as_0_6_9_read_them() {
-        let query = Query::read("days=3&latest=1&test=a%20b&days=9&empty=");
-        assert_eq!(query.number("days", 1).unwrap(), Some(3));
-        assert!(query.flag("latest").unwrap() && !query.flag("other").unwrap());
-        assert_eq!((query.text("test"), query.text("empty")), (Some("a b"), None));
+        let query = Query::read("days=3&latest=1&test=a%20b&days=9&q=");
+        assert_eq!(query.number(&DAYS).unwrap(), Some(3));
+        assert!(query.flag(&LATEST).unwrap() && !query.flag(&RUNNING).unwrap());
+        assert_eq!((query.text(&TEST), query.text(&WORD)), (Some("a b"), None));
+        let many = Query::read("days=400");
+        assert_eq!(many.number(&DAYS_OF_FIGURES).unwrap(), Some(400));
         assert_eq!(query.scope().unwrap(), Scope::All);
     }
 
@@ -88,19 +98,33 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_the_parameter() {
+    fn mistakes_name_the_parameter_and_what_to_write() {
         let query = Query::read("days=0&hours=x&latest=yes&namespace=UPPER&cluster=A/B");
-        for (problem, text) in [
-            (query.number("days", 1).unwrap_err(), "invalid 'days' parameter"),
-            (query.number("hours", 1).unwrap_err(), "invalid 'hours' parameter"),
-            (query.flag("latest").unwrap_err(), "invalid 'latest' parameter"),
-            (query.scope().unwrap_err(), "namespace"),
-            (query.clusters().unwrap_err(), "cluster"),
+        assert_eq!(query.number(&DAYS).unwrap(), Some(0));
+        for (problem, text, remedy) in [
+            (
+                query.number(&DAYS_OF_FIGURES).unwrap_err(),
+                "invalid 'days' parameter",
+                Some("write a whole number from 1 to 365"),
+            ),
+            (
+                query.number(&HOURS).unwrap_err(),
+                "invalid 'hours' parameter",
+                Some("write a whole number from 1 to 4294967295"),
+            ),
+            (
+                query.flag(&LATEST).unwrap_err(),
+                "invalid 'latest' parameter",
+                Some("write true or false"),
+            ),
+            (query.scope().unwrap_err(), "namespace", None),
+            (query.clusters().unwrap_err(), "cluster", None),
         ] {
             let Problem::Said(said) = problem else {
                 panic!("said")
             };
             assert!(said.error.starts_with(text), "{said:?}");
+            assert_eq!(said.remedy.as_deref(), remedy, "{said:?}");
         }
     }
 }

@@ -16,6 +16,9 @@ use serde::Serialize;
 
 use super::{
     complete::complete,
+    parameters::{
+        DAYS, DAYS_OF_FIGURES, FRAMEWORK, HOURS, LATEST, LIMIT, PERIOD, RUNNING, STATUS, TEST, WORD,
+    },
     places::{no_test, place_of_test, the_report},
     problem::Problem,
     route::{Answering, Ask},
@@ -124,7 +127,7 @@ at_once!(health, |ask| {
 
 at_once!(summary, |ask| Ok(json(&ask.api.fleet.summary(&ask.view))));
 at_once!(daily, |ask| {
-    let days = ask.query.number("days", 1)?.unwrap_or(7);
+    let days = ask.query.number(&DAYS_OF_FIGURES)?.unwrap_or(7);
     Ok(shown(&ask.api.fleet.daily(days, &ask.view)))
 });
 at_once!(tests, |ask| Ok(json(&ask.api.fleet.rows(&ask.view))));
@@ -153,7 +156,7 @@ at_once!(logs, |ask| match the_report(ask)? {
     }
 });
 at_once!(alerts, |ask| {
-    let hours = ask.query.number("hours", 1)?.unwrap_or(48);
+    let hours = ask.query.number(&HOURS)?.unwrap_or(48);
     Ok(shown(&ask.api.fleet.alerts(hours, &ask.view)))
 });
 at_once!(upcoming, |ask| Ok(json(
@@ -199,31 +202,31 @@ pub(super) fn schedules(ask: Ask) -> Answering {
 
 /// Which framework, and how many days.
 pub(super) fn framework(ask: &Ask) -> Result<(Framework, u32), Problem> {
-    let text = ask.query.text("framework").unwrap_or("soc2");
+    let text = ask.query.text(&FRAMEWORK).unwrap_or("soc2");
     let framework = text
         .parse()
         .map_err(|error| Problem::field("framework", format!("framework {text:?} {error}")))?;
-    let days = ask.query.number("period", 1)?.unwrap_or(90);
+    let days = ask.query.number(&PERIOD)?.unwrap_or(90);
     Ok((framework, days))
 }
 
 pub(super) fn filter(ask: &Ask) -> Result<ReportFilter, Problem> {
-    let latest = ask.query.flag("latest")?;
-    let days = ask.query.number("days", 0)?;
-    let limit = ask.query.number("limit", 1)?;
+    let latest = ask.query.flag(&LATEST)?;
+    let days = ask.query.number(&DAYS)?;
+    let limit = ask.query.number(&LIMIT)?;
     Ok(ReportFilter {
-        test: ask.query.text("test").map(str::to_owned),
+        test: ask.query.text(&TEST).map(str::to_owned),
         days,
         latest,
-        running: ask.query.flag("running")?,
+        running: ask.query.flag(&RUNNING)?,
         limit: limit.and_then(|limit| usize::try_from(limit).ok()),
     })
 }
 
 /// The tests that a search and a standing leave over.
 pub(super) fn found(ask: &Ask) -> Result<Vec<TestRow>, Problem> {
-    let word = ask.query.text("q");
-    let standing = ask.query.text("status").map(standing).transpose()?;
+    let word = ask.query.text(&WORD);
+    let standing = ask.query.text(&STATUS).map(standing).transpose()?;
     let mut rows = ask.api.fleet.rows(&ask.view);
     rows.retain(|row| {
         standing.is_none_or(|standing| row.standing == standing) && word.is_none_or(|word| row.has(word))

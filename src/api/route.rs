@@ -13,7 +13,15 @@ use futures::future::BoxFuture;
 use kymaros_crds::names::GROUP;
 use schemars::{Schema, SchemaGenerator};
 
-use super::{Api, caller::Caller, limits, problem::Problem, query::Query, read::with_notices};
+use super::{
+    Api,
+    caller::Caller,
+    limits,
+    parameters::{FRAMEWORK, Parameter},
+    problem::Problem,
+    query::Query,
+    read::with_notices,
+};
 use crate::{
     access::{Act, bearer},
     fleet::{ClusterName, ClusterScope, Feature, Framework, Scope, View},
@@ -99,7 +107,7 @@ struct Asked<'a> {
 
 /// Whether the framework that is asked for is.
 fn is_for_those_who_list_backups(ask: &Asked<'_>) -> bool {
-    let framework = ask.query.text("framework").and_then(|text| text.parse().ok());
+    let framework = ask.query.text(&FRAMEWORK).and_then(|text| text.parse().ok());
     framework.is_some_and(|framework: Framework| framework.is_for_those_who_list_backups(ask.scope))
 }
 
@@ -209,8 +217,8 @@ pub(super) struct Route {
     pub feature: Option<Feature>,
     /// In one line.
     pub summary: &'static str,
-    /// Parameters beside `namespace`, each with what it means.
-    pub parameters: &'static [(&'static str, &'static str)],
+    /// Parameters beside `namespace` and `cluster`.
+    pub parameters: &'static [Parameter],
     /// Takes a body of this shape.
     pub body: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// The code of success, and its shape.

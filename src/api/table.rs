@@ -4,6 +4,7 @@ use schemars::SchemaGenerator;
 
 use super::{
     export, live, openapi,
+    parameters::{COMPLIANCE, DAYS_OF_FIGURES, FILTER, FOUND, HOURS, Parameter},
     read::{self, Health, ReportOfCluster},
     route::{
         Answering, Ask,
@@ -47,31 +48,6 @@ const DELETE_NAMESPACES: Need = WriteAfter(&[right("delete", What::Namespaces)])
 const TRY_RECEIVER: Need = WriteAfter(&[right("patch", What::Tests)]);
 const GET_REPORT: Need = Rights(&[right("get", What::Report)]);
 
-const FILTER: &[(&str, &str)] = &[
-    ("test", "Only of tests of this name"),
-    ("days", "Only of the last days"),
-    (
-        "latest",
-        "true: only the newest of each test; test and days do not count then",
-    ),
-    ("running", "true: also of runs without a verdict yet"),
-    ("limit", "No more than this many"),
-];
-const FOUND: &[(&str, &str)] = &[
-    (
-        "q",
-        "Only with this word in their name, their namespace or one that they restore",
-    ),
-    (
-        "status",
-        "Only those that stand like this: fail, unproven, inconclusive, partial, running, suspended or pass",
-    ),
-];
-const FRAMEWORK: &[(&str, &str)] = &[
-    ("framework", "soc2, iso27001 or dora; soc2 without it"),
-    ("period", "Days to look back; 90 without it"),
-];
-
 /// The shape of a type.
 macro_rules! of {
     ($type:ty) => {
@@ -100,11 +76,7 @@ const fn get(
     }
 }
 
-const fn with(
-    route: Route,
-    parameters: &'static [(&'static str, &'static str)],
-    mistakes: &'static [u16],
-) -> Route {
+const fn with(route: Route, parameters: &'static [Parameter], mistakes: &'static [u16]) -> Route {
     Route {
         parameters,
         mistakes,
@@ -134,7 +106,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/api/v1/summary", LIST_BOTH, "Figures over everything", Json(of!(Summary)), read::summary),
         with(
             get("/api/v1/summary/daily", LIST_REPORTS, "Figures by day", Json(of!(Vec<Day>)), read::daily),
-            &[("days", "Days to look back; 7 without it, 365 at most")],
+            &[DAYS_OF_FIGURES],
             &[],
         ),
         get("/api/v1/clusters", LIST_BOTH, "This cluster and others: how each is reached, and how old is what is known of it", Json(of!(Vec<ClusterRow>)), read::clusters),
@@ -159,7 +131,7 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         with(
             get("/api/v1/alerts", LIST_REPORTS, "Runs that failed or got worse", Json(of!(Vec<Alert>)), read::alerts),
-            &[("hours", "Hours to look back; 48 without it")],
+            &[HOURS],
             &[],
         ),
         get("/api/v1/upcoming", LIST_TESTS, "Next runs, soonest first", Json(of!(Vec<Upcoming>)), read::upcoming),
@@ -183,7 +155,7 @@ pub(super) fn routes() -> Vec<Route> {
                 Feature::Compliance,
                 get("/api/v1/compliance", OF_FRAMEWORK, "What a framework asks, held against the last days", Json(of!(Compliance)), read::compliance),
             ),
-            FRAMEWORK,
+            COMPLIANCE,
             &[],
         ),
         get("/api/v1/schedules", LIST_SCHEDULES, "Velero's Schedules, with the tests that prove them for those who may list tests", Json(of!(Vec<ScheduleRow>)), read::schedules),
@@ -193,7 +165,7 @@ pub(super) fn routes() -> Vec<Route> {
         with(csv("/api/v1/tests.csv", LIST_BOTH, "Tests as CSV", export::tests), FOUND, &[]),
         with(csv("/api/v1/reports.csv", LIST_REPORTS, "Reports as CSV", export::reports), FILTER, &[]),
         csv("/api/v1/coverage.csv", LIST_ALL, "Coverage as CSV", export::coverage),
-        with(csv("/api/v1/compliance.csv", OF_FRAMEWORK, "Compliance as CSV", export::compliance), FRAMEWORK, &[]),
+        with(csv("/api/v1/compliance.csv", OF_FRAMEWORK, "Compliance as CSV", export::compliance), COMPLIANCE, &[]),
         with(
             of_tier(
                 Feature::Pdf,
@@ -205,7 +177,7 @@ pub(super) fn routes() -> Vec<Route> {
                     export::compliance_pdf,
                 ),
             ),
-            FRAMEWORK,
+            COMPLIANCE,
             &[],
         ),
     ];

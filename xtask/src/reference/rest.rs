@@ -31,8 +31,9 @@ pub(super) fn page() -> Result<String> {
     let mut text = head("REST API", about);
     let common = "\nAny route may also answer with one of these, as [Said](#said): 400 when a parameter or field is wrong, 401 \
                   without a valid token, 403 when the account may not, 421 under a name that is not of this installation where \
-                  nobody is known, 429 after too many requests, and 503 when the API server does not answer. After these two, `Retry-After` says when to ask again. A route that the tier does \
-                  not have answers 403 too, as [Closed](#closed).\n";
+                  nobody is known, 429 after too many requests or with too many live streams, and 503 when the API server does not answer. After these two, `Retry-After` says when to ask again. A route that the tier does \
+                  not have answers 403 too, as [Closed](#closed). What an answer lacks is said in `Kymaros-Notice`, one line a \
+                  header: what the tier hides, clusters that are away, what was given and comes to nothing.\n";
     text.push_str(common);
     let mut wanted = BTreeSet::from(["Said", "Closed"].map(str::to_owned));
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
@@ -68,7 +69,7 @@ fn route(method: &str, path: &str, operation: &Value, wanted: &mut BTreeSet<Stri
             let of = |name: &str| parameter[name].as_str().unwrap_or_default();
             [
                 code(of("name")),
-                type_of(&parameter["schema"]),
+                type_and_limits(&parameter["schema"], type_of(&parameter["schema"])),
                 sentences(&[of("description").to_owned()]),
             ]
         })
@@ -141,16 +142,20 @@ fn fields(title: &str, schema: &Value, wanted: &mut BTreeSet<String>) -> String 
         .iter()
         .map(|(name, schema)| {
             let meaning = schema["description"].as_str().unwrap_or_default().to_owned();
-            let limits = Some(limits(schema)).filter(|limits| !limits.is_empty());
-            let more = limits.map(|limits| format!(" ({limits})")).unwrap_or_default();
-            [
-                code(name),
-                type_text(schema, wanted) + &more,
-                sentences(&[meaning]),
-            ]
+            let type_ = type_text(schema, wanted);
+            [code(name), type_and_limits(schema, type_), sentences(&[meaning])]
         })
         .collect();
     table([title, "type", "meaning"], &rows)
+}
+
+fn type_and_limits(schema: &Value, type_: String) -> String {
+    let limits = limits(schema);
+    if limits.is_empty() {
+        type_
+    } else {
+        format!("{type_} ({limits})")
+    }
 }
 
 fn type_text(schema: &Value, wanted: &mut BTreeSet<String>) -> String {
@@ -199,7 +204,7 @@ mod tests {
             "### GET /api/v1/tests\n",
             "### POST /api/v1/tests/{name}/trigger\n",
             "Needs the right to list restoretests.restore.kymaros.io",
-            "| `days` | string | Days to look back; 7 without it, 365 at most. |",
+            "| `days` | integer (1 to 365) | Days to look back; 7 without it. |",
             "| `cron` | string or null | Becomes `spec.schedule.cron`. |",
             "| 200 | list of [RestoreReport](crds.md#restorereport) |",
             "### TestRow\n",
