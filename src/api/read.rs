@@ -50,11 +50,21 @@ pub(super) fn json(what: &impl Serialize) -> Response {
 
 pub(super) fn with_notices(mut response: Response, hidden: &[String]) -> Response {
     for line in hidden {
-        if let Ok(line) = HeaderValue::from_str(line) {
+        if let Ok(line) = HeaderValue::from_str(&as_header(line)) {
             response.headers_mut().append(NOTICE, line);
         }
     }
     response
+}
+
+/// What a header cannot hold, such as a word of another language in what a cluster says, is replaced: no line is lost.
+fn as_header(line: &str) -> String {
+    let held = |c: char| match c {
+        ' '..='~' => c,
+        _ if c.is_whitespace() => ' ',
+        _ => '?',
+    };
+    line.chars().map(held).collect()
 }
 
 /// A whole report, with its cluster when that is another one.
@@ -283,4 +293,17 @@ fn some(fleet: &Fleet, runs: &[Arc<Run>], view: &View, first: bool) -> Vec<u8> {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_lost_whatever_is_in_it() {
+        let lines = ["plain", "Zertifikat ungültig\n\u{7f}x"].map(str::to_owned);
+        let response = with_notices(Response::default(), &lines);
+        let held: Vec<_> = response.headers().get_all(NOTICE).iter().collect();
+        assert_eq!(held, ["plain", "Zertifikat ung?ltig ?x"]);
+    }
 }
