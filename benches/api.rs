@@ -7,13 +7,18 @@ mod memory;
 mod objects;
 mod stores;
 
-use std::{net::TcpListener, num::NonZeroU32, sync::Arc};
+use std::{convert::Infallible, net::TcpListener, num::NonZeroU32, sync::Arc};
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    http::{Method, Request, Response},
+    routing::get,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Client, Config,
+    Client,
+    client::Body,
     core::PartialObjectMeta,
     runtime::{
         reflector::{self, Store},
@@ -30,7 +35,7 @@ use kymaros::{
 };
 use kymaros_crds::{RestoreReport, domain::Tier};
 use kymaros_webhooks::default::Defaults;
-use measure::{Failure, Load, compare_pages};
+use measure::{Failure, Load, Times, compare_pages, compare_requests};
 use memory::{peak, resident};
 use objects::{days_ago, report, test};
 use serde_json::{Value, json};
@@ -72,15 +77,12 @@ async fn main() -> Result<(), Failure> {
     );
     for route in routes() {
         let (own_page, floor_page) = (format!("{base}{route}"), format!("{base}/nothing"));
-        let (bytes, own, floor) = compare_pages(LOAD, &client, own_page, floor_page).await?;
-        println!(
-            "{route:<48} {bytes:>9} {:>8.2} {:>8.2} {:>8.2} {:>7.1} {:>7.1}",
-            own.at(50),
-            own.at(99),
-            floor.at(99),
-            own.at(50) / floor.at(50),
-            own.at(99) / floor.at(99),
-        );
+        show(&route, compare_pages(LOAD, &client, own_page, floor_page).await?);
+    }
+    for (method, path, body) in writes() {
+        let own = client.request(method.clone(), format!("{base}{path}")).body(body);
+        let measured = compare_requests(LOAD, own, client.get(format!("{base}/nothing"))).await?;
+        show(&format!("{method} {path}"), measured);
     }
     println!("memory after it: {} MiB, at most {} MiB", resident(), peak());
     stop.cancel();
@@ -88,6 +90,18 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+fn show(name: &str, (bytes, own, floor): (usize, Times, Times)) {
+    println!(
+        "{name:<48} {bytes:>9} {:>8.2} {:>8.2} {:>8.2} {:>7.1} {:>7.1}",
+        own.at(50),
+        own.at(99),
+        floor.at(99),
+        own.at(50) / floor.at(50),
+        own.at(99) / floor.at(99),
+    );
+}
+
+/// Without a plan, of which all is asked of others: API server, Velero and its storage.
 fn routes() -> Vec<String> {
     let name = |number: usize| format!("shop-{number}");
     let report = format!("{}-{}", name(7), 3);
@@ -101,12 +115,14 @@ fn routes() -> Vec<String> {
         format!("/tests/{}", name(7)),
         "/reports?latest=true&limit=100".to_owned(),
         "/reports?limit=100".to_owned(),
+        "/reports".to_owned(),
         format!("/reports?test={}", name(7)),
         format!("/reports/{report}"),
         format!("/reports/{report}/logs"),
         "/alerts?hours=48".to_owned(),
         "/upcoming".to_owned(),
         "/runs".to_owned(),
+        "/clusters".to_owned(),
         "/coverage".to_owned(),
         "/compliance?framework=soc2".to_owned(),
         "/compliance?framework=iso27001".to_owned(),
@@ -117,12 +133,45 @@ fn routes() -> Vec<String> {
         "/config/sandbox".to_owned(),
         "/tests.csv".to_owned(),
         "/reports.csv?days=7".to_owned(),
+        "/reports.csv".to_owned(),
         "/coverage.csv".to_owned(),
         "/compliance.csv".to_owned(),
+        "/compliance.pdf".to_owned(),
         "/openapi.json".to_owned(),
     ]
     .map(|route| format!("/api/v1{route}"))
     .to_vec()
+}
+
+/// Changes: what is measured is ours, for the API server behind them answers at once.
+fn writes() -> [(Method, String, String); 4] {
+    let test = |end: &str| format!("/api/v1/tests/shop-7{end}");
+    // It is there already, so nobody waits until it is seen.
+    let new = json!({ "name": "shop-7", "namespace": "team-7", "namespaces": ["shop-7"], "cron": "@daily" });
+    [
+        (Method::POST, "/api/v1/tests".to_owned(), new.to_string()),
+        (Method::PUT, test(""), json!({ "cron": "@daily" }).to_string()),
+        (Method::POST, test("/trigger"), String::new()),
+        (Method::DELETE, test(""), String::new()),
+    ]
+}
+
+/// An API server that takes every change, and forgets it.
+fn api_server() -> Client {
+    let taken = json!({ "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest", "metadata": { "name": "x" } });
+    let deleted = json!({ "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success", "code": 200,
+                         "message": "", "reason": "" });
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let answer = if request.method() == Method::DELETE {
+            &deleted
+        } else {
+            &taken
+        };
+        std::future::ready(Ok::<_, Infallible>(Response::new(Body::from(
+            answer.to_string().into_bytes(),
+        ))))
+    });
+    Client::new(service, "default")
 }
 
 fn nothing() -> Router {
@@ -130,8 +179,8 @@ fn nothing() -> Router {
 }
 
 fn api(fleet: Fleet, stop: CancellationToken) -> Result<Api, Failure> {
-    // Nothing here asks an API server, or tells anybody.
-    let client = Client::try_from(Config::new("http://127.0.0.1:1".parse()?))?;
+    // Nobody is told of anything here.
+    let client = api_server();
     let sender = Sender::new(Reach::default())?;
     Ok(Api {
         fleet,

@@ -4,12 +4,16 @@
 
 mod measure;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderValue, header::AUTHORIZATION},
+    routing::get,
+};
 use kymaros_crds::domain::Tier;
 
 use crate::{
     measure::{Failure, Load, compare_pages},
-    serve::{open, serve},
+    serve::{api_server, app, by_token, serve},
     world::{OPS, World},
 };
 
@@ -34,9 +38,13 @@ const LOAD: Load = Load {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let world = World::large(Tier::Enterprise, TESTS, REPORTS);
-    let app = open(&world).merge(Router::new().route("/nothing", get(|| async { "" })));
+    // One token for all: whoever has it may start runs, and there is something to sign in to.
+    let all = app(&world, by_token("secret"), api_server(true).0);
+    let app = all.merge(Router::new().route("/nothing", get(|| async { "" })));
     let address = serve(app).await;
+    let token = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer secret"))]);
     let client = reqwest::Client::builder()
+        .default_headers(token)
         .pool_max_idle_per_host(LOAD.connections)
         .http1_only()
         .build()?;
@@ -56,9 +64,13 @@ async fn main() -> Result<(), Failure> {
         ("tests", "/tests?sort=-score".to_owned()),
         ("test", format!("/tests/{OPS}/application-0000")),
         ("report", format!("/reports/{OPS}/{newest}")),
+        ("trigger", format!("/tests/{OPS}/application-0000/trigger")),
+        ("coverage", "/coverage".to_owned()),
+        ("clusters", "/clusters".to_owned()),
         ("compliance", "/compliance?framework=dora&period=365".to_owned()),
         ("schedules", "/schedules".to_owned()),
         ("settings", "/settings".to_owned()),
+        ("sign-in", "/sign-in".to_owned()),
     ] {
         let base = format!("http://{address}");
         let (own_page, floor_page) = (format!("{base}{path}"), format!("{base}/nothing"));

@@ -1,9 +1,13 @@
 //! Times of two things that are asked in turn on the same kept-alive connections, so that whatever else the machine does,
 //! it does to both.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::TryFutureExt;
+use reqwest::RequestBuilder;
 
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -77,18 +81,29 @@ pub async fn compare_pages(
     own: String,
     floor: String,
 ) -> Result<(usize, Times, Times), Failure> {
-    let bytes = ask(client.clone(), own.clone()).await?;
-    let asks = |address: String| {
-        let client = client.clone();
-        move || ask(client.clone(), address.clone()).map_ok(drop)
+    compare_requests(load, client.get(own), client.get(floor)).await
+}
+
+/// The same of any request and a floor.
+#[allow(dead_code, reason = "admission posts what it asks")]
+pub async fn compare_requests(
+    load: Load,
+    own: RequestBuilder,
+    floor: RequestBuilder,
+) -> Result<(usize, Times, Times), Failure> {
+    let bytes = ask(own.try_clone()).await?;
+    let asks = |request: RequestBuilder| {
+        let request = Arc::new(request);
+        move || ask(request.try_clone()).map_ok(drop)
     };
     let (own, floor) = compare(load, asks(own), asks(floor)).await?;
     Ok((bytes, own, floor))
 }
 
 /// The size of an answer, bytes.
-async fn ask(client: reqwest::Client, address: String) -> Result<usize, Failure> {
-    let answer = client.get(address).send().await?.error_for_status()?;
+async fn ask(request: Option<RequestBuilder>) -> Result<usize, Failure> {
+    let request = request.ok_or("a request that can be sent once only")?;
+    let answer = request.send().await?.error_for_status()?;
     Ok(answer.bytes().await?.len())
 }
 
