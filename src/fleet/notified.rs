@@ -20,7 +20,8 @@ pub struct Notified {
     pub channels: Vec<Channel>,
 }
 
-/// A receiver. Whether its Secret exists is not said: the operator may not read Secrets.
+/// A receiver. Whether its Secret exists is not said, as 0.6.9 did: of most the operator may not know, and of the others each
+/// look would be a question to the API server in its name. To try the receiver says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Channel {
