@@ -57,7 +57,7 @@ fn glance(index: &Index, tests: &[FleetTest], most: usize) -> Glance {
         tests: tests.len(),
         ..Glance::default()
     };
-    let (mut scores, mut scored) = (0, 0);
+    let (mut total, mut scored) = (0, 0);
     let mut needing: Vec<(TestStanding, i32, &FleetTest)> = Vec::new();
     for test in tests {
         let status = test.status.as_ref();
@@ -67,7 +67,7 @@ fn glance(index: &Index, tests: &[FleetTest], most: usize) -> Glance {
         glance.passing += usize::from(result == Some(RunResult::Pass));
         let score = status.and_then(|status| status.last_score).unwrap_or_default();
         if let Some(score) = result.and_then(|result| result.score(Some(score))) {
-            scores += i64::from(score);
+            total += i64::from(score);
             scored += 1;
         }
         if let Some(kept) = kept(index, test) {
@@ -78,7 +78,7 @@ fn glance(index: &Index, tests: &[FleetTest], most: usize) -> Glance {
             needing.push((standing, score, test));
         }
     }
-    glance.mean_score = (scored > 0).then(|| scores / scored);
+    glance.mean_score = (scored > 0).then(|| total / scored);
     let order = |one: &(TestStanding, i32, &FleetTest)| (one.0, one.1);
     needing.sort_by(|a, b| {
         order(a)
