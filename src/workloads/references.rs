@@ -99,6 +99,11 @@ fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
         let spec = spec.and_then(|s| s.template.as_ref()?.spec.as_ref());
         specs.extend(spec.map(|spec| (format!("ReplicaSet/{}", r.name_any()), spec)));
     }
+    for r in &objects.replication_controllers {
+        let spec = r.spec.as_ref().filter(|s| s.replicas != Some(0));
+        let spec = spec.and_then(|s| s.template.as_ref()?.spec.as_ref());
+        specs.extend(spec.map(|spec| (format!("ReplicationController/{}", r.name_any()), spec)));
+    }
     let bare = objects.pods.iter().filter(|p| owner(*p).is_none_or(is_foreign));
     for pod in bare {
         specs.extend(
@@ -241,17 +246,29 @@ mod tests {
                     { "name": "a", "command": ["db.other.svc"] }] } } } }))
             .unwrap()
         };
+        let controller = |replicas: i32| {
+            from_value(json!({
+                "metadata": { "name": format!("c-{replicas}") },
+                "spec": { "replicas": replicas, "template": { "spec": { "containers": [
+                    { "name": "a", "command": ["db.other.svc"] }] } } } }))
+            .unwrap()
+        };
         let objects = SandboxObjects {
             pods: vec![
+                pod("kafka", owned("core.strimzi.io/v1", "StrimziPodSet")),
                 pod("rc", owned("v1", "ReplicationController")),
                 pod("job", owned("batch/v1", "Job")),
                 pod("web", owned("apps/v1", "ReplicaSet")),
             ],
             replica_sets: vec![set(0), set(1)],
+            replication_controllers: vec![controller(0), controller(1)],
             ..Default::default()
         };
         let found: Vec<String> = find(&objects).into_iter().map(|r| r.from).collect();
-        assert_eq!(found, ["Pod/rc", "ReplicaSet/r-1"]);
+        assert_eq!(
+            found,
+            ["Pod/kafka", "ReplicaSet/r-1", "ReplicationController/c-1"]
+        );
     }
 
     #[test]

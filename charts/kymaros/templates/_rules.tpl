@@ -133,7 +133,7 @@
   verbs: [get, list, watch, patch]
 # removes it
 - apiGroups: [""]
-  resources: [pods]
+  resources: [pods, replicationcontrollers]
   verbs: [deletecollection]
 # removes it
 - apiGroups: [apps]
