@@ -1,8 +1,10 @@
 //! What is said of a run that is followed, from one look at it to the next: a pure function.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::events::EventType};
-use kymaros_crds::{RestoreReport, RunPhase};
+use kymaros_crds::{RestoreReport, RunPhase, domain::duration};
 
 use crate::{
     report::{
@@ -55,6 +57,15 @@ pub(super) fn standing(report: &RestoreReport) -> String {
         Some(queue) => format!("Queued: {}", plain(&queue.reason)),
         None => format!("{phase:?}"),
     }
+}
+
+/// Nothing new has come of a run for so long.
+pub(super) fn silence(report: &RestoreReport, span: Duration) -> String {
+    format!(
+        "nothing new for {} ({}); if that goes on, see whether the operator runs",
+        duration::format(Duration::from_secs(span.as_secs())),
+        standing(report)
+    )
 }
 
 #[cfg(test)]
@@ -116,5 +127,17 @@ mod tests {
         assert_eq!(standing(&report(waits)), "Queued: Velero restores other");
         assert_eq!(standing(&report(json!({ "phase": "Checking" }))), "Checking");
         assert_eq!(standing(&report(json!(null))), "Queued");
+    }
+
+    #[test]
+    fn a_run_of_which_nothing_comes_says_where_it_stands() {
+        let said = silence(
+            &report(json!({ "phase": "Restoring" })),
+            Duration::from_millis(120_400),
+        );
+        assert_eq!(
+            said,
+            "nothing new for 2m (Restoring); if that goes on, see whether the operator runs"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! `kymaros run`: triggers a run and follows it.
 
 mod follow;
+mod patience;
 mod trigger;
 mod trouble;
 
@@ -17,10 +18,13 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, Trigger};
-use tokio::time::timeout;
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, RunResult, Trigger, domain::duration};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use self::trouble::Trouble;
+use self::{
+    patience::{CLEAN_UP, Next, Patience},
+    trouble::Trouble,
+};
 use super::{
     cluster::{Cluster, Scope, is_of, reports_of, selector},
     report::{Output, show},
@@ -30,13 +34,13 @@ use crate::{condition::unready, report::plain, run::observe};
 
 /// How long the operator may take to begin.
 const PICK_UP: Duration = Duration::from_secs(30);
-/// How long the run before, whose verdict people have read, may take to clean up.
-const CLEAN_UP: Duration = Duration::from_mins(2);
+/// What ends a command whose `--timeout` passed before the verdict.
+const NO_VERDICT_IN_TIME: u8 = 6;
 
 /// Which test.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Exit codes: 0 pass, 1 no run or no verdict, 2 wrong usage, 3 partial, 4 fail, 5 inconclusive."
+    after_help = "Exit codes: 0 pass, 1 no run or no verdict, 2 wrong usage, 3 partial, 4 fail, 5 inconclusive, 6 no verdict within --timeout."
 )]
 pub(super) struct Args {
     /// Name of the `RestoreTest`
@@ -46,6 +50,20 @@ pub(super) struct Args {
     /// Form of the report at the end; the phases before it go to standard error
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// How long to follow the run once it has begun, for example 30m; without it, until its verdict
+    #[arg(long, value_parser = duration::parse)]
+    timeout: Option<Duration>,
+}
+
+/// How following a run ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// Nothing of it goes on.
+    Over,
+    /// Its verdict is known, and its cleanup takes long.
+    CleansUp,
+    /// It has no verdict yet.
+    NoVerdict,
 }
 
 /// Triggers a run, shows its phases as they come, and ends with its report. Whoever stops following does not stop the
@@ -79,8 +97,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(first) => first?,
         Err(_) => bail!("{}", nothing_began(&cluster, &test, &asked).await?),
     };
-    let report = to_the_end(changes, report).await?;
+    let (report, end) = to_the_end(changes, report, args.timeout).await?;
+    let (name, stands) = (report.name_any(), follow::standing(&report));
+    let later = format!("`kymaros report {name} --namespace {}`", cluster.namespace);
+    if end == End::NoVerdict {
+        say::aside(&format!(
+            "run {name} has no verdict in time ({stands}); it goes on, and {later} shows how it ends"
+        ))?;
+        return Ok(ExitCode::from(NO_VERDICT_IN_TIME));
+    }
     show(&report, args.output)?;
+    if end == End::CleansUp {
+        say::aside(&format!(
+            "run {name} still cleans up, which is not waited for any longer; {later} says what is left of it"
+        ))?;
+    }
     let result = report.status.as_ref().and_then(|status| status.result);
     Ok(result.map_or(ExitCode::FAILURE, code))
 }
@@ -88,11 +119,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// A run that goes on is in the way of another, unless all it does is clean up: that is waited for.
 async fn make_room(cluster: &Cluster, active: &RestoreReport) -> anyhow::Result<()> {
     let name = active.name_any();
-    let is_judged = active
-        .status
-        .as_ref()
-        .is_some_and(|status| status.result.is_some());
-    if is_judged {
+    if is_judged(active) {
         say::aside(&format!("run {name} cleans up"))?;
         let is_over = |report: Option<&RestoreReport>| report.is_none_or(|report| !goes_on(report));
         let over = await_condition(cluster.reports(), &name, is_over);
@@ -138,24 +165,40 @@ async fn first(
     bail!("the watch over reports ended")
 }
 
+/// Until the run is over, or has been followed for long enough.
 async fn to_the_end(
     mut changes: impl Stream<Item = anyhow::Result<Event<RestoreReport>>> + Unpin,
     mut report: RestoreReport,
-) -> anyhow::Result<RestoreReport> {
+    limit: Option<Duration>,
+) -> anyhow::Result<(RestoreReport, End)> {
     say::aside(&format!("run {}", report.name_any()))?;
+    let mut patience = Patience::new(Instant::now(), limit);
     let mut shown = RestoreReport::default();
     loop {
         for line in follow::lines(&shown, &report, Timestamp::now()) {
             say::aside(&line)?;
         }
         if !goes_on(&report) {
-            return Ok(report);
+            return Ok((report, End::Over));
         }
+        patience.news(Instant::now(), is_judged(&report));
         shown = report;
         report = loop {
-            let event = changes.next().await.context("the watch over reports ended")??;
-            match event {
-                Event::Apply(next) | Event::InitApply(next) if next.uid() == shown.uid() => break next,
+            let until = match patience.next(Instant::now()) {
+                Next::Wait(until) => until,
+                Next::Quiet(span) => {
+                    say::aside(&follow::silence(&shown, span))?;
+                    continue;
+                }
+                Next::CleansUp => return Ok((shown, End::CleansUp)),
+                Next::NoVerdict => return Ok((shown, End::NoVerdict)),
+            };
+            let Ok(event) = timeout_at(until, changes.next()).await else {
+                continue;
+            };
+            match event.context("the watch over reports ended")?? {
+                // A watch that is made anew brings what is known already.
+                Event::Apply(next) | Event::InitApply(next) if is_new(&next, &shown) => break next,
                 Event::Delete(gone) if gone.uid() == shown.uid() => {
                     bail!("the report was deleted before the run was over")
                 }
@@ -163,6 +206,15 @@ async fn to_the_end(
             }
         };
     }
+}
+
+fn is_new(next: &RestoreReport, shown: &RestoreReport) -> bool {
+    next.uid() == shown.uid() && next.resource_version() != shown.resource_version()
+}
+
+fn is_judged(report: &RestoreReport) -> bool {
+    let status = report.status.as_ref();
+    status.is_some_and(|status| status.result.is_some())
 }
 
 fn goes_on(report: &RestoreReport) -> bool {
@@ -206,4 +258,48 @@ async fn why_nothing_began(cluster: &Cluster, test: &RestoreTest) -> anyhow::Res
         },
         |condition| format!("the test cannot be run: {}", plain(&condition.message)),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn report(version: &str, status: &Value) -> RestoreReport {
+        serde_json::from_value(json!({
+            "metadata": { "name": "shop-1", "uid": "1", "resourceVersion": version },
+            "spec": { "testRef": "shop" }, "status": status,
+        }))
+        .unwrap()
+    }
+
+    /// How following ends when these changes come, and nothing after them.
+    async fn end(statuses: &[Value], limit: Option<Duration>) -> End {
+        let reports = (1..)
+            .zip(statuses)
+            .map(|(version, status)| report(&format!("{version}"), status));
+        let changes = reports.map(|report| Ok(Event::Apply(report)));
+        let changes = stream::iter(changes).chain(stream::pending());
+        let queued = report("0", &json!({ "phase": "Queued" }));
+        to_the_end(changes, queued, limit).await.unwrap().1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_whose_verdict_is_known_is_not_followed_for_ever() {
+        let judged = json!({ "phase": "CleaningUp", "result": "pass", "score": 100 });
+        assert_eq!(end(&[judged.clone()], None).await, End::CleansUp);
+        let completed = json!({ "phase": "Completed", "result": "pass", "score": 100 });
+        assert_eq!(end(&[judged, completed], None).await, End::Over);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_nobody_judges_is_followed_as_long_as_was_said() {
+        let begun = Instant::now();
+        let limit = Duration::from_mins(30);
+        let restoring = json!({ "phase": "Restoring" });
+        assert_eq!(end(&[restoring], Some(limit)).await, End::NoVerdict);
+        assert_eq!(begun.elapsed(), limit);
+    }
 }
