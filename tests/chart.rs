@@ -232,6 +232,7 @@ fn changes_of_notifications() -> Vec<Change> {
             &[],
         ),
         ("notifications.allowHTTP", json!(true), &[]),
+        ("notifications.clusterName", json!("eu"), &[]),
     ]
 }
 
@@ -403,7 +404,8 @@ fn the_operator_understands_what_the_chart_tells_it() -> Result<()> {
         &["--set", "auth.enabled=true,auth.existingSecret=ours"],
         &[
             "--set",
-            "notifications.slack.enabled=true,notifications.slack.webhookSecretRef=slack,notifications.allowHTTP=true",
+            "notifications.slack.enabled=true,notifications.slack.webhookSecretRef=slack,notifications.allowHTTP=true,\
+             notifications.clusterName=eu",
         ],
     ] {
         let objects = rendered(settings)?;

@@ -9,7 +9,7 @@ use kymaros::commands::Cli;
 use serde_json::{Value, json};
 
 /// Values that become a flag of the operator, something else than their defaults, and the flag.
-const FLAGS: [(&str, &str, &str); 33] = [
+const FLAGS: [(&str, &str, &str); 34] = [
     ("velero.namespace", "backup", "--velero-namespace=backup"),
     ("limits.concurrentRuns", "9", "--concurrent-runs=9"),
     ("completeness.secrets", "true", "--compare-secrets=true"),
@@ -70,6 +70,11 @@ const FLAGS: [(&str, &str, &str); 33] = [
         "notifications.allowHTTP",
         "true",
         "--notification-allow-http=true",
+    ),
+    (
+        "notifications.clusterName",
+        "eu: west",
+        "--notification-cluster-name=eu: west",
     ),
     (
         "webhooks.certManager.enabled",

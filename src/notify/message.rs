@@ -162,10 +162,12 @@ struct Document<'a> {
     subject: &'static str,
     #[serde(rename = "DeliveryID")]
     delivery_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
 }
 
-/// The document for a webhook.
-pub(super) fn webhook(notice: &Notice) -> serde_json::Value {
+/// The document for a webhook, from a cluster of this name.
+pub(super) fn webhook(notice: &Notice, cluster: Option<&str>) -> serde_json::Value {
     let message = &notice.message;
     let (result, score) = result_and_score(message.outcome);
     serde_json::json!(Document {
@@ -177,6 +179,7 @@ pub(super) fn webhook(notice: &Notice) -> serde_json::Value {
         namespace: &message.namespace,
         subject: subject(notice),
         delivery_id: &notice.id,
+        cluster,
     })
 }
 
@@ -188,9 +191,11 @@ struct Post<'a> {
     text: String,
 }
 
-/// The document for Slack.
-pub(super) fn slack(notice: &Notice) -> serde_json::Value {
+/// The document for Slack, from a cluster of this name.
+pub(super) fn slack(notice: &Notice, cluster: Option<&str>) -> serde_json::Value {
     let message = &notice.message;
+    let place = cluster.map(|cluster| format!(" in {}", escaped(cluster)));
+    let from = format!("*Kymaros*{}", place.unwrap_or_default());
     let (name_of_test, said) = (escaped(&message.test), escaped(&message.text));
     let text = match message.outcome {
         Outcome::Verdict(result, score) => {
@@ -201,10 +206,10 @@ pub(super) fn slack(notice: &Notice) -> serde_json::Value {
                 RunResult::Pass => "white_check_mark",
                 RunResult::Inconclusive => "grey_question",
             };
-            format!(":{emoji}: *Kymaros* — `{name_of_test}` score: *{score}/100* ({result_name})\n{said}")
+            format!(":{emoji}: {from} — `{name_of_test}` score: *{score}/100* ({result_name})\n{said}")
         }
-        Outcome::Missed => format!(":warning: *Kymaros* — `{name_of_test}`\n{said}"),
-        Outcome::Test => format!(":white_check_mark: *Kymaros*\n{said}"),
+        Outcome::Missed => format!(":warning: {from} — `{name_of_test}`\n{said}"),
+        Outcome::Test => format!(":white_check_mark: {from}\n{said}"),
     };
     serde_json::json!(Post {
         channel: notice.receiver.channel.as_deref(),

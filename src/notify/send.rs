@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -46,6 +47,7 @@ pub struct Sender {
     client: Client,
     reach: Reach,
     patience: Duration,
+    cluster: Option<Arc<str>>,
 }
 
 impl Sender {
@@ -62,7 +64,15 @@ impl Sender {
             client: builder(reach, patience).build()?,
             reach,
             patience,
+            cluster: None,
         })
+    }
+
+    /// The same, whose messages name the cluster they come from.
+    #[must_use]
+    pub fn of_cluster(self, name: &str) -> Self {
+        let cluster = Some(name.into());
+        Self { cluster, ..self }
     }
 
     /// The same, which trusts these authorities too (PEM). `None`: they are no certificates.
@@ -75,7 +85,7 @@ impl Sender {
         let client = builder(self.reach, self.patience).tls_certs_merge(certificates);
         Some(Self {
             client: client.build().ok()?,
-            ..*self
+            ..self.clone()
         })
     }
 
@@ -90,9 +100,10 @@ impl Sender {
         signing_key: Option<&[u8]>,
     ) -> Result<(), SendError> {
         let type_ = notice.receiver.type_;
+        let cluster = self.cluster.as_deref();
         let document = match type_ {
-            NotificationType::Slack => message::slack(notice),
-            NotificationType::Webhook => message::webhook(notice),
+            NotificationType::Slack => message::slack(notice, cluster),
+            NotificationType::Webhook => message::webhook(notice, cluster),
         };
         let body = document.to_string();
         let mut request = self
@@ -124,7 +135,7 @@ fn builder(reach: Reach, patience: Duration) -> ClientBuilder {
         .redirect(Policy::none())
         // A proxy would look the name up by itself, behind the fence.
         .no_proxy()
-        .dns_resolver(std::sync::Arc::new(Guarded(reach)))
+        .dns_resolver(Arc::new(Guarded(reach)))
 }
 
 /// `sha256=<hex>` of a body, as GitHub signs its webhooks.

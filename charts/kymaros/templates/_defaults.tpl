@@ -231,6 +231,8 @@ notifications:
   secrets: []
   # -- Also send to addresses without TLS.
   allowHTTP: false
+  # -- Name of this cluster in messages, for receivers that hear from several.
+  clusterName: ""
 
 velero:
   # -- Where Velero runs.

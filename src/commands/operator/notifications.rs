@@ -45,6 +45,13 @@ pub(crate) struct NotificationArgs {
     /// Also send to addresses without TLS
     #[arg(long = "notification-allow-http", env = "KYMAROS_NOTIFICATION_ALLOW_HTTP", default_value_t = false, action = clap::ArgAction::Set)]
     allow_http: bool,
+    /// Name of this cluster in messages, for receivers of several
+    #[arg(
+        long = "notification-cluster-name",
+        env = "KYMAROS_NOTIFICATION_CLUSTER_NAME",
+        default_value = ""
+    )]
+    cluster_name: String,
 }
 
 impl NotificationArgs {
@@ -75,10 +82,13 @@ impl NotificationArgs {
         events: Arc<Events>,
         receivers: Defaults,
     ) -> anyhow::Result<NotifyContext> {
-        let sender = Sender::new(Reach {
+        let mut sender = Sender::new(Reach {
             http: self.allow_http,
             loopback: false,
         })?;
+        if !self.cluster_name.is_empty() {
+            sender = sender.of_cluster(&self.cluster_name);
+        }
         Ok(NotifyContext {
             client: client.clone(),
             notifier: Notifier::new(client.clone(), sender, receivers),

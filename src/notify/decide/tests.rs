@@ -366,15 +366,15 @@ fn payloads_are_those_of_old() {
     let text = ":x: *Kymaros* — `shop` score: *90/100* (fail)\nRestore test failed with score 90/100\n\
                 no &lt;!channel&gt; &amp; more\n`kymaros report shop-1 --namespace ops`";
     assert_eq!(
-        message::slack(&due.notices[0]),
+        message::slack(&due.notices[0], None),
         json!({ "channel": "#shop", "text": text })
     );
-    assert_eq!(message::slack(&due.notices[1]), json!({ "text": text }));
+    assert_eq!(message::slack(&due.notices[1], None), json!({ "text": text }));
     let mut of_no_run = due.notices[1].clone();
     of_no_run.message.report.clear();
-    let text = message::slack(&of_no_run)["text"].to_string();
+    let text = message::slack(&of_no_run, None)["text"].to_string();
     assert!(!text.contains("kymaros report"), "{text}");
-    let document = message::webhook(&due.notices[2]);
+    let document = message::webhook(&due.notices[2], None);
     assert_eq!(
         document,
         json!({ "TestName": "shop", "Score": 90, "Result": "fail", "ReportRef": "shop-1",
@@ -389,7 +389,7 @@ fn payloads_are_those_of_old() {
             &Defaults::default(),
             now(),
         );
-        let text = message::slack(&due.notices[0])["text"]
+        let text = message::slack(&due.notices[0], None)["text"]
             .as_str()
             .unwrap()
             .to_owned();

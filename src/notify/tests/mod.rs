@@ -44,7 +44,10 @@ async fn receivers_are_told_once_with_what_they_need() {
     let got = receivers.got();
     assert_eq!(got.len(), 2, "{got:?}");
     let hook = got.iter().find(|message| message.path == "a").unwrap();
-    assert_eq!(hook.body["TestName"], "shop");
+    assert_eq!(
+        (&hook.body["TestName"], &hook.body["Cluster"]),
+        (&"shop".into(), &"eu<1>".into())
+    );
     assert_eq!(hook.body["DeliveryID"], hook.header("x-kymaros-delivery"));
     assert_eq!(hook.header("idempotency-key"), hook.header("x-kymaros-delivery"));
     let signature = hook.header("x-kymaros-signature-256");
@@ -64,7 +67,7 @@ async fn receivers_are_told_once_with_what_they_need() {
         slack.body["text"]
             .as_str()
             .unwrap()
-            .starts_with(":x: *Kymaros* — `shop` score: *50/100* (fail)\n")
+            .starts_with(":x: *Kymaros* in eu&lt;1&gt; — `shop` score: *50/100* (fail)\n")
     );
     assert_eq!(slack.header("x-kymaros-signature-256"), "");
     let report = world.report("shop");

@@ -153,7 +153,9 @@ impl World {
             }
         });
         let client = Client::new(service, "default");
-        let sender = Sender::with_patience(reach, patience).unwrap();
+        let sender = Sender::with_patience(reach, patience)
+            .unwrap()
+            .of_cluster("eu<1>");
         let clock = self.clock.clone();
         let reporter = Reporter {
             controller: "kymaros".to_owned(),
