@@ -466,7 +466,8 @@ async fn it_hangs(hub: &Hub, remote: &Remote) -> Result<()> {
     let took = hub.until_state("eu", "away").await?;
     println!("{took:?} until a cluster that hangs is away");
     let state = hub.state_of("eu").await?;
-    ensure!(state["problem"] == "it did not answer in time", "{state}");
+    let why = state["problem"].as_str().unwrap_or_default();
+    ensure!(why.starts_with("it did not answer in time"), "{state}");
     ensure!(
         state["knownAgeSeconds"].as_u64().is_some_and(|age| age > 0),
         "{state}"

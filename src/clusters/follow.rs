@@ -41,7 +41,7 @@ async fn over(kubeconfig: Kubeconfig, known: &mut Known) {
     let client = match connect(kubeconfig).await {
         Ok(client) => client,
         Err(refusal) => {
-            known.lost(Lost(refusal.to_string()));
+            known.lost(&refusal.into());
             return std::future::pending().await;
         }
     };
@@ -49,7 +49,7 @@ async fn over(kubeconfig: Kubeconfig, known: &mut Known) {
     loop {
         let begun = Instant::now();
         if let Some(lost) = attempt(&client, known).await {
-            known.lost(lost);
+            known.lost(&lost);
         }
         if begun.elapsed() > STEADY {
             pause = SHORTEST;

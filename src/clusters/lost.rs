@@ -1,28 +1,58 @@
 //! Why a cluster is away, in words that help, and that show nothing of its Secret.
 
-use std::error::Error;
+use std::error::Error as StdError;
 
 use kube::{core::Status, runtime::watcher};
+use thiserror::Error;
+
+use super::refusal::Refusal;
 
 /// Longest text of another API server that is repeated, characters.
 const MOST: usize = 200;
 
 /// Why nothing new is heard of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lost(pub String);
-
-impl Lost {
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(super) enum Lost {
     /// It took too long.
-    pub(super) fn silent() -> Self {
-        Self("it did not answer in time".to_owned())
-    }
+    #[error(
+        "it did not answer in time; see whether its API server runs, and whether pods of this cluster reach it"
+    )]
+    Silent,
+    /// Nobody is there, or somebody else.
+    #[error(
+        "it could not be reached: {0}; see whether cluster.server and its authority are right, and the way there is open"
+    )]
+    Unreached(String),
+    /// 401.
+    #[error("its account is not known there, or not any more; write a new token into the Secret")]
+    Unknown,
+    /// 403.
+    #[error("its account may not read there; give it get, list and watch of tests and reports: {0}")]
+    Forbidden(String),
+    /// 404.
+    #[error("the kinds of Kymaros are not installed there; install Kymaros in that cluster")]
+    NotInstalled,
+    /// Any other code.
+    #[error("its API server answered {code}: {message}; see its log")]
+    Answered {
+        /// The code.
+        code: u16,
+        /// What it says.
+        message: String,
+    },
+    /// No list of Kubernetes.
+    #[error("what it answered has no resourceVersion, so it is no API server; write another cluster.server")]
+    NoApiServer,
+    /// Its Secret is no way after all.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 impl From<&kube::Error> for Lost {
     fn from(error: &kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) => Self(said(status)),
-            other => Self(format!("it could not be reached: {}", innermost(other))),
+            kube::Error::Api(status) => said(status),
+            other => Self::Unreached(innermost(other)),
         }
     }
 }
@@ -33,30 +63,24 @@ impl From<&watcher::Error> for Lost {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => error.into(),
-            watcher::Error::WatchError(status) => Self(said(status)),
-            watcher::Error::NoResourceVersion => {
-                Self("what it answered has no resourceVersion: it is no API server".to_owned())
-            }
+            watcher::Error::WatchError(status) => said(status),
+            watcher::Error::NoResourceVersion => Self::NoApiServer,
         }
     }
 }
 
-fn said(status: &Status) -> String {
+fn said(status: &Status) -> Lost {
     let message: String = status.message.chars().take(MOST).collect();
     match status.code {
-        401 => {
-            "its account is not known there, or not any more; write a new token into the Secret".to_owned()
-        }
-        403 => format!(
-            "its account may not read there; give it get, list and watch of tests and reports: {message}"
-        ),
-        404 => "the kinds of Kymaros are not installed there; install Kymaros in that cluster".to_owned(),
-        code => format!("its API server answered {code}: {message}"),
+        401 => Lost::Unknown,
+        403 => Lost::Forbidden(message),
+        404 => Lost::NotInstalled,
+        code => Lost::Answered { code, message },
     }
 }
 
 /// The outer causes only say that sending failed, and where to.
-fn innermost(error: &dyn Error) -> String {
+fn innermost(error: &dyn StdError) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {
         inner = source;
@@ -81,16 +105,19 @@ mod tests {
                 message: format!("etcd{}", "x".repeat(1000)),
                 ..Status::default()
             };
-            let Lost(said) = Lost::from(&kube::Error::Api(Box::new(status)));
+            let said = Lost::from(&kube::Error::Api(Box::new(status))).to_string();
             assert!(said.contains(remedy) && said.len() < 400, "{code}: {said}");
         }
     }
 
     #[test]
-    fn only_the_innermost_cause_is_shown() {
+    fn only_the_innermost_cause_is_shown_with_what_to_do() {
         let inner = std::io::Error::other("connection refused");
         let error = kube::Error::Service(Box::new(inner));
-        let Lost(said) = Lost::from(&error);
-        assert_eq!(said, "it could not be reached: connection refused");
+        let said = Lost::from(&error).to_string();
+        assert!(
+            said.starts_with("it could not be reached: connection refused; see whether"),
+            "{said}"
+        );
     }
 }

@@ -1,5 +1,8 @@
 //! A cluster while it is reached: its tests and reports as they change.
 
+#[cfg(test)]
+mod tests;
+
 use std::{pin::pin, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
@@ -21,7 +24,7 @@ use super::{
     lost::Lost,
 };
 use crate::{
-    fleet::{ClusterName, Contact, LiveRun, PackedReports, Remote, RunChange, RunLog, RunName},
+    fleet::{ClusterName, Contact, LiveRun, PackedReports, Reached, Remote, RunChange, RunLog, RunName},
     watches::readable,
 };
 
@@ -72,10 +75,15 @@ impl Known {
         (known, remote)
     }
 
-    /// Nothing new is heard of it.
-    pub(super) fn lost(&self, lost: Lost) {
+    /// Nothing new is heard of it. Each reason is logged once, however often the cluster is asked meanwhile.
+    pub(super) fn lost(&self, lost: &Lost) {
+        let said = lost.to_string();
+        let is_known = matches!(&self.contact.borrow().reached, Reached::Away { why, .. } if *why == said);
+        if !is_known {
+            tracing::warn!(cluster = %self.cluster, why = said, "another cluster is away");
+        }
         self.contact
-            .send_modify(|contact| contact.lost(Timestamp::now(), lost.0));
+            .send_modify(|contact| contact.lost(Timestamp::now(), said));
         self.runs.tell(RunChange::All);
     }
 
@@ -85,6 +93,9 @@ impl Known {
     }
 
     fn heard(&self) {
+        if matches!(self.contact.borrow().reached, Reached::Away { .. }) {
+            tracing::info!(cluster = %self.cluster, "another cluster is back");
+        }
         let is_cut = self.tests.is_cut() || self.reports.is_cut();
         self.contact.send_modify(|contact| {
             contact.heard(Timestamp::now());
@@ -218,7 +229,7 @@ pub(super) async fn follow(client: &Client, known: &mut Known) -> Lost {
                 Ok(()) => {}
                 Err(lost) => return lost,
             },
-            else => return Lost::silent(),
+            else => return Lost::Silent,
         }
         // A long list must not hold up whoever asks for a page.
         tokio::task::yield_now().await;
@@ -232,7 +243,7 @@ pub(super) async fn ask(client: &Client) -> Result<(), Lost> {
     match timeout(PATIENCE, tests.list_metadata(&one)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err((&error).into()),
-        Err(_) => Err(Lost::silent()),
+        Err(_) => Err(Lost::Silent),
     }
 }
 
