@@ -109,6 +109,8 @@ async fn a_report_is_shown_and_holds_its_plan() -> Result<()> {
     for step in ["scheduling", "image and start", "first ready"] {
         assert!(text.contains(step), "no {step} in {text}");
     }
+    let (good, of_test) = kymaros(&scene, &["report", "shown", "-n", &namespace])?;
+    assert!(good && of_test.contains(&text), "{of_test}");
     delete_backup(&scene.client, &name).await
 }
 

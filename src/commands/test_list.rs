@@ -40,6 +40,7 @@ struct Row {
     last_run_at: Option<Timestamp>,
     next_run_at: Option<Timestamp>,
     schedule: String,
+    last_report_ref: Option<String>,
     suspended: bool,
     /// Why it cannot be run.
     problem: Option<String>,
@@ -82,6 +83,7 @@ fn row(test: &RestoreTest) -> Row {
         last_run_at: status.last_run_at.map(|time| time.0),
         next_run_at: status.next_run_at.map(|time| time.0),
         schedule: format!("{}{zone}", test.spec.schedule.cron),
+        last_report_ref: status.last_report_ref,
         suspended: test.spec.suspend,
         problem: unready(&status.conditions).map(|condition| condition.message.clone()),
     }
@@ -100,6 +102,7 @@ fn text(rows: &[Row], now: Timestamp) -> String {
         "LAST RUN",
         "NEXT RUN",
         "SCHEDULE",
+        "REPORT",
     ];
     let cells = |row: &Row| {
         let result = row.result.map_or_else(
@@ -119,6 +122,7 @@ fn text(rows: &[Row], now: Timestamp) -> String {
             Cell::or_none(row.last_run_at.map(|at| format!("{} ago", roughly(at, now)))),
             Cell::or_none(next),
             Cell::new(&row.schedule),
+            Cell::or_none(row.last_report_ref.clone()),
         ]
     };
     let mut out = table(&headings, &rows.iter().map(cells).collect::<Vec<_>>());
@@ -164,7 +168,8 @@ mod tests {
                 "shop",
                 false,
                 &json!({ "phase": "Completed", "lastResult": "pass", "lastScore": 100,
-                "lastRunAt": "2026-01-01T00:00:00Z", "nextRunAt": "2026-01-02T03:00:00Z" }),
+                "lastRunAt": "2026-01-01T00:00:00Z", "nextRunAt": "2026-01-02T03:00:00Z",
+                "lastReportRef": "shop-1" }),
             ),
             row_of(
                 "blind",
@@ -187,11 +192,11 @@ mod tests {
             .map(|line| line.split_whitespace().collect())
             .collect();
         let expected = [
-            "NAMESPACE NAME PHASE RESULT SCORE LAST RUN NEXT RUN SCHEDULE",
-            "ops shop Completed PASS 100 6h ago in 21h 0 3 * * * Europe/Berlin",
-            "ops blind Completed INCONCLUSIVE – 6h ago in 21h 0 3 * * * Europe/Berlin",
-            "ops new – – – – suspended 0 3 * * * Europe/Berlin",
-            "ops odd – – – – – 0 3 * * * Europe/Berlin",
+            "NAMESPACE NAME PHASE RESULT SCORE LAST RUN NEXT RUN SCHEDULE REPORT",
+            "ops shop Completed PASS 100 6h ago in 21h 0 3 * * * Europe/Berlin shop-1",
+            "ops blind Completed INCONCLUSIVE – 6h ago in 21h 0 3 * * * Europe/Berlin –",
+            "ops new – – – – suspended 0 3 * * * Europe/Berlin –",
+            "ops odd – – – – – 0 3 * * * Europe/Berlin –",
             "✘ ops/odd cannot be run: spec.schedule.cron: no",
         ];
         let joined: Vec<String> = lines.iter().map(|words| words.join(" ")).collect();

@@ -3,6 +3,7 @@
 mod markdown;
 pub mod style;
 mod text;
+mod untold;
 
 pub use markdown::markdown;
 pub use text::text;

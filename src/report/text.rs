@@ -9,7 +9,7 @@ use kymaros_crds::{CheckResult, LevelResult, RestoreReport, RestoreReportStatus,
 use super::{
     plain,
     style::{BAD, DOUBT, FAINT, GOOD, HEADING, of_result, paint},
-    word,
+    untold, word,
 };
 
 /// Width of a bar, characters.
@@ -27,6 +27,7 @@ pub fn text(report: &RestoreReport) -> Result<String, fmt::Error> {
     checks(&mut out, &status)?;
     timeline(&mut out, &status)?;
     findings(&mut out, &status)?;
+    untold::write(&mut out, &status)?;
     if let Some(cleanup) = super::cleanup(&status) {
         writeln!(out, "{cleanup}")?;
     }
@@ -170,7 +171,7 @@ fn findings(out: &mut String, status: &RestoreReportStatus) -> fmt::Result {
     Ok(())
 }
 
-fn heading(out: &mut String, text: &str) -> fmt::Result {
+pub(super) fn heading(out: &mut String, text: &str) -> fmt::Result {
     let style: Style = HEADING;
     writeln!(out, "{}", paint(style, text))
 }
