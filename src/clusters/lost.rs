@@ -18,6 +18,11 @@ pub(super) enum Lost {
         "it did not answer in time; see whether its API server runs, and whether pods of this cluster reach it"
     )]
     Silent,
+    /// It answers what is small, and never ends what is large.
+    #[error(
+        "it answers, but never ends its lists of tests and reports; see whether its API server is overloaded"
+    )]
+    Stalled,
     /// Nobody is there, or somebody else.
     #[error(
         "it could not be reached: {0}; see whether cluster.server and its authority are right, and the way there is open"

@@ -17,7 +17,10 @@ use kube::{
     },
 };
 use kymaros_crds::{RestoreReport, RestoreTest};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use super::{
     kept::{Change, Kept},
@@ -32,6 +35,8 @@ use crate::{
 const ASK: Duration = Duration::from_secs(10);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long nothing of its lists may come although it answers: many times what the largest page takes.
+const STALLED: Duration = Duration::from_mins(3);
 /// Objects that are listed at once.
 const PAGE: u32 = 100;
 /// Most tests and reports of a cluster that are kept.
@@ -214,18 +219,31 @@ pub(super) async fn follow(client: &Client, known: &mut Known) -> Lost {
         tokio::time::sleep(ASK).await;
         Some((ask(client).await, ()))
     }));
+    // When something of a list that is not whole came last.
+    let mut listed = Instant::now();
     loop {
         tokio::select! {
             Some(event) = tests.next() => match event {
-                Ok(event) => known.test(event),
+                Ok(event) => {
+                    if !known.tests.is_whole() {
+                        listed = Instant::now();
+                    }
+                    known.test(event);
+                }
                 Err(lost) => return lost,
             },
             Some(event) = reports.next() => match event {
-                Ok(event) => known.report(event),
+                Ok(event) => {
+                    if !known.reports.is_whole() {
+                        listed = Instant::now();
+                    }
+                    known.report(event);
+                }
                 Err(lost) => return lost,
             },
             Some(answer) = answers.next() => match answer {
                 Ok(()) if known.is_whole() => known.heard(),
+                Ok(()) if listed.elapsed() > STALLED => return Lost::Stalled,
                 Ok(()) => {}
                 Err(lost) => return lost,
             },
