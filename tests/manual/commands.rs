@@ -68,6 +68,32 @@ fn unknown_values(page: &Page) -> Vec<String> {
     wrong
 }
 
+/// Namespaces that are used before they are there.
+fn unready_installs(page: &Page) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for block in page.blocks.iter().filter(|block| block.language == "sh") {
+        let commands = block.commands();
+        for (at, command) in commands.iter().enumerate() {
+            let place = page.at(command.line);
+            let words = shlex::split(&command.text).unwrap_or_default();
+            let Some(namespace) = words.iter().skip_while(|word| *word != "--namespace").nth(1) else {
+                continue;
+            };
+            let among =
+                |commands: &[Piece], text: &str| commands.iter().any(|command| command.text.contains(text));
+            let comes = among(
+                &commands[at + 1..],
+                &format!("--namespace {namespace} --create-namespace"),
+            );
+            let is_there = among(&commands[..at], &format!("create namespace {namespace}"));
+            if comes && !is_there {
+                wrong.push(format!("{place}: the namespace {namespace} is made later"));
+            }
+        }
+    }
+    wrong
+}
+
 fn of_page(page: &Page) -> impl Iterator<Item = Piece> {
     let with_commands = |language: &str| matches!(language, "sh" | "console");
     let blocks = page
@@ -133,6 +159,20 @@ fn every_command_line_is_understood() -> Result<()> {
     }
     let fine = "```console\n$ kymaros tests -A\nkymaros none\n$ kymaros run \\\n  shop\n```";
     assert_eq!(misunderstood(&Page::of("docs/fine.md", fine)), [""; 0]);
+    Ok(())
+}
+
+#[test]
+fn namespaces_are_there_before_they_are_used() -> Result<()> {
+    all_stand_up_to(unready_installs)?;
+    for (wrong, named) in [
+        (
+            "```sh\nkubectl --namespace x create secret y\nhelm upgrade a b.tgz --namespace x --create-namespace\n```",
+            "namespace x is made later",
+        ),
+    ] {
+        is_found(unready_installs, wrong, named);
+    }
     Ok(())
 }
 
