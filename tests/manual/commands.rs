@@ -68,7 +68,7 @@ fn unknown_values(page: &Page) -> Vec<String> {
     wrong
 }
 
-/// Namespaces that are used before they are there.
+/// Charts that are installed without what they depend on, and namespaces that are used before they are there.
 fn unready_installs(page: &Page) -> Vec<String> {
     let mut wrong = Vec::new();
     for block in page.blocks.iter().filter(|block| block.language == "sh") {
@@ -76,6 +76,10 @@ fn unready_installs(page: &Page) -> Vec<String> {
         for (at, command) in commands.iter().enumerate() {
             let place = page.at(command.line);
             let words = shlex::split(&command.text).unwrap_or_default();
+            let has = |word: &str| words.iter().any(|known| known == word);
+            if has("helm") && has("upgrade") && has("charts/kymaros") && !has("--dependency-update") {
+                wrong.push(format!("{place}: helm upgrade without --dependency-update"));
+            }
             let Some(namespace) = words.iter().skip_while(|word| *word != "--namespace").nth(1) else {
                 continue;
             };
@@ -163,9 +167,13 @@ fn every_command_line_is_understood() -> Result<()> {
 }
 
 #[test]
-fn namespaces_are_there_before_they_are_used() -> Result<()> {
+fn charts_and_namespaces_are_there_before_they_are_used() -> Result<()> {
     all_stand_up_to(unready_installs)?;
     for (wrong, named) in [
+        (
+            "```sh\nhelm upgrade a charts/kymaros --wait\n```",
+            "--dependency-update",
+        ),
         (
             "```sh\nkubectl --namespace x create secret y\nhelm upgrade a b.tgz --namespace x --create-namespace\n```",
             "namespace x is made later",
