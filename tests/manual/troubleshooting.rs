@@ -1,15 +1,20 @@
 //! The troubleshooting page has a remedy for everything that the product says.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
 use kymaros::{
     api,
     reason::{ConditionReason, EventReason, FindingReason, LicenseReason, RunReason},
 };
+use kymaros_crds::names;
 use kymaros_webhooks::observe::Webhook;
 
-use super::{names::alerts, page::Page};
+use super::{
+    names::alerts,
+    page::{Page, root},
+    pattern,
+};
 
 /// The rows of the tables below a heading, up to the next one; each as its cells.
 fn rows(page: &Page, heading: &str) -> Result<Vec<Vec<String>>> {
@@ -61,6 +66,24 @@ fn all<T: Copy>(reasons: &[T], word: fn(T) -> &'static str) -> BTreeSet<String> 
     reasons.iter().map(|reason| word(*reason).to_owned()).collect()
 }
 
+/// Why a cluster is away, and why a Secret is no way to one, as far as the texts are always the same; `…` is what is not.
+fn of_clusters() -> Result<BTreeSet<String>> {
+    let (error, goes_on) = (pattern(r#"#\[error\(\s*"([^"]+)"\s*\)\]"#), pattern(r"\\\n\s*"));
+    let open = pattern(r"\{\w+\}");
+    let mut said = BTreeSet::new();
+    for file in ["src/clusters/lost.rs", "src/clusters/refusal.rs"] {
+        let text = fs::read_to_string(root().join(file)).with_context(|| format!("reading {file}"))?;
+        for found in error.captures_iter(&text) {
+            let whole = goes_on.replace_all(&found[1], "");
+            let whole = whole.replace("{CLUSTER_LABEL}", names::CLUSTER_LABEL);
+            // What follows is the remedy.
+            let why = whole.split(';').next().unwrap_or_default();
+            said.insert(open.replace_all(why, "…").trim().to_owned());
+        }
+    }
+    Ok(said)
+}
+
 /// Reasons and alerts of the product that the page lacks, and those of the page that the product does not have.
 fn differences(page: &Page) -> Result<Vec<String>> {
     let sections = [
@@ -73,6 +96,7 @@ fn differences(page: &Page) -> Result<Vec<String>> {
         ("## Events", 0, all(EventReason::ALL, EventReason::as_str)),
         ("## Licenses", 0, all(LicenseReason::ALL, LicenseReason::as_str)),
         ("## Alerts", 0, alerts()),
+        ("## Several clusters", 0, of_clusters()?),
     ];
     let mut wrong = Vec::new();
     for (heading, at, reasons) in sections {
@@ -138,6 +162,11 @@ fn every_reason_and_alert_has_its_remedy() -> Result<()> {
         ("| `guard.kymaros.io`", "lacks guard.kymaros.io"),
         ("| 409", "lacks 409"),
         ("| `KymarosLeakedObjects`", "lacks KymarosLeakedObjects"),
+        ("| `it did not answer in time`", "lacks it did not answer in time"),
+        (
+            "| `data.kubeconfig is … bytes`",
+            "lacks data.kubeconfig is … bytes",
+        ),
     ] {
         let lines = page.text.lines().filter(|line| !line.starts_with(without));
         let text = lines.collect::<Vec<_>>().join("\n");
