@@ -1,5 +1,5 @@
-//! The program as a process, on an API server of its own: when it is ready, how it stops, and what it says when it cannot
-//! start.
+//! The program as a process, on an API server of its own: when it is ready, how it stops, what it says when it cannot
+//! start, and that it takes changes at once.
 
 mod helm;
 mod host;
@@ -14,7 +14,12 @@ use anyhow::{Context, Result};
 use helm::{NAMESPACE, pipe, template};
 use host::{LOOK, Operator, free_addresses, install, metrics_reader, start_with_metrics, token};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
-use kube::Api;
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+    runtime::wait::await_condition,
+};
+use kymaros_crds::RestoreTest;
 use kymaros_testbed::{
     lone::ApiServer,
     scene::{LEASE, unique},
@@ -86,6 +91,46 @@ async fn it_is_not_ready_while_the_api_server_cannot_call_it() -> Result<()> {
     )?;
     operator.ready().await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_edited_counts_at_once() -> Result<()> {
+    let server = ApiServer::start().await?;
+    install(&server)?;
+    let mut operator = Operator::start(&server)?;
+    operator.ready().await?;
+    // This API server reaches no Service.
+    for kind in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
+        server.cluster().kubectl(&["delete", kind, "--all"])?;
+    }
+    let tests = Api::<RestoreTest>::namespaced(server.client().await?, NAMESPACE);
+    let planned = async |at: &str| {
+        let next = |test: Option<&RestoreTest>| {
+            let status = test.and_then(|test| test.status.as_ref());
+            status
+                .and_then(|status| status.next_run_at.as_ref())
+                .map(|next| next.0.to_string())
+        };
+        let is_planned = |test: Option<&RestoreTest>| next(test).is_some_and(|next| next.ends_with(at));
+        let planned = await_condition(tests.clone(), "edited", is_planned);
+        let planned = tokio::time::timeout(Duration::from_secs(30), planned).await;
+        planned.with_context(|| format!("it is not planned for {at}"))??;
+        anyhow::Ok(())
+    };
+    let test = json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "RestoreTest", "metadata": { "name": "edited" },
+        "spec": { "backupSource": { "provider": "velero", "backupName": "none", "namespaces": [{ "name": "shop" }] },
+                  "schedule": { "cron": "0 3 1 1 *" }, "sandbox": {} },
+    });
+    tests
+        .create(&PostParams::default(), &serde_json::from_value(test)?)
+        .await?;
+    planned("-01-01T03:00:00Z").await?;
+    let edit = json!({ "spec": { "schedule": { "cron": "30 4 2 2 *" } } });
+    tests
+        .patch("edited", &PatchParams::default(), &Patch::Merge(&edit))
+        .await?;
+    planned("-02-02T04:30:00Z").await
 }
 
 /// Asks for metrics; what is answered, and with which code.
