@@ -82,18 +82,22 @@ impl NotificationArgs {
         events: Arc<Events>,
         receivers: Defaults,
     ) -> anyhow::Result<NotifyContext> {
-        let mut sender = Sender::new(Reach {
+        Ok(NotifyContext {
+            client: client.clone(),
+            notifier: Notifier::new(client.clone(), self.sender()?, receivers),
+            events,
+            clock: Arc::new(Timestamp::now),
+        })
+    }
+
+    fn sender(&self) -> anyhow::Result<Sender> {
+        let sender = Sender::new(Reach {
             http: self.allow_http,
             loopback: false,
         })?;
-        if !self.cluster_name.is_empty() {
-            sender = sender.of_cluster(&self.cluster_name);
-        }
-        Ok(NotifyContext {
-            client: client.clone(),
-            notifier: Notifier::new(client.clone(), sender, receivers),
-            events,
-            clock: Arc::new(Timestamp::now),
+        Ok(match self.cluster_name.as_str() {
+            "" => sender,
+            name => sender.of_cluster(name),
         })
     }
 }
@@ -119,9 +123,13 @@ mod tests {
         args: NotificationArgs,
     }
 
-    fn checked(flags: &[&str]) -> anyhow::Result<Defaults> {
+    fn args(flags: &[&str]) -> anyhow::Result<NotificationArgs> {
         let flags = ["kymaros"].iter().chain(flags);
-        Command::try_parse_from(flags)?.args.checked("ours")
+        Ok(Command::try_parse_from(flags)?.args)
+    }
+
+    fn checked(flags: &[&str]) -> anyhow::Result<Defaults> {
+        args(flags)?.checked("ours")
     }
 
     #[test]
@@ -148,6 +156,15 @@ mod tests {
             (both.webhook.unwrap().secret, both.namespace),
             ("hook".to_owned(), "ours".to_owned())
         );
+    }
+
+    #[test]
+    fn messages_name_the_cluster_only_when_told_so() {
+        let sender = |flags: &[&str]| format!("{:?}", args(flags).unwrap().sender().unwrap());
+        let named = sender(&["--notification-cluster-name=eu"]);
+        assert!(named.contains("cluster: Some(\"eu\")"), "{named}");
+        let unnamed = sender(&[]);
+        assert!(unnamed.contains("cluster: None"), "{unnamed}");
     }
 
     #[test]
