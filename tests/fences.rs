@@ -68,6 +68,13 @@ async fn what_reaches_out_is_tamed_and_a_foreign_finalizer_keeps_nothing() -> Re
         "being made harmless costs nothing: {:?}",
         status.findings
     );
+    // A hook that Velero runs in a container fails there, and that is an error of the Restore.
+    let errors: Vec<_> = status
+        .restores
+        .iter()
+        .map(|r| (r.phase.clone(), r.errors))
+        .collect();
+    assert_eq!(errors, [(Some("Completed".to_owned()), Some(0))]);
     let accounts = Api::<ServiceAccount>::namespaced(scene.client.clone(), &sandbox);
     let guarded = accounts.get("guarded").await?;
     assert_eq!(
@@ -105,6 +112,14 @@ async fn assert_tamed(client: &Client, sandbox: &str) -> Result<()> {
     );
     for pod in pods.list(&ListParams::default()).await? {
         let spec = pod.spec.clone().context("no spec")?;
+        let first: Vec<_> = spec
+            .init_containers
+            .iter()
+            .flatten()
+            .map(|c| c.name.as_str())
+            .collect();
+        let own: &[&str] = if pod.name_any() == "hooked" { &["own"] } else { &[] };
+        assert_eq!(first, own, "{} has the hook of production", pod.name_any());
         assert_eq!(
             spec.priority_class_name.as_deref(),
             Some("kymaros-sandbox"),

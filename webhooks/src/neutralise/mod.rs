@@ -1,6 +1,7 @@
 //! What appears in a sandbox is made harmless before it is stored: nothing scheduled runs, nothing asks the cloud or
 //! the DNS for anything, nothing displaces production, no tool of production takes the copy for its own.
 
+mod hooks;
 mod metadata;
 mod pods;
 mod services;
@@ -13,9 +14,9 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Denial},
-    contain::reaches_outside,
+    contain::{RESTORE_LABEL, reaches_outside},
     facts::{Facts, VolumeUse},
-    request::{Request, described, name, namespace, target, username},
+    request::{Request, described, label, name, namespace, target, username},
     rule::Rule,
 };
 
@@ -84,7 +85,12 @@ fn foreign_volume<'a>(request: &Request, object: &'a Value, facts: &dyn Facts) -
 
 fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
     let target = target(request);
-    metadata::clean(object, (target.group, target.resource) == ("", "pods"));
+    let is_pod = (target.group, target.resource) == ("", "pods");
+    // Controllers make pods with the same annotations, and without the hook.
+    if is_pod && label(request.object.as_ref(), RESTORE_LABEL).is_some() {
+        hooks::drop_init(object);
+    }
+    metadata::clean(object, is_pod);
     match (target.group, target.resource) {
         ("batch", "cronjobs" | "jobs") => {
             if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {

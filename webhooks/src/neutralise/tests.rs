@@ -94,6 +94,54 @@ fn pods_are_low_wherever_they_are_described() {
 }
 
 #[test]
+fn restore_hooks_do_nothing_and_what_the_application_does_first_stays() {
+    let init = |image: &str, name: &str| {
+        json!({ "init.hook.restore.velero.io/container-image": image, "keep": "me",
+                "init.hook.restore.velero.io/container-name": name,
+                "post.hook.restore.velero.io/command": "[\"/bin/call-home\"]" })
+    };
+    let pod = |annotations: Value, restored: bool, names: &[&str]| {
+        let containers: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
+        let labels = if restored {
+            json!({ "velero.io/restore-name": "kymaros-0a1b2c3d-0" })
+        } else {
+            json!({})
+        };
+        let metadata = json!({ "name": "p", "annotations": annotations, "labels": labels });
+        let spec = json!({ "initContainers": containers, "containers": [{ "name": "c" }] });
+        stored("pods", json!({ "metadata": metadata, "spec": spec }))
+    };
+    let left = |pod: &Value| -> Vec<String> {
+        let containers = pod["spec"]["initContainers"].as_array().unwrap();
+        let names = containers.iter().map(|c| c["name"].as_str().unwrap());
+        names.map(str::to_owned).collect()
+    };
+    let named = pod(
+        init("hook:1", "call-home"),
+        true,
+        &["restore-wait", "call-home", "own"],
+    );
+    assert_eq!(left(&named), ["restore-wait", "own"]);
+    assert_eq!(named["metadata"]["annotations"], json!({ "keep": "me" }));
+    let velero_named = ["velero-restore-init-0a1b2c3d", "velero-restore-init-db", "own"];
+    let unnamed = pod(init("hook:1", ""), true, &velero_named);
+    assert_eq!(left(&unnamed), ["velero-restore-init-db", "own"]);
+    let twice = ["call-home", "call-home"];
+    assert_eq!(
+        left(&pod(init("hook:1", "call-home"), true, &twice)),
+        twice,
+        "one is the application's, and no restore can make this pod"
+    );
+    let made_by_its_controller = pod(init("hook:1", "own"), false, &["own"]);
+    assert_eq!(left(&made_by_its_controller), ["own"]);
+    assert_eq!(
+        left(&pod(init("", "own"), true, &["own"])),
+        ["own"],
+        "no image, no hook"
+    );
+}
+
+#[test]
 fn what_the_api_server_worked_out_from_the_class_stays() {
     let spec = json!({ "priorityClassName": "kymaros-sandbox", "priority": -1000, "preemptionPolicy": "Never",
                        "containers": [{ "name": "c" }] });
