@@ -39,6 +39,8 @@ reasons! {
         BackupTooOld,
         /// The backup holds nothing of a namespace of the test.
         NamespaceNotInBackup,
+        /// The backup went before it was restored.
+        BackupDeleted,
         /// A volume would come back on the storage that production uses.
         ProductionVolume,
         /// The API server refused a sandbox for good.
@@ -224,6 +226,6 @@ mod tests {
     fn the_name_is_the_word() {
         assert_eq!(RunReason::TimedOut.as_str(), "TimedOut");
         assert_eq!(String::from(FindingReason::RTOExceeded), "RTOExceeded");
-        assert_eq!(RunReason::ALL.len(), 17);
+        assert_eq!(RunReason::ALL.len(), 18);
     }
 }

@@ -111,6 +111,57 @@ async fn a_restore_of_somebody_else_goes_first() -> Result<()> {
     delete_backup(&client, &name).await
 }
 
+#[tokio::test]
+async fn a_backup_that_goes_while_its_test_waits_is_not_accused() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let (namespace, name) = small(&mut scene, "expired").await?;
+    let elsewhere = scene.namespace("expired-to").await?;
+    // Without Velero, everything stands where it is for as long as it is looked at.
+    scale_deployment(&client, VELERO, "velero", 0).await?;
+    create_test(
+        &client,
+        &namespace,
+        "expired",
+        spec(&[&namespace], &name, json!({})),
+    )
+    .await?;
+    let has_chosen =
+        |r: &kymaros_crds::RestoreReport| r.status.as_ref().is_some_and(|s| !s.sources.is_empty());
+    report_when(&client, &namespace, "expired", "its backup", has_chosen).await?;
+    let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
+    let recovery = unique("recovery");
+    let restore: Restore = serde_json::from_value(json!({
+        "apiVersion": "velero.io/v1", "kind": "Restore", "metadata": { "name": recovery, "namespace": VELERO },
+        "spec": { "backupName": name, "includedNamespaces": [namespace], "namespaceMapping": { &namespace: elsewhere } },
+    }))?;
+    restores.create(&PostParams::default(), &restore).await?;
+    report_when(&client, &namespace, "expired", "its withdrawal", |r| {
+        phase(r) == Some(RunPhase::Queued)
+    })
+    .await?;
+    let backups = Api::<kymaros::velero::Backup>::namespaced(client.clone(), VELERO);
+    backups.delete(&name, &DeleteParams::default()).await?;
+    restores.delete(&recovery, &DeleteParams::default()).await?;
+    let report = finished(&client, &namespace, "expired").await?;
+    let status = report.status.clone().context("no status")?;
+    assert_eq!(
+        (status.result, status.reason.as_deref()),
+        (Some(RunResult::Inconclusive), Some("BackupDeleted")),
+        "{:?}",
+        status.findings
+    );
+    assert_eq!(leftovers(&client, &report).await?, Vec::<String>::new());
+    scale_deployment(&client, VELERO, "velero", 1).await?;
+    // What the storage has still comes back as a Backup.
+    let is_back = await_condition(backups, &name, |b: Option<&kymaros::velero::Backup>| b.is_some());
+    tokio::time::timeout(Duration::from_mins(3), is_back)
+        .await
+        .context("Velero does not bring the backup back")??;
+    delete_backup(&client, &name).await
+}
+
 /// The host's id of the Velero server.
 fn server() -> Result<String> {
     let is_server = |words: &[&str]| matches!(words, [program, "server", ..] if program.ends_with("/velero"));

@@ -124,6 +124,7 @@ async fn one(
             let work = async move { downloader.await.contents(&backup).await };
             Fetches::start(memory, |m| &m.contents, *source, work);
         }
+        Effect::ForgetContents => memory.contents.forget(),
         Effect::FetchSource { source, namespaces } => {
             let work = list::list(
                 client.clone(),

@@ -230,8 +230,16 @@ impl<T> Fetches<T> {
         }
     }
 
+    /// Ends what is under way, and forgets the rest.
+    pub fn forget(&self) {
+        lock(&self.0).clear();
+    }
+
+    /// What nobody waits for any more is dropped.
     fn set(&self, source: usize, fetched: Fetched<T>) {
-        lock(&self.0).insert(source, Slot::Done(fetched));
+        if let Some(slot) = lock(&self.0).get_mut(&source) {
+            *slot = Slot::Done(fetched);
+        }
     }
 }
 

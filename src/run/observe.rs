@@ -76,6 +76,7 @@ pub async fn observe(
             .flat_map(|t| &t.sources)
             .map(|source| choose::choose(backups.iter().map(AsRef::as_ref), source, now))
             .collect(),
+        lost_backups: Vec::new(),
         contents: (0..sources).map(|i| memory.contents.get(i)).collect(),
         sources: (0..sources).map(|i| memory.sources.get(i)).collect(),
         restores: (0..sources)
@@ -102,6 +103,7 @@ pub async fn observe(
     if lacks_backup(&observed) {
         observed.chosen = chosen_from_the_cluster(context, &observed, now).await?;
     }
+    observed.lost_backups = lost_backups(context, &observed).await?;
     if observed.deleting || observed.status.phase == Some(RunPhase::CleaningUp) {
         let mut sandboxes: Vec<String> = observed.status.sandboxes.iter().map(|s| s.name.clone()).collect();
         sandboxes.extend(targets.into_iter().map(|t| t.sandbox));
@@ -142,9 +144,42 @@ async fn going(context: &RunContext, observed: &Observed) -> Result<Vec<String>,
 
 /// Whether a run is about to end because there is no backup for it.
 fn lacks_backup(observed: &Observed) -> bool {
-    observed.status.phase == Some(RunPhase::Preparing)
-        && observed.status.sources.is_empty()
-        && observed.chosen.iter().any(Result::is_err)
+    let is_first = observed.status.sources.is_empty();
+    let chooses = match observed.status.phase {
+        Some(RunPhase::Preparing) => is_first,
+        Some(RunPhase::Queued) => !is_first && observed.place == queue::QueuePlace::Turn,
+        _ => false,
+    };
+    chooses && observed.chosen.iter().any(Result::is_err)
+}
+
+/// Chosen backups that somebody deletes, or that expired, with nothing restored from them yet.
+async fn lost_backups(context: &RunContext, observed: &Observed) -> Result<Vec<String>, kube::Error> {
+    let mut lost = Vec::new();
+    if !matches!(
+        observed.status.phase,
+        Some(RunPhase::Preparing | RunPhase::Restoring)
+    ) {
+        return Ok(lost);
+    }
+    let backups = Api::<Backup>::namespaced(context.client.clone(), &context.velero_namespace);
+    for (source, restore) in observed.status.sources.iter().zip(&observed.restores) {
+        let name = &source.name;
+        let is_there = |backup: &Backup| backup.name_any() == *name && choose::is_usable(backup);
+        let asks = match restore {
+            None => context.backups.find(is_there).is_none(),
+            // Velero may have missed what the store still has.
+            Some(restore) => restore.has_failed(),
+        };
+        if !asks {
+            continue;
+        }
+        let named = ListParams::default().fields(&format!("metadata.name={name}"));
+        if !backups.list(&named).await?.iter().any(is_there) {
+            lost.push(name.clone());
+        }
+    }
+    Ok(lost)
 }
 
 /// A store may be behind, and a backup that it does not have yet is no lost one: the API server knows.

@@ -55,6 +55,8 @@ pub struct Observed {
     pub place: QueuePlace,
     /// The backup of each source, as far as the Backups of the cluster tell.
     pub chosen: Vec<Result<Chosen, NoBackup>>,
+    /// Backups that this run chose and that went before they were restored.
+    pub lost_backups: Vec<String>,
     /// What each chosen backup holds.
     pub contents: Vec<Fetched<BackupContents>>,
     /// What the source namespaces of each backup hold now; asked for only where the test wants that comparison.
@@ -154,6 +156,14 @@ pub struct RestoreSeen {
     pub progress: Option<(i64, i64)>,
     /// Why it failed or was refused.
     pub reason: Option<String>,
+}
+
+impl RestoreSeen {
+    /// Whether Velero gave up, or did not even begin.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(self.phase, RestorePhase::Failed | RestorePhase::FailedValidation)
+    }
 }
 
 /// What a terminal Restore did, from Velero's artifacts.

@@ -190,7 +190,9 @@ fn schedule_label(name: &str) -> String {
     format!("{}{hash}", name.chars().take(57).collect::<String>())
 }
 
-fn is_usable(backup: &Backup) -> bool {
+/// Whether a backup can be restored: it is finished, and nobody deletes it.
+#[must_use]
+pub fn is_usable(backup: &Backup) -> bool {
     matches!(phase(backup), "Completed" | "PartiallyFailed") && backup.metadata.deletion_timestamp.is_none()
 }
 

@@ -85,6 +85,13 @@ const BROKEN: &[&str] = &[
     "error downloading backup",
 ];
 
+/// Whether Velero failed a Restore because it did not find the Backup. It was there when it was chosen.
+#[must_use]
+pub fn misses_backup(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    reason.contains("can't find backup") && reason.contains("not found")
+}
+
 /// A restore that failed as a whole. A Velero that restarted, or a storage location that is away, says nothing about
 /// the backup, and a plugin that does not start no more than that Velero cannot restore.
 pub(super) fn of_failure(reason: &str) -> Cause {
@@ -92,6 +99,7 @@ pub(super) fn of_failure(reason: &str) -> Cause {
     let reason = format!(" {} ", reason.to_ascii_lowercase());
     let says = |words: &[&str]| words.iter().any(|w| reason.contains(w));
     if is_out_of_reach(&reason)
+        || misses_backup(&reason)
         || says(&[
             "during the server starting",
             "unavailable",
@@ -255,8 +263,14 @@ mod tests {
         );
         assert_eq!(of_failure("archive/tar: invalid tar header"), Cause::Backup);
         let gone = "Error retrieving backup: can't find backup velero/my-plugin: backups.velero.io \"my-plugin\" not found";
-        assert_eq!(of_failure(gone), Cause::Backup);
+        assert!(misses_backup(gone));
+        assert_eq!(
+            of_failure(gone),
+            Cause::Sandbox,
+            "it was there when it was chosen"
+        );
         let failed = "backup \"b\" is in phase \"Failed\" and cannot be used as a restore source";
+        assert!(!misses_backup(failed));
         assert_eq!(of_failure(failed), Cause::Backup);
     }
 

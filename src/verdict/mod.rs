@@ -34,6 +34,7 @@ use crate::{
     workloads::{Trouble, Workload},
 };
 
+pub use blame::misses_backup;
 pub use level::Level;
 pub use regression::{is_fall, previous};
 

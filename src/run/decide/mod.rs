@@ -54,6 +54,8 @@ pub enum Effect {
         /// The backup.
         backup: ResolvedBackup,
     },
+    /// Forget what the backups hold: they are chosen anew.
+    ForgetContents,
     /// List what the source namespaces of a backup hold, in the background.
     FetchSource {
         /// Which backup source.

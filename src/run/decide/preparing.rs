@@ -7,7 +7,7 @@ use kymaros_crds::{
     domain::{self, CompletenessBasis},
 };
 
-use super::{Decision, Effect, run_error};
+use super::{Decision, Effect, judging, run_error};
 use crate::{
     plan::{holds_all, refused_volume},
     reason::RunReason,
@@ -29,6 +29,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     if !resolve_backups(observed, decision, now) {
         return;
+    }
+    if let Some(lost) = observed.lost_backups.first() {
+        return backup_deleted(decision, lost, now);
     }
     let mut waiting = false;
     for (index, backup) in decision.status.sources.clone().iter().enumerate() {
@@ -85,6 +88,33 @@ pub(super) fn sources_wanted(observed: &Observed, settings: &Settings) -> Vec<us
         .enumerate()
         .filter_map(wanted)
         .collect()
+}
+
+/// A run that was in the queue again has waited without limit: its backup may have gone, or a newer one come.
+pub(super) fn choose_anew(observed: &Observed, decision: &mut Decision, now: Timestamp) {
+    use crate::velero::choose::NoBackup::{Missing, NoneFound, NotUsable};
+    let before = std::mem::take(&mut decision.status.sources);
+    decision.status.plan.clear();
+    decision.effects.push(Effect::ForgetContents);
+    let mut both = observed.chosen.iter().zip(&before);
+    let gone = both.find(|(chosen, _)| matches!(chosen, Err(Missing(_) | NoneFound(_) | NotUsable { .. })));
+    if let Some((_, backup)) = gone {
+        backup_deleted(decision, &backup.name, now);
+    }
+}
+
+/// A backup that was there when it was chosen, and went before it was restored, may have been a good one.
+pub(super) fn backup_deleted(decision: &mut Decision, backup: &str, now: Timestamp) {
+    let message = format!("backup {backup} expired, or somebody deleted it, before it was restored");
+    let object = Some(format!("Backup/{backup}"));
+    decision.status.reason = Some(RunReason::BackupDeleted.into());
+    decision.find(run_error(
+        RunReason::BackupDeleted,
+        Cause::Sandbox,
+        object,
+        message,
+    ));
+    judging::inconclusive(decision, Cause::Sandbox, now);
 }
 
 /// The backup of each source is chosen once and kept in the status, so that a crash cannot change it.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{QueueStatus, RunPhase};
 
-use super::Decision;
+use super::{Decision, preparing};
 use crate::run::{observed::Observed, queue::QueuePlace};
 
 /// Back to the queue before anything was restored. Waiting is no part of a run's time: its limits count anew when it is
@@ -21,6 +21,9 @@ pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestam
             decision.status.queue = None;
             decision.status.started_at.get_or_insert(Time(now));
             decision.enter(RunPhase::Preparing, now);
+            if !decision.status.sources.is_empty() {
+                preparing::choose_anew(observed, decision, now);
+            }
         }
         QueuePlace::Waiting { position, reason } => {
             let position = i32::try_from(*position).unwrap_or(i32::MAX);

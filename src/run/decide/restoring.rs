@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{Cause, RestoreStatusSummary, RunPhase};
 
-use super::{Decision, Effect, run_error, start_over, starting, timeline};
+use super::{Decision, Effect, preparing, run_error, start_over, starting, timeline};
 use crate::{
     reason::RunReason,
     run::{
@@ -41,6 +41,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                 if let QueuePlace::Waiting { .. } = observed.place {
                     return step_aside(observed, decision, now);
                 }
+                if observed.lost_backups.contains(&backup) {
+                    return preparing::backup_deleted(decision, &backup, now);
+                }
                 // A restart forgets what the backup holds, and some of it must not come back.
                 if starting::forgot_contents(observed, decision, index) {
                     return;
@@ -63,10 +66,10 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         }
     }
     let ended = observed.restores.iter().flatten();
-    if ended
-        .clone()
-        .any(|r| matches!(r.phase, RestorePhase::Failed | RestorePhase::FailedValidation))
-    {
+    if ended.clone().any(RestoreSeen::has_failed) {
+        if let Some(backup) = lost_backup(observed) {
+            return preparing::backup_deleted(decision, backup, now);
+        }
         if let Some(why) = start_over::disturbance(observed, &decision.status) {
             return start_over::begin(decision, why, now);
         }
@@ -80,6 +83,19 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     decision.enter(RunPhase::Starting, now);
     starting::decide(observed, settings, decision, now);
+}
+
+/// The backup whose Restore failed because it went meanwhile. Velero may have brought its Backup back from the storage since.
+fn lost_backup(observed: &Observed) -> Option<&str> {
+    let mut sources = observed.status.sources.iter().zip(&observed.restores);
+    let (lost, _) = sources.find(|(source, restore)| {
+        let failed = restore.as_ref().filter(|r| r.has_failed());
+        failed.is_some_and(|restore| {
+            let reason = restore.reason.as_deref().unwrap_or_default();
+            observed.lost_backups.contains(&source.name) || verdict::misses_backup(reason)
+        })
+    })?;
+    Some(&lost.name)
 }
 
 /// Something goes first, or the fences are away. A run of which nothing was restored goes back to the queue; another

@@ -45,6 +45,102 @@ fn a_restore_that_somebody_deletes_says_nothing_about_its_backup() {
     }
 }
 
+fn assert_says_nothing_about_its_backup(mut world: World, when: &str) {
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(
+        (
+            world.status.result,
+            world.status.cause,
+            world.status.reason.as_deref()
+        ),
+        (
+            Some(RunResult::Inconclusive),
+            Some(Cause::Sandbox),
+            Some("BackupDeleted")
+        ),
+        "{when}: {:?}",
+        world.status.findings
+    );
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_backup_that_goes_before_it_is_restored_is_not_accused() {
+    for phase in [RunPhase::Preparing, RunPhase::Restoring] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, phase);
+        if phase == RunPhase::Preparing {
+            world.reconcile(None);
+        }
+        assert!(!world.status.sources.is_empty() && world.restore.is_none());
+        world.script.has_backup = false;
+        assert_says_nothing_about_its_backup(world, &format!("{phase:?}"));
+    }
+}
+
+#[test]
+fn a_restore_that_fails_because_its_backup_went_accuses_nobody() {
+    let missed =
+        "Error retrieving backup: can't find backup velero/nightly: backups.velero.io \"nightly\" not found";
+    let broken = "error downloading backup: NoSuchKey: the specified key does not exist";
+    for (reason, has_backup) in [(missed, true), (broken, false)] {
+        let mut world = World::new(Script::healthy(), &spec());
+        until(&mut world, RunPhase::Restoring);
+        world.reconcile(None);
+        world.script.has_backup = has_backup;
+        let restore = world.restore.as_mut().unwrap();
+        restore.phase = RestorePhase::FailedValidation;
+        restore.reason = Some(reason.to_owned());
+        assert_says_nothing_about_its_backup(world, reason);
+    }
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.reconcile(None);
+    let restore = world.restore.as_mut().unwrap();
+    restore.phase = RestorePhase::Failed;
+    restore.reason = Some(broken.to_owned());
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(
+        (world.status.result, world.status.cause),
+        (Some(RunResult::Fail), Some(Cause::Backup)),
+        "this one is there, and broken"
+    );
+}
+
+/// A run that chose its backup and waits in the queue again.
+fn called_back() -> World {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.foreign = true;
+    world.reconcile(None);
+    assert_eq!(world.phase(), RunPhase::Queued);
+    world.pass(60 * 60);
+    world.foreign = false;
+    world
+}
+
+#[test]
+fn a_run_that_was_called_back_takes_what_is_there_when_it_is_its_turn_again() {
+    let mut world = called_back();
+    world.backup = "newer";
+    until(&mut world, RunPhase::Preparing);
+    let asked = decide(&world.observe(), world.now)
+        .effects
+        .into_iter()
+        .find_map(|e| match e {
+            Effect::FetchContents { backup, .. } => Some(backup.name),
+            _ => None,
+        });
+    assert_eq!(asked.as_deref(), Some("newer"), "of the old one it was known");
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.source.as_ref().unwrap().name, "newer");
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+
+    let mut world = called_back();
+    world.script.has_backup = false;
+    assert_says_nothing_about_its_backup(world, "it went while the run waited");
+}
+
 #[test]
 fn a_sandbox_that_somebody_deletes_ends_the_run_and_says_nothing_about_its_backup() {
     for phase in [RunPhase::Restoring, RunPhase::Starting, RunPhase::Checking] {

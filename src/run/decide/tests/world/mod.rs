@@ -79,6 +79,8 @@ pub(super) struct World {
     /// How far the clock of the cluster was set ahead.
     ahead: SignedDuration,
     pub status: RestoreReportStatus,
+    /// The backup that would be chosen now.
+    pub backup: &'static str,
     pub deleting: bool,
     pub released: bool,
     pub foreign: bool,
@@ -172,6 +174,7 @@ impl World {
             now: begun,
             ahead: SignedDuration::ZERO,
             status: RestoreReportStatus::default(),
+            backup: "nightly",
             deleting: false,
             released: false,
             foreign: false,
@@ -342,6 +345,9 @@ impl World {
                 self.memory.watching.get_or_insert(now);
             }
             Effect::FetchContents { .. } => self.memory.asked_contents = true,
+            Effect::ForgetContents => {
+                (self.memory.asked_contents, self.memory.contents) = (false, false);
+            }
             Effect::FetchSource { .. } => self.memory.looks = true,
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
             Effect::FetchMovers { .. } => self.memory.asked_movers = true,

@@ -5,7 +5,7 @@ use super::*;
 impl World {
     pub(in super::super) fn observe(&self) -> Observed {
         let chosen = Chosen {
-            name: "nightly".into(),
+            name: self.backup.into(),
             schedule: None,
             phase: "Completed".into(),
             started: Some(self.now - Duration::from_mins(1)),
@@ -40,6 +40,7 @@ impl World {
             } else {
                 Err(NoBackup::NoneFound("for namespace shop".into()))
             }],
+            lost_backups: self.lost_backups(),
             contents: vec![self.fetched(self.memory.contents, contents())],
             sources: vec![if self.memory.looked {
                 Fetched::Here(Arc::new(SourceObjects::default()))
@@ -79,6 +80,15 @@ impl World {
             freed: self.freed.clone(),
             leftovers: looks.then(|| self.leftovers()),
         }
+    }
+
+    fn lost_backups(&self) -> Vec<String> {
+        let looks = matches!(self.phase(), RunPhase::Preparing | RunPhase::Restoring);
+        let is_needed = self.restore.as_ref().is_none_or(RestoreSeen::has_failed);
+        if self.script.has_backup || !looks || !is_needed {
+            return vec![];
+        }
+        self.status.sources.iter().map(|s| s.name.clone()).collect()
     }
 
     fn fetched<T>(&self, here: bool, value: T) -> Fetched<T> {
