@@ -12,9 +12,11 @@ pub fn is_settled(report: &RestoreReport) -> bool {
     observe::is_over(report) && known(report).is_none()
 }
 
-/// How many objects a run left behind when it ended; none when it left nothing, or goes on.
+/// How many objects a run left behind when it ended; none when it left nothing, or goes on. One that goes on counts what
+/// its cleanup waits for.
 pub(super) fn known(report: &RestoreReport) -> Option<i32> {
-    report.status.as_ref()?.leftovers.filter(|count| *count > 0)
+    let ended = report.status.as_ref().filter(|_| observe::is_over(report))?;
+    ended.leftovers.filter(|count| *count > 0)
 }
 
 /// How many of so many objects are still there. A later run may have a sandbox of the same name, with volumes of its own.
@@ -72,6 +74,10 @@ mod tests {
         let mut held = report(Some(0));
         held.metadata.finalizers = Some(vec![kymaros_crds::names::FINALIZER.to_owned()]);
         assert!(!is_settled(&held), "there is something to clean up");
+        let mut cleans_up = report(Some(2));
+        cleans_up.status.as_mut().unwrap().phase = Some(kymaros_crds::RunPhase::CleaningUp);
+        assert_eq!(known(&cleans_up), None, "it is no remains yet");
+        assert!(!is_settled(&cleans_up));
     }
 
     #[tokio::test]

@@ -110,13 +110,30 @@ pub(super) fn sweep(
             return true;
         }
     } else if now >= after(begun, PATIENCE) {
-        // The sandbox is not gone, so the run is not over; the report says what it waits for.
-        for message in &left.blocked {
-            decision.find(leftover(FindingReason::CleanupBlocked, None, message.clone()));
+        // The sandbox is not gone, so the run is not over; the report says what it waits for, and counts what is there.
+        decision.status.leftovers = Some(counted(left));
+        for message in blockers(left) {
+            decision.find(leftover(FindingReason::CleanupBlocked, None, message));
         }
     }
     decision.wake_at(after(now, LOOK_AGAIN));
     false
+}
+
+/// Why sandboxes are still there, also when the cluster does not say.
+fn blockers(left: &Leftovers) -> Vec<String> {
+    if !left.blocked.is_empty() {
+        return left.blocked.clone();
+    }
+    let names = left.namespaces.iter().map(|(name, _)| name);
+    names
+        .map(|name| format!("namespace {name} is still there, and does not say what it waits for"))
+        .collect()
+}
+
+/// As a report says it.
+fn counted(left: &Leftovers) -> i32 {
+    i32::try_from(left.count()).unwrap_or(i32::MAX)
 }
 
 /// Velero loses minutes over a Restore that goes while it works on it, and other restores wait that long. Its data
@@ -151,7 +168,7 @@ fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
         };
         decision.find(remains(format!("VolumeSnapshotContent/{}", content.name), why));
     }
-    decision.status.leftovers = Some(i32::try_from(left.count()).unwrap_or(i32::MAX));
+    decision.status.leftovers = Some(counted(left));
     for sandbox in &mut decision.status.sandboxes {
         sandbox.state = Some(REMOVED.to_owned());
     }

@@ -42,7 +42,8 @@ pub(super) fn over(observed: &Observed, decision: &mut Decision, now: Timestamp)
         decision.status.reason = Some(RunReason::PhaseChanged.into());
         decision.find(run_error(RunReason::PhaseChanged, Cause::Unknown, None, message));
         judging::inconclusive(decision, Cause::Unknown, now);
-    } else if decision.status.leftovers.is_none() {
+    } else if decision.status.leftovers != Some(0) {
+        // Whatever was counted may be from the middle of a cleanup.
         decision.enter(RunPhase::CleaningUp, now);
     } else {
         decision.release = true;

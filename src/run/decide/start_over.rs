@@ -91,6 +91,7 @@ pub(super) fn again(decision: &mut Decision, now: Timestamp) {
     status.attempt = Some(this + 1);
     status.started_at = None;
     status.plan.clear();
+    status.leftovers = None;
     let (mut tries, phases): (Vec<_>, Vec<_>) = std::mem::take(&mut status.timeline)
         .into_iter()
         .partition(|e| e.name.starts_with(TRY));

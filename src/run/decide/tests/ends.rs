@@ -193,6 +193,40 @@ fn a_restore_that_cannot_go_is_reported_and_not_waited_for() {
 }
 
 #[test]
+fn a_sandbox_that_does_not_go_is_counted_as_long_as_it_stays() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.sandboxes_stay = true;
+    for _ in 0..3 {
+        world.reconcile(None);
+        world.advance();
+        world.pass(10);
+    }
+    world.reconcile(None);
+    assert_eq!(world.status.leftovers, None, "it has a minute to go");
+    world.pass(60);
+    world.reconcile(None);
+    assert_eq!(
+        (world.phase(), world.status.leftovers),
+        (RunPhase::CleaningUp, Some(1))
+    );
+    let named = |f: &Finding| f.reason == "CleanupBlocked" && f.severity == Severity::Warning;
+    assert!(
+        world.status.findings.iter().any(named),
+        "{:?}",
+        world.status.findings
+    );
+    let mut written = world.clone();
+    written.status.phase = Some(RunPhase::Completed);
+    written.reconcile(None);
+    assert!(!written.released, "it is not gone because somebody says so");
+    world.sandboxes_stay = false;
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.leftovers, Some(0));
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
 fn what_held_a_sandbox_is_named_and_lowers_nothing() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);
