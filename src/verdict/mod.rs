@@ -37,6 +37,7 @@ use crate::{
 pub use blame::misses_backup;
 pub use level::Level;
 pub use regression::{is_fall, previous};
+pub use rto::{MAY_HAVE_PASSED_BEFORE, Recovery};
 
 /// What one backup source of a run has seen.
 #[derive(Clone, Debug)]
@@ -178,7 +179,7 @@ pub struct Verdict {
     /// Objects in the sandboxes and in the backup, by kind.
     pub counts: CompletenessCounts,
     /// From the Restore's start to the last needed moment.
-    pub rto: Option<Duration>,
+    pub rto: Option<Recovery>,
     /// What was agreed.
     pub max_rto: Option<Duration>,
     /// Findings made here.
@@ -224,7 +225,8 @@ impl Verdict {
         });
         status.completeness = Some(self.counts.clone());
         status.regressions.clone_from(&self.regressions);
-        status.rto = self.rto.map(|measured| Rto {
+        let told = self.rto.and_then(|recovery| recovery.told(self.max_rto));
+        status.rto = told.map(|measured| Rto {
             measured: domain::duration::format(measured),
             target: self.max_rto.map(domain::duration::format),
             within_sla: self.max_rto.is_none_or(|max| measured <= max),

@@ -74,7 +74,7 @@ pub(super) fn worse(previous: &PreviousRun, verdict: &Verdict) -> Vec<String> {
         .rto
         .as_deref()
         .and_then(|text| duration::parse(text).ok());
-    if let (Some(before), Some(now)) = (before, verdict.rto)
+    if let (Some(before), Some(now)) = (before, verdict.rto.map(|recovery| recovery.at_least))
         && now > before + (before / 2).max(NOISE)
     {
         worse.push(format!(

@@ -3,40 +3,77 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kymaros_crds::{Cause, Finding, FindingLevel, Severity, domain};
+use kymaros_crds::{Cause, CheckStatus, Finding, FindingLevel, Severity, domain};
 
 use super::{Evidence, Level};
 use crate::reason::FindingReason;
 
+/// Said of a check that passed when an operator came back and tried it. The report keeps it in these words.
+pub const MAY_HAVE_PASSED_BEFORE: &str =
+    " (at the first try of an operator that came back; it may have passed before)";
+
+/// How long the recovery took: exactly, unless nobody looked when its last check first passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// It was not over earlier.
+    pub at_least: Duration,
+    /// It was over by then.
+    pub at_most: Duration,
+}
+
+impl Recovery {
+    /// What is told of it; nothing when it cannot be said whether it kept what was agreed.
+    pub(super) fn told(self, agreed: Option<Duration>) -> Option<Duration> {
+        let is_open = agreed.is_some_and(|max| self.at_least <= max && max < self.at_most);
+        (!is_open).then_some(self.at_most)
+    }
+}
+
 /// From the Restore's start to the moment the last workload was ready and the last check first passed: timestamps of
 /// the API server and of the checks, so a restart of the operator changes nothing.
-pub(super) fn measured(evidence: &Evidence<'_>) -> Option<Duration> {
+pub(super) fn measured(evidence: &Evidence<'_>) -> Option<Recovery> {
     let started = evidence.sources.iter().filter_map(|s| s.restore?.started).min()?;
     let came = evidence.came.filter(|_| evidence.restored())?;
     if !came.all_ready() || !evidence.absent.is_empty() {
         return None;
     }
     let restored = evidence.sources.iter().filter_map(|s| s.restore?.completed).max();
-    let checked = evidence
+    let took = |checks: &[&CheckStatus]| {
+        let passed = checks.iter().filter_map(|c| c.passed_at.as_ref()).map(|t| t.0);
+        let moments = [restored, came.last_ready()].into_iter().flatten();
+        let end: Timestamp = moments.chain(passed).max()?;
+        let millis = u64::try_from(end.duration_since(started).as_millis()).ok()?;
+        Some(Duration::from_millis(millis))
+    };
+    let (mut checks, unseen): (Vec<_>, Vec<_>) = evidence
         .checks
         .iter()
-        .filter_map(|c| c.passed_at.as_ref())
-        .map(|t| t.0)
-        .max();
-    let end: Timestamp = [restored, came.last_ready(), checked]
-        .into_iter()
-        .flatten()
-        .max()?;
-    let millis = u64::try_from(end.duration_since(started).as_millis()).ok()?;
-    Some(Duration::from_millis(millis))
+        .partition(|c| !c.message.ends_with(MAY_HAVE_PASSED_BEFORE));
+    let at_least = took(&checks);
+    checks.extend(unseen);
+    let at_most = took(&checks)?;
+    Some(Recovery {
+        at_least: at_least.unwrap_or_default(),
+        at_most,
+    })
 }
 
-pub(super) fn judge(evidence: &Evidence<'_>, rto: Option<Duration>, findings: &mut Vec<Finding>) -> Level {
+pub(super) fn judge(evidence: &Evidence<'_>, rto: Option<Recovery>, findings: &mut Vec<Finding>) -> Level {
     const MAX: u32 = 5;
-    let Some(measured) = rto else {
+    let Some(recovery) = rto else {
         return Level::not_tested(MAX, "the application did not come up, so there is no RTO");
     };
-    let shown = domain::duration::format(measured);
+    let mut shown = domain::duration::format(recovery.at_most);
+    if recovery.at_least < recovery.at_most {
+        let least = domain::duration::format(recovery.at_least);
+        shown = format!("{least} to {shown} (no operator looked when the last check first passed)");
+    }
+    let Some(measured) = recovery.told(evidence.max_rto) else {
+        return Level::not_tested(
+            MAX,
+            &format!("{shown}, so it is not known whether it was too long"),
+        );
+    };
     match evidence.max_rto {
         None => Level::share(MAX, 1, 1, format!("{shown}; no SLA is set")),
         Some(max) if measured <= max => Level::share(

@@ -13,6 +13,7 @@ use crate::{
         observed::{Came, Observed, Settings, after},
         plan,
     },
+    verdict,
 };
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
@@ -84,7 +85,7 @@ fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcom
         return counted;
     };
     if since > began {
-        counted.message += " (at the first try of an operator that came back; it may have passed before)";
+        counted.message += verdict::MAY_HAVE_PASSED_BEFORE;
         return counted;
     }
     let nobody_looked = ready < since;

@@ -12,13 +12,14 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use kymaros_crds::{
-    Cause, CheckResult, CheckStatus, Finding, FindingLevel, PreviousRun, ResolvedBackup, RunResult, Severity,
+    Cause, CheckResult, CheckStatus, Finding, FindingLevel, PreviousRun, ResolvedBackup, RestoreReportStatus,
+    RunResult, Severity,
 };
 
-use super::{Evidence, SourceEvidence, Verdict, judge};
+use super::{Evidence, MAY_HAVE_PASSED_BEFORE, SourceEvidence, Verdict, judge};
 use crate::{
     run::observed::{Came, Fetched, RestoreOutcome, RestoreSeen},
     source::{SourceObject, SourceObjects},
@@ -194,10 +195,55 @@ fn healthy_is_full_marks_and_accuses_nobody() {
     );
     assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
     assert_eq!(
-        verdict.rto,
-        Some(Duration::from_secs(7)),
+        verdict.rto.map(|r| (r.at_least, r.at_most)),
+        Some((Duration::from_secs(7), Duration::from_secs(7))),
         "until the last workload was ready"
     );
+}
+
+#[test]
+fn a_recovery_that_nobody_saw_the_end_of_is_a_bound_and_accuses_nobody() {
+    let mut seen = Seen::healthy();
+    seen.checks[0].passed_at = "2026-01-01T00:00:50Z".parse().ok().map(MicroTime);
+    seen.checks[0].message += MAY_HAVE_PASSED_BEFORE;
+    let mut judged = |max: u64, before: Option<&str>| {
+        seen.max_rto = Some(Duration::from_secs(max));
+        seen.previous = before.map(|rto| PreviousRun {
+            report: "shop-1".into(),
+            score: 95,
+            levels: vec!["rtoCompliance".into()],
+            rto: Some(rto.into()),
+        });
+        let verdict = seen.judge();
+        let mut status = RestoreReportStatus::default();
+        verdict.write_to(&mut status);
+        (verdict, status.rto)
+    };
+    let (within, told) = judged(60, Some("7s"));
+    assert_eq!(within.rto_compliance.points, 5);
+    assert!(
+        within.rto_compliance.detail.starts_with("7s to 50s ("),
+        "{}",
+        within.rto_compliance.detail
+    );
+    assert!(told.is_some_and(|rto| rto.within_sla && rto.measured == "50s"));
+    assert!(within.regressions.is_empty(), "{:?}", within.regressions);
+
+    let (open, told) = judged(30, Some("7s"));
+    assert_eq!(told, None, "it took 7s to 50s");
+    assert!(!open.rto_compliance.judged && open.rto_compliance.detail.starts_with("7s to 50s ("));
+    assert!(
+        open.findings.is_empty() && open.regressions.is_empty(),
+        "{:?}",
+        open.findings
+    );
+
+    let (exceeded, told) = judged(5, None);
+    assert!(
+        told.is_some_and(|rto| !rto.within_sla),
+        "7s are too many in any case"
+    );
+    assert!(exceeded.findings.iter().any(|f| f.reason == "RTOExceeded"));
 }
 
 #[test]
