@@ -36,7 +36,7 @@ fn server(pages: usize, ends: bool) -> Client {
             }
             tokio::time::sleep(PAGE_TAKES).await;
         }
-        let next = (!is_probe && !(ends && page == pages)).then(|| (page + 1).to_string());
+        let next = (!(is_probe || ends && page == pages)).then(|| (page + 1).to_string());
         // A test as well as a report.
         let spec = json!({
             "testRef": "shop", "backupSource": { "provider": "velero", "namespaces": [] }, "schedule": { "cron": "" },

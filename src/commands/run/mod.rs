@@ -289,7 +289,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_run_whose_verdict_is_known_is_not_followed_for_ever() {
         let judged = json!({ "phase": "CleaningUp", "result": "pass", "score": 100 });
-        assert_eq!(end(&[judged.clone()], None).await, End::CleansUp);
+        assert_eq!(end(std::slice::from_ref(&judged), None).await, End::CleansUp);
         let completed = json!({ "phase": "Completed", "result": "pass", "score": 100 });
         assert_eq!(end(&[judged, completed], None).await, End::Over);
     }
