@@ -180,9 +180,10 @@ fn meaning(code: u16, route: &Route) -> &'static str {
         401 => "No token, or one that is not valid",
         403 if route.feature.is_some() => "This account may not, or the tier does not have it",
         403 => "This account may not",
-        404 if route.mistakes.contains(&404) => {
-            "There is no such object, the tier does not look back that far, or there is no such cluster"
+        404 if route.path.starts_with("/api/v1/reports/") => {
+            "There is no such report or cluster, or the tier does not look back that far, which is said"
         }
+        404 if route.mistakes.contains(&404) => "There is no such object, or no such cluster",
         404 => "There is no such cluster",
         408 => "The body did not come in time",
         409 => "It exists already, a run goes on, or several clusters or namespaces have the name",
