@@ -9,14 +9,17 @@ use anyhow::{Context, Result, bail, ensure};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, PostParams},
     runtime::{WatchStreamExt, wait::await_condition, watcher},
 };
 use kymaros::velero::Restore;
-use kymaros_crds::{RunPhase, RunResult, names};
-use kymaros_testbed::scene::{
-    Backup, Scene, VELERO, backup, delete_backup, deploy_shop, scale_deployment, unique, wait_ready,
+use kymaros_crds::{Cause, RestoreReport, RunPhase, RunResult, names};
+use kymaros_testbed::{
+    places::{NODE_ADDRESS, S3_PORT},
+    scene::{
+        Backup, Scene, VELERO, backup, delete_backup, deploy_shop, scale_deployment, unique, wait_ready,
+    },
 };
 use processes::{find, signal};
 use serde_json::json;
@@ -222,15 +225,77 @@ async fn a_velero_that_dies_in_the_middle_of_a_restore_is_no_failed_backup() -> 
         status.result,
         status.findings
     );
-    let blames = status
-        .findings
-        .iter()
-        .any(|f| f.cause == kymaros_crds::Cause::Backup);
+    let blames = status.findings.iter().any(|f| f.cause == Cause::Backup);
     assert!(!blames, "the backup is accused: {:?}", status.findings);
     until_nothing_is_left(&client, &report).await?;
     let pods = Api::<Pod>::namespaced(client.clone(), VELERO);
     let velero = pods.list(&ListParams::default().labels("deploy=velero")).await?;
     assert_eq!(velero.items.len(), 1);
     wait_ready(&client, VELERO, "deploy=velero", 1).await?;
+    delete_backup(&client, &name).await
+}
+
+/// The host's id of the S3 server of Velero's own location; another one answers over TLS.
+fn storage() -> Result<String> {
+    let port = format!("--port={NODE_ADDRESS}:{S3_PORT}");
+    let is_storage = |words: &[&str]| {
+        let runs = words
+            .first()
+            .is_some_and(|program| program.ends_with("/versitygw"));
+        runs && words.contains(&port.as_str())
+    };
+    Ok(find("the S3 server", is_storage)?.swap_remove(0))
+}
+
+/// A run that has less than a minute, and its end.
+async fn cut_short(client: &Client, namespace: &str, backup: &str) -> Result<RestoreReport> {
+    let short = json!({ "timeout": "40s", "healthChecks": { "timeout": "30s" } });
+    create_test(client, namespace, "short", spec(&[namespace], backup, short)).await?;
+    finished(client, namespace, "short").await
+}
+
+/// Nobody could look at the backup, so nothing is said of it.
+fn assert_undecided(report: &RestoreReport) -> Result<()> {
+    let status = report.status.as_ref().context("no status")?;
+    println!("{:?} {:?}", status.reason, status.message);
+    assert_eq!(
+        (status.result, status.cause),
+        (Some(RunResult::Inconclusive), Some(Cause::Sandbox)),
+        "{:?}",
+        status.findings
+    );
+    let blames = status.findings.iter().any(|f| f.cause == Cause::Backup);
+    assert!(!blames, "the backup is accused: {:?}", status.findings);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_velero_that_is_stopped_is_no_failed_backup() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let (namespace, name) = small(&mut scene, "stopped").await?;
+    scale_deployment(&client, VELERO, "velero", 0).await?;
+    let ended = cut_short(&client, &namespace, &name).await;
+    scale_deployment(&client, VELERO, "velero", 1).await?;
+    let report = ended?;
+    assert_undecided(&report)?;
+    until_nothing_is_left(&client, &report).await?;
+    delete_backup(&client, &name).await
+}
+
+#[tokio::test]
+async fn a_storage_that_does_not_answer_is_no_failed_backup() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let (namespace, name) = small(&mut scene, "no-storage").await?;
+    let stopped = storage()?;
+    signal("-STOP", &stopped)?;
+    let ended = cut_short(&client, &namespace, &name).await;
+    signal("-CONT", &stopped)?;
+    let report = ended?;
+    assert_undecided(&report)?;
+    until_nothing_is_left(&client, &report).await?;
     delete_backup(&client, &name).await
 }
