@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
 };
 use kymaros_crds::{Cause, Finding, RestoreReport, RestoreReportStatus, RunPhase, RunResult};
@@ -163,4 +163,71 @@ async fn the_namespace_of_a_test_can_go_in_the_middle_of_a_run() -> Result<()> {
     }
     assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
     delete_backup(&scene.client, &name).await
+}
+
+/// A run that goes on checking when somebody changes its report, and what becomes of it.
+async fn with_its_report_changed(
+    stem: &str,
+    change: impl AsyncFnOnce(&Api<RestoreReport>, &str) -> Result<()>,
+) -> Result<RestoreReportStatus> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name, report) = checking(&mut scene, stem).await?;
+    let reports = Api::<RestoreReport>::namespaced(scene.client.clone(), &namespace);
+    change(&reports, &report.name_any()).await?;
+    // A phase alone says nothing: somebody may have written it.
+    let report = report_when(&scene.client, &namespace, stem, "its verdict and its end", |r| {
+        let judged = r.status.as_ref().is_some_and(|s| s.result.is_some());
+        judged && phase(r) == Some(RunPhase::Completed)
+    })
+    .await?;
+    assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
+    delete_backup(&scene.client, &name).await?;
+    report.status.context("no status")
+}
+
+#[tokio::test]
+async fn a_phase_that_somebody_writes_accuses_nobody() -> Result<()> {
+    let status = with_its_report_changed("newphase", async |reports, name| {
+        let over = Patch::Merge(json!({ "status": { "phase": "Completed" } }));
+        reports.patch_status(name, &PatchParams::default(), &over).await?;
+        Ok(())
+    })
+    .await?;
+    assert_eq!(
+        (status.result, status.cause, status.reason.as_deref()),
+        (
+            Some(RunResult::Inconclusive),
+            Some(Cause::Unknown),
+            Some("PhaseChanged")
+        ),
+        "{:?}",
+        status.findings
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_spec_that_cannot_be_read_any_more_accuses_nobody() -> Result<()> {
+    let status = with_its_report_changed("newspec", async |reports, name| {
+        // What a test says is looked at when it is applied; what its report says is not.
+        let odd = json!([{ "name": "odd", "type": "exec", "exec": {
+            "podSelector": { "app": "small" }, "command": ["true"], "stdoutMatches": "([" } }]);
+        let change = Patch::Merge(json!({ "spec": { "test": { "healthChecks": { "checks": odd } } } }));
+        reports.patch(name, &PatchParams::default(), &change).await?;
+        Ok(())
+    })
+    .await?;
+    assert_eq!(
+        (status.result, status.cause, status.reason.as_deref()),
+        (
+            Some(RunResult::Inconclusive),
+            Some(Cause::Unknown),
+            Some("InvalidSpec")
+        ),
+        "{:?}",
+        status.findings
+    );
+    let named = |f: &Finding| f.message.contains("healthChecks.checks[0].exec.stdoutMatches");
+    assert!(status.findings.iter().any(named), "{:?}", status.findings);
+    Ok(())
 }
