@@ -5,6 +5,7 @@ mod story;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
 use k8s_openapi::api::{core::v1::Namespace, events::v1::Event};
 use kube::{
     Api, Client, ResourceExt,
@@ -74,6 +75,12 @@ async fn an_image_that_cannot_be_had_is_found_at_once() -> Result<()> {
     .await?;
     let status = report.status.context("no status")?;
     assert_ne!(status.result, Some(RunResult::Pass));
+    let (started, ended) = (
+        status.started_at.context("no start")?,
+        status.completed_at.context("no end")?,
+    );
+    let took = ended.0.duration_since(started.0).as_secs();
+    assert!(took < 45, "the run waited {took} s for what could not come");
     let finding = status
         .findings
         .iter()
@@ -190,24 +197,40 @@ async fn until_told(client: &Client, namespace: &str, wanted: &[(&str, &str)]) -
     }
 }
 
+/// Deletes a test when its run is in this phase, and looks for what it left.
+async fn deleted_in(client: &Client, namespace: &str, backup: &str, at: RunPhase) -> Result<()> {
+    let test = format!("delete-{at:?}").to_lowercase();
+    // Only a run that is cleaned up has come to its end.
+    let settle = if at == RunPhase::CleaningUp { "0s" } else { "2m" };
+    let slow = json!({ "healthChecks": { "settle": settle, "timeout": "5m" } });
+    create_test(client, namespace, &test, spec(&[namespace], backup, slow)).await?;
+    let is_there = |r: &RestoreReport| phase(r) == Some(at);
+    let report = report_when(client, namespace, &test, &format!("{at:?}"), is_there).await?;
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    tests.delete(&test, &DeleteParams::default()).await?;
+    gone(tests, &test).await?;
+    let reports = Api::<RestoreReport>::namespaced(client.clone(), namespace);
+    let is_left = reports.get_opt(&report.name_any()).await?.is_some();
+    ensure!(!is_left, "deleted in {at:?}: its report is left");
+    let left = leftovers(client, &report).await?;
+    ensure!(left.is_empty(), "deleted in {at:?}: {left:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn deleting_a_test_in_the_middle_of_a_run_leaves_nothing() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = small(&mut scene, "delete").await?;
-    let slow = spec(
-        &[&namespace],
-        &name,
-        json!({ "healthChecks": { "settle": "2m", "timeout": "5m" } }),
-    );
-    create_test(&scene.client, &namespace, "delete", slow).await?;
-    let report = report_when(&scene.client, &namespace, "delete", "checks", |r| {
-        phase(r) == Some(RunPhase::Checking)
-    })
-    .await?;
-    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
-    tests.delete("delete", &DeleteParams::default()).await?;
-    gone(tests, "delete").await?;
-    assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
+    let phases = [
+        RunPhase::Queued,
+        RunPhase::Preparing,
+        RunPhase::Restoring,
+        RunPhase::Starting,
+        RunPhase::Checking,
+        RunPhase::CleaningUp,
+    ];
+    let deleted = phases.map(|at| deleted_in(&scene.client, &namespace, &name, at));
+    try_join_all(deleted).await?;
     delete_backup(&scene.client, &name).await
 }
 
