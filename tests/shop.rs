@@ -55,6 +55,43 @@ fn status(report: &RestoreReport) -> Result<&RestoreReportStatus> {
     report.status.as_ref().context("no status")
 }
 
+/// Every phase is there and follows the one before it, and every step that a cluster shows has its time.
+fn assert_timeline(status: &RestoreReportStatus) -> Result<()> {
+    let entry = |name: &str| {
+        let found = status.timeline.iter().find(|e| e.name == name);
+        found.with_context(|| format!("no {name}: {:?}", status.timeline))
+    };
+    let phases = [
+        "queue",
+        "preparation",
+        "restore",
+        "start-up",
+        "checks",
+        "verdict",
+        "cleanup",
+    ];
+    for pair in phases.windows(2) {
+        let (before, after) = (entry(pair[0])?, entry(pair[1])?);
+        assert!(before.finished_at.is_some(), "{before:?} has no end");
+        assert_eq!(before.finished_at, after.started_at, "{before:?} {after:?}");
+    }
+    let steps = [
+        "velero",
+        "metadata",
+        "volume data",
+        "scheduling",
+        "image and start",
+        "first ready",
+        "workloads ready",
+        "first passing check",
+    ];
+    for name in phases.iter().chain(&steps) {
+        let entry = entry(name)?;
+        assert!(entry.seconds.is_some_and(|s| s >= 0.0), "{entry:?}");
+    }
+    Ok(())
+}
+
 fn finding<'a>(status: &'a RestoreReportStatus, object: &str) -> Option<&'a Finding> {
     status
         .findings
@@ -74,6 +111,7 @@ async fn a_whole_backup_gets_full_marks_and_leaves_nothing() -> Result<()> {
         status.findings
     );
     assert_eq!(status.leftovers, Some(0));
+    assert_timeline(status)?;
     assert!(
         status.findings.iter().all(|f| f.severity == Severity::Info),
         "a whole backup is accused of nothing: {:?}",
