@@ -24,6 +24,13 @@ spec:
   ports: [{port: 80, targetPort: 8080}]
 ---
 apiVersion: v1
+kind: Service
+metadata: {name: mute}
+spec:
+  selector: {app: two}
+  ports: [{port: 80, targetPort: 9}]
+---
+apiVersion: v1
 kind: PodTemplate
 metadata: {name: spare}
 template:
@@ -71,6 +78,11 @@ fn get(name: &str, path: &str, timeout: &str, retries: u32) -> Value {
 fn exists(name: &str, kind: &str, object: &str) -> Value {
     json!({ "name": name, "type": "resourceExists",
         "resourceExists": { "timeout": "2s", "resources": [{ "kind": kind, "name": object }] } })
+}
+
+fn connect(name: &str, service: &str) -> Value {
+    json!({ "name": name, "type": "tcpSocket",
+        "tcpSocket": { "service": service, "port": 80, "timeout": "2s" } })
 }
 
 fn took(check: &CheckStatus) -> Result<Duration> {
@@ -141,6 +153,8 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         (exists("template", "PodTemplate", "spare"), true),
         (exists("no such template", "PodTemplate", "other"), false),
         (exists("no such kind", "Unheard", "of"), false),
+        (connect("service that listens", "web"), true),
+        (connect("mute service", "mute"), false),
     ];
     let listed: Vec<Value> = checks.iter().map(|(check, _)| check.clone()).collect();
     let report = run(
@@ -159,10 +173,16 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         let seen = check(&status, wanted["name"].as_str().unwrap_or_default())?;
         assert_eq!(seen.status == CheckResult::Pass, *passes, "{seen:?}");
     }
-    // What has a time of its own is over by then, whatever the others need.
-    for name in ["timeout", "one try", "two pods"] {
+    // What has a time of its own is over by then, whatever the others need; without one it would take longer.
+    for name in [
+        "timeout",
+        "one try",
+        "two pods",
+        "mute service",
+        "no such template",
+    ] {
         let took = took(check(&status, name)?)?;
-        assert!(took < Duration::from_secs(10), "{name} took {took:?}");
+        assert!(took < Duration::from_secs(8), "{name} took {took:?}");
     }
     delete_backup(&scene.client, &name).await
 }

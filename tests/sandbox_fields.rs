@@ -74,7 +74,7 @@ async fn a_sandbox_stays_after_a_failure_when_told_so_and_goes_with_its_ttl() ->
     let with = |path: &str| {
         let check = json!({ "name": "page", "type": "httpGet", "required": true,
             "httpGet": { "service": "web", "port": 80, "path": path, "expectedStatus": 200, "timeout": "2s" } });
-        let change = json!({ "timeout": "90s", "sandbox": { "ttl": "90s", "retention": "OnFailure" },
+        let change = json!({ "timeout": "90s", "sandbox": { "namespacePrefix": "proof", "ttl": "90s", "retention": "OnFailure" },
             "healthChecks": { "settle": "0s", "timeout": "30s", "checks": [check] } });
         spec(&[&namespace], &name, change)
     };
@@ -88,6 +88,8 @@ async fn a_sandbox_stays_after_a_failure_when_told_so_and_goes_with_its_ttl() ->
         assert_eq!(status.result, Some(result), "{:?}", status.findings);
         let sandbox = status.sandboxes.first().context("no sandbox")?;
         assert_eq!(sandbox.state.as_deref(), Some(state));
+        let begins = format!("proof-{test}-");
+        assert!(sandbox.name.starts_with(&begins), "{}", sandbox.name);
         let is_there = namespaces.get_opt(&sandbox.name).await?.is_some();
         assert_eq!(is_there, state == "Retained", "{test}");
         if is_there {
