@@ -88,22 +88,26 @@ async fn a_leader_that_is_killed_loses_no_time_of_the_recovery() -> Result<()> {
     let mut scene = Scene::new().await?;
     let client = scene.client.clone();
     let (namespace, name) = small(&mut scene, "timed").await?;
-    until_all_ready(&client).await?;
-    let sandbox = unique("timed-sandbox");
-    let shown = tokio::spawn(stopwatch(client.clone(), sandbox.clone()));
-    let mut timed = spec(&[&namespace], &name, json!({}));
-    timed["backupSource"]["namespaces"][0]["sandboxName"] = json!(sandbox);
-    create_test(&client, &namespace, "timed", timed).await?;
-    report_when(&client, &namespace, "timed", "its restore", |r| {
-        phase(r) >= Some(RunPhase::Restoring)
-    })
-    .await?;
-    let leads = leader(&client, None).await?;
     let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
-    pods.delete(&leads, &DeleteParams::default().grace_period(0))
+    for moment in [RunPhase::Restoring, RunPhase::Starting] {
+        until_all_ready(&client).await?;
+        let test = format!("timed-{moment:?}").to_lowercase();
+        let sandbox = unique("timed-sandbox");
+        let shown = tokio::spawn(stopwatch(client.clone(), sandbox.clone()));
+        // Without checks: one passes when there is an operator that looks.
+        let mut timed = spec(&[&namespace], &name, json!({}));
+        timed["backupSource"]["namespaces"][0]["sandboxName"] = json!(sandbox);
+        create_test(&client, &namespace, &test, timed).await?;
+        report_when(&client, &namespace, &test, &format!("{moment:?}"), |r| {
+            phase(r) >= Some(moment)
+        })
         .await?;
-    let report = finished(&client, &namespace, "timed").await?;
-    assert_recovery_time(&report, shown.await??)?;
+        let leads = leader(&client, None).await?;
+        pods.delete(&leads, &DeleteParams::default().grace_period(0))
+            .await?;
+        let report = finished(&client, &namespace, &test).await?;
+        assert_recovery_time(&report, shown.await??).with_context(|| format!("killed in {moment:?}"))?;
+    }
     until_all_ready(&client).await?;
     delete_backup(&client, &name).await
 }
