@@ -9,11 +9,11 @@ use kymaros_testbed::{
     places,
     scene::{
         AUTHORITY_SECRET, Backup, Scene, apply, authority_in, backup, delete_backup, forget_authority,
-        forget_location, location, unique, wait_ready,
+        forget_location, location, move_location, unique, wait_ready,
     },
 };
 use serde_json::{Value, json};
-use story::{SMALL, run, small, spec};
+use story::{SMALL, run, small, spec, until_nothing_is_left};
 
 /// A run of a backup in a location that is trusted like this reads both lists: nothing is only counted.
 async fn reads_everything(stem: &str, trust: &Value) -> Result<()> {
@@ -83,6 +83,40 @@ async fn of_an_authority_that_may_not_be_read_it_is_said_how_to_allow_it() -> Re
 async fn a_location_that_velero_was_told_not_to_verify_is_not_verified() -> Result<()> {
     let unverified = json!({ "config": { "insecureSkipTLSVerify": "true" } });
     reads_everything("unverified", &unverified).await
+}
+
+#[tokio::test]
+async fn a_location_that_cannot_be_reached_is_no_failed_backup() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let namespace = scene.namespace("unreached").await?;
+    let (name, place) = (unique("unreached"), unique("unreached"));
+    let unverified = json!({ "config": { "insecureSkipTLSVerify": "true" } });
+    location(&client, &place, &unverified).await?;
+    apply(&client, &namespace, SMALL).await?;
+    wait_ready(&client, &namespace, "app=small", 1).await?;
+    let there = Backup::of(&[&namespace]).with(&json!({ "storageLocation": place }));
+    assert_eq!(backup(&client, &name, &there).await?, "Completed");
+    // Nothing listens there.
+    move_location(&client, &place, 9).await?;
+    let short = json!({ "timeout": "90s", "healthChecks": { "timeout": "30s" } });
+    let ended = run(&scene, &namespace, "unreached", spec(&[&namespace], &name, short)).await;
+    move_location(&client, &place, places::S3_TLS_PORT).await?;
+    let report = ended?;
+    let status = report.status.as_ref().context("no status")?;
+    println!("{:?} {:?}", status.reason, status.message);
+    assert_eq!(
+        (status.result, status.cause),
+        (Some(RunResult::Inconclusive), Some(Cause::Sandbox)),
+        "{:?}",
+        status.findings
+    );
+    let blames = status.findings.iter().any(|f| f.cause == Cause::Backup);
+    assert!(!blames, "the backup is accused: {:?}", status.findings);
+    // Velero deletes what it keeps there once it is reached again.
+    until_nothing_is_left(&client, &report).await?;
+    delete_backup(&client, &name).await?;
+    forget_location(&client, &place).await
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub async fn location(client: &Client, name: &str, trust: &Value) -> Result<()> 
         "provider": "aws",
         "objectStorage": { "bucket": "velero", "prefix": format!("plugins/{name}") },
         "config": { "region": "us-east-1", "s3ForcePathStyle": "true",
-                    "s3Url": format!("https://{NODE_ADDRESS}:{S3_TLS_PORT}") },
+                    "s3Url": address(S3_TLS_PORT) },
     }});
     for (part, values) in trust.as_object().into_iter().flatten() {
         for (key, value) in values.as_object().into_iter().flatten() {
@@ -48,6 +48,21 @@ pub async fn location(client: &Client, name: &str, trust: &Value) -> Result<()> 
         .await
         .context("Velero does not take the location")??;
     Ok(())
+}
+
+/// Sends Velero to another port for such a location.
+///
+/// # Errors
+/// When it is not there.
+pub async fn move_location(client: &Client, name: &str, port: u16) -> Result<()> {
+    let (api, _) = locations(client);
+    let moved = Patch::Merge(json!({ "spec": { "config": { "s3Url": address(port) } } }));
+    api.patch(name, &PatchParams::default(), &moved).await?;
+    Ok(())
+}
+
+fn address(port: u16) -> String {
+    format!("https://{NODE_ADDRESS}:{port}")
 }
 
 /// Takes away such a location; what it keeps stays.

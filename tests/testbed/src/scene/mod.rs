@@ -12,7 +12,7 @@ mod shop;
 
 pub use apply::apply;
 pub use backup::{Backup, VELERO, backup, delete_backup};
-pub use location::{authority_in, forget_authority, forget_location, location};
+pub use location::{authority_in, forget_authority, forget_location, location, move_location};
 pub use operator::{
     AUTHORITY_SECRET, LISTED_KIND, NAMESPACE, Operator, RELEASE, SIGNING_KEY, SIGNING_SECRET, deploy, scale,
 };
