@@ -126,6 +126,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_begins_with_the_prefix_and_the_test() {
+        for prefix in ["rp-test", "proof"] {
+            let name = identity("shop").sandbox(prefix, &source("db"), 0);
+            assert!(name.starts_with(&format!("{prefix}-shop-")), "{name}");
+        }
+    }
+
+    #[test]
     fn the_name_asked_for_is_taken() {
         let source = SourceNamespace {
             sandbox_name: Some("my-sandbox".parse().unwrap()),

@@ -273,6 +273,27 @@ mod tests {
     }
 
     #[test]
+    fn every_part_of_the_quota_counts() {
+        let plan = plan(Isolation::Strict);
+        let hard = plan.resource_quota().spec.unwrap().hard.unwrap();
+        let hard: Vec<(&str, &str)> = hard.iter().map(|(k, v)| (k.as_str(), v.0.as_str())).collect();
+        assert_eq!(
+            hard,
+            [
+                ("pods", "20"),
+                ("requests.cpu", "2"),
+                ("requests.memory", "4Gi"),
+                ("requests.storage", "10Gi"),
+                ("services.loadbalancers", "0"),
+                ("services.nodeports", "0"),
+            ]
+        );
+        let limits = plan.limit_range().spec.unwrap().limits.remove(0).default.unwrap();
+        let limits: Vec<(&str, &str)> = limits.iter().map(|(k, v)| (k.as_str(), v.0.as_str())).collect();
+        assert_eq!(limits, [("cpu", "2"), ("memory", "4Gi")]);
+    }
+
+    #[test]
     fn strict_lets_out_nothing_but_dns() {
         let spec = plan(Isolation::Strict).network_policy().spec.unwrap();
         assert_eq!(spec.policy_types.unwrap(), ["Ingress", "Egress"]);

@@ -4,6 +4,7 @@ mod absent;
 mod disturbed;
 mod ends;
 mod properties;
+mod timeline;
 mod world;
 
 use std::time::Duration;
