@@ -42,7 +42,7 @@ pub struct Args {
     /// Runs of each application
     #[arg(long, default_value_t = 10)]
     runs: usize,
-    /// Tests that are due at the same moment
+    /// Tests that are due in the same minute
     #[arg(long, default_value_t = 20)]
     crowd: usize,
     /// Tests of a fleet, each with ten old reports
@@ -71,7 +71,7 @@ enum Part {
     Clusters,
     /// What the operator adds to a run
     Runs,
-    /// Many tests due at the same moment
+    /// Many tests due in the same minute, one with a pod that never starts
     Crowd,
     /// Many tests with their history
     Fleet,
@@ -116,7 +116,7 @@ pub async fn run(args: Args) -> Result<()> {
     let name = unique("bench");
     backup(&client, &name, &Backup::of(&[&small])).await?;
     if wanted(Part::Crowd) {
-        crowd::measure(&client, &small, &name, args.crowd).await?;
+        crowd::measure(&mut scene, &small, &name, args.crowd).await?;
         println!("memory, after {} at once: {}", args.crowd, memory());
     }
     if wanted(Part::Fleet) {
