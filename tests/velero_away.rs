@@ -23,11 +23,25 @@ use kymaros_testbed::{
 };
 use processes::{find, signal};
 use serde_json::json;
-use story::{create_test, finished, leftovers, phase, report_when, small, spec, until_nothing_is_left};
+use story::{
+    assert_undecided, create_test, finished, leftovers, phase, report_when, small, spec,
+    until_nothing_is_left,
+};
 use tokio::sync::Mutex;
 
 /// There is one Velero.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// A Restore of somebody who recovers in earnest; its name.
+async fn recover(restores: &Api<Restore>, backup: &str, (from, to): (&str, &str)) -> Result<String> {
+    let recovery = unique("recovery");
+    let restore: Restore = serde_json::from_value(json!({
+        "apiVersion": "velero.io/v1", "kind": "Restore", "metadata": { "name": recovery, "namespace": VELERO },
+        "spec": { "backupName": backup, "includedNamespaces": [from], "namespaceMapping": { from: to } },
+    }))?;
+    restores.create(&PostParams::default(), &restore).await?;
+    Ok(recovery)
+}
 
 #[tokio::test]
 async fn a_restore_of_somebody_else_goes_first() -> Result<()> {
@@ -50,12 +64,7 @@ async fn a_restore_of_somebody_else_goes_first() -> Result<()> {
     })
     .await?;
     let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
-    let recovery = unique("recovery");
-    let restore: Restore = serde_json::from_value(json!({
-        "apiVersion": "velero.io/v1", "kind": "Restore", "metadata": { "name": recovery, "namespace": VELERO },
-        "spec": { "backupName": name, "includedNamespaces": [namespace], "namespaceMapping": { &namespace: elsewhere } },
-    }))?;
-    restores.create(&PostParams::default(), &restore).await?;
+    let recovery = recover(&restores, &name, (&namespace, &elsewhere)).await?;
     let begun = Instant::now();
     let waits = |r: &kymaros_crds::RestoreReport| {
         let reason = r
@@ -134,12 +143,7 @@ async fn a_backup_that_goes_while_its_test_waits_is_not_accused() -> Result<()> 
         |r: &kymaros_crds::RestoreReport| r.status.as_ref().is_some_and(|s| !s.sources.is_empty());
     report_when(&client, &namespace, "expired", "its backup", has_chosen).await?;
     let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
-    let recovery = unique("recovery");
-    let restore: Restore = serde_json::from_value(json!({
-        "apiVersion": "velero.io/v1", "kind": "Restore", "metadata": { "name": recovery, "namespace": VELERO },
-        "spec": { "backupName": name, "includedNamespaces": [namespace], "namespaceMapping": { &namespace: elsewhere } },
-    }))?;
-    restores.create(&PostParams::default(), &restore).await?;
+    let recovery = recover(&restores, &name, (&namespace, &elsewhere)).await?;
     report_when(&client, &namespace, "expired", "its withdrawal", |r| {
         phase(r) == Some(RunPhase::Queued)
     })
@@ -252,21 +256,6 @@ async fn cut_short(client: &Client, namespace: &str, backup: &str) -> Result<Res
     let short = json!({ "timeout": "40s", "healthChecks": { "timeout": "30s" } });
     create_test(client, namespace, "short", spec(&[namespace], backup, short)).await?;
     finished(client, namespace, "short").await
-}
-
-/// Nobody could look at the backup, so nothing is said of it.
-fn assert_undecided(report: &RestoreReport) -> Result<()> {
-    let status = report.status.as_ref().context("no status")?;
-    println!("{:?} {:?}", status.reason, status.message);
-    assert_eq!(
-        (status.result, status.cause),
-        (Some(RunResult::Inconclusive), Some(Cause::Sandbox)),
-        "{:?}",
-        status.findings
-    );
-    let blames = status.findings.iter().any(|f| f.cause == Cause::Backup);
-    assert!(!blames, "the backup is accused: {:?}", status.findings);
-    Ok(())
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
-use kymaros_crds::{RestoreReport, RestoreTest, RunPhase, names};
+use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, unique, wait_ready};
 use serde_json::{Value, json};
 
@@ -105,6 +105,21 @@ pub async fn finished(client: &Client, namespace: &str, test: &str) -> Result<Re
         phase(r) == Some(RunPhase::Completed)
     })
     .await
+}
+
+/// Nobody could look at the backup, so nothing is said of it.
+pub fn assert_undecided(report: &RestoreReport) -> Result<()> {
+    let status = report.status.as_ref().context("no status")?;
+    println!("{:?} {:?}", status.reason, status.message);
+    assert_eq!(
+        (status.result, status.cause),
+        (Some(RunResult::Inconclusive), Some(Cause::Sandbox)),
+        "{:?}",
+        status.findings
+    );
+    let blames = status.findings.iter().any(|f| f.cause == Cause::Backup);
+    assert!(!blames, "the backup is accused: {:?}", status.findings);
+    Ok(())
 }
 
 /// Waits until the API server reaches the webhooks: it learns late that a replica is ready.
