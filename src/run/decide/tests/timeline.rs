@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kymaros_crds::{CheckStatus, RestoreReportStatus, TimelineEntry};
 
@@ -76,14 +75,14 @@ fn steps_have_their_names_and_begin_and_end_when_the_cluster_says_so() {
         ..RestoreReportStatus::default()
     };
     steps(&mut status, &observed);
-    let second = |moment: &Option<MicroTime>| -> Option<i64> {
-        let moment: Timestamp = moment.as_ref()?.0;
-        Some(moment.duration_since(begun).as_secs())
-    };
+    let second = |moment: &MicroTime| moment.0.duration_since(begun).as_secs();
     let found: Vec<(&str, Option<i64>, Option<i64>)> = status
         .timeline
         .iter()
-        .map(|e| (e.name.as_str(), second(&e.started_at), second(&e.finished_at)))
+        .map(|e| {
+            let (from, to) = (e.started_at.as_ref(), e.finished_at.as_ref());
+            (e.name.as_str(), from.map(second), to.map(second))
+        })
         .collect();
     let expected = [
         ("metadata", 0, 4),
