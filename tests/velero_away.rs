@@ -175,6 +175,38 @@ fn server() -> Result<String> {
     Ok(find("the Velero server", is_server)?.swap_remove(0))
 }
 
+fn is_running(restore: &Restore) -> bool {
+    let phase = restore.status.as_ref().and_then(|s| s.phase.clone());
+    phase.is_some_and(|phase| format!("{phase:?}").contains("InProgress"))
+}
+
+/// Stops Velero in the middle of the next Restore of a run.
+async fn stop_in_the_middle(client: &Client, velero: &str) -> Result<()> {
+    let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
+    let ours = format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY);
+    let mut seen = watcher(restores.clone(), watcher::Config::default().labels(&ours))
+        .default_backoff()
+        .applied_objects()
+        .boxed();
+    let running = async {
+        while let Some(restore) = seen.next().await {
+            if let Some(restore) = restore.ok().filter(is_running) {
+                return Ok(restore.name_any());
+            }
+        }
+        bail!("the watch ended")
+    };
+    let running = tokio::time::timeout(Duration::from_mins(2), running)
+        .await
+        .context("no restore begins")??;
+    signal("-STOP", velero)?;
+    ensure!(
+        is_running(&restores.get(&running).await?),
+        "the restore had ended before Velero was stopped: the story was not told"
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_velero_that_dies_in_the_middle_of_a_restore_is_no_failed_backup() -> Result<()> {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -192,35 +224,9 @@ async fn a_velero_that_dies_in_the_middle_of_a_restore_is_no_failed_backup() -> 
         spec(&[&namespace], &name, json!({})),
     )
     .await?;
-    let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
-    let ours = format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY);
-    let mut seen = watcher(restores.clone(), watcher::Config::default().labels(&ours))
-        .default_backoff()
-        .applied_objects()
-        .boxed();
-    let is_running = |r: &Restore| {
-        let phase = r.status.as_ref().and_then(|s| s.phase.clone());
-        phase.is_some_and(|phase| format!("{phase:?}").contains("InProgress"))
-    };
-    let running = async {
-        while let Some(restore) = seen.next().await {
-            if let Some(restore) = restore.ok().filter(is_running) {
-                return Ok(restore.name_any());
-            }
-        }
-        bail!("the watch ended")
-    };
-    let running = tokio::time::timeout(Duration::from_mins(2), running)
-        .await
-        .context("no restore begins")??;
-    signal("-STOP", &killed)?;
-    let still = is_running(&restores.get(&running).await?);
+    let stopped = stop_in_the_middle(&client, &killed).await;
     signal("-KILL", &killed)?;
-    ensure!(
-        still,
-        "the restore had ended before Velero was stopped: the story was not told"
-    );
-
+    stopped?;
     let report = finished(&client, &namespace, "midway").await?;
     let status = report.status.clone().context("no status")?;
     assert!(
@@ -285,6 +291,35 @@ async fn a_storage_that_does_not_answer_is_no_failed_backup() -> Result<()> {
     signal("-CONT", &stopped)?;
     let report = ended?;
     assert_undecided(&report)?;
+    until_nothing_is_left(&client, &report).await?;
+    delete_backup(&client, &name).await
+}
+
+#[tokio::test]
+async fn a_storage_that_stops_in_the_middle_of_a_restore_is_no_failed_backup() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let namespace = scene.namespace("drained").await?;
+    deploy_shop(&client, &namespace).await?;
+    let name = unique("drained");
+    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let (velero, storage) = (server()?, storage()?);
+    let short = json!({ "timeout": "60s", "healthChecks": { "timeout": "30s" } });
+    create_test(&client, &namespace, "drained", spec(&[&namespace], &name, short)).await?;
+    let stopped = stop_in_the_middle(&client, &velero).await;
+    let drained = stopped.and_then(|()| signal("-STOP", &storage));
+    signal("-CONT", &velero)?;
+    let ended = match drained {
+        Ok(()) => {
+            let judged = |r: &RestoreReport| r.status.as_ref().is_some_and(|s| s.result.is_some());
+            report_when(&client, &namespace, "drained", "its verdict", judged).await
+        }
+        Err(error) => Err(error),
+    };
+    signal("-CONT", &storage)?;
+    assert_undecided(&ended?)?;
+    let report = finished(&client, &namespace, "drained").await?;
     until_nothing_is_left(&client, &report).await?;
     delete_backup(&client, &name).await
 }

@@ -1,8 +1,12 @@
 //! Doing what was decided. Every effect may be done twice.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use futures::{StreamExt, future::try_join_all, stream};
+use futures::{
+    StreamExt,
+    future::{OptionFuture, try_join_all},
+    stream,
+};
 use kube::{Api, Client, ResourceExt, api::PostParams};
 use kymaros_crds::names;
 use thiserror::Error;
@@ -11,7 +15,7 @@ use super::{
     controller::RunContext,
     decide::Effect,
     memory::{Fetches, Obstacle, RunMemory},
-    observed::RestoreOutcome,
+    observed::{Delay, RestoreOutcome},
 };
 use crate::{
     logs::collect,
@@ -157,11 +161,19 @@ async fn one(
             };
             Fetches::start(memory, |m| &m.outcomes, *source, work);
         }
-        Effect::FetchMovers { source, restore } => {
-            let (client, velero, restore) =
-                (client.clone(), context.velero_namespace.clone(), restore.clone());
-            let work = async move { movers::of_restore(&client, &velero, &restore).await };
-            Fetches::start(memory, |m| &m.movers, *source, work);
+        Effect::FetchDelay {
+            source,
+            read,
+            restore,
+        } => {
+            let read = read.as_ref().map(|backup| {
+                let downloader = downloader(context, identity, *source, backup.location.clone());
+                let backup = backup.name.clone();
+                async move { downloader.await.answers(&backup).await }
+            });
+            let velero = (client.clone(), context.velero_namespace.clone());
+            let work = delay(velero, restore.clone(), read);
+            Fetches::start(memory, |m| &m.delays, *source, work);
         }
         Effect::StartChecks { checks, targets } => memory.start_checks(client, checks, targets),
         Effect::CollectLogs { sandboxes, wanted } => {
@@ -199,6 +211,24 @@ fn downloader(
     let (labels, prefix) = (identity.labels(), identity.download_prefix(source));
     let access = location::access(client.clone(), velero.clone(), location, context.http.clone());
     async move { Downloader::new(client, access.await, &velero, labels, prefix) }
+}
+
+/// What cannot be looked at delays nothing.
+async fn delay(
+    (client, velero): (Client, String),
+    restore: String,
+    read: Option<impl Future<Output = bool>>,
+) -> Result<Delay, Infallible> {
+    let (movers, answers) = tokio::join!(
+        movers::of_restore(&client, &velero, &restore),
+        OptionFuture::from(read),
+    );
+    Ok(Delay {
+        movers: movers
+            .inspect_err(|error| tracing::warn!(%error, "data movers cannot be listed"))
+            .unwrap_or_default(),
+        storage_is_away: answers == Some(false),
+    })
 }
 
 async fn outcome(

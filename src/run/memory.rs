@@ -14,14 +14,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     clock::RunClock,
-    observed::{Came, Fetched, RestoreOutcome},
+    observed::{Came, Delay, Fetched, RestoreOutcome},
 };
 use crate::{
     checks::{Outcome, Target},
     logs::Collected,
     reason::RunReason,
     source::SourceObjects,
-    velero::{movers::Mover, results::BackupContents},
+    velero::results::BackupContents,
     workloads::{
         assess::assess,
         crash_loops,
@@ -52,8 +52,8 @@ pub struct RunMemory {
     pub sources: Fetches<SourceObjects>,
     /// What each Restore did.
     pub outcomes: Fetches<RestoreOutcome>,
-    /// The data movers of each Restore that does not end in time.
-    pub movers: Fetches<Vec<Mover>>,
+    /// What each Restore that does not end in time may wait for.
+    pub delays: Fetches<Delay>,
     /// Logs and events of all sandboxes together.
     pub logs: Fetches<Collected>,
     checks: Mutex<Checks>,
@@ -85,7 +85,7 @@ impl RunMemory {
             contents: Fetches::default(),
             sources: Fetches::default(),
             outcomes: Fetches::default(),
-            movers: Fetches::default(),
+            delays: Fetches::default(),
             logs: Fetches::default(),
             checks: Mutex::default(),
             obstacle: Mutex::default(),

@@ -87,7 +87,7 @@ pub async fn observe(
             .velero
             .find(server::is_server)
             .is_some_and(|server| server::is_down(&server)),
-        movers: (0..sources).map(|i| memory.movers.get(i)).collect(),
+        delays: (0..sources).map(|i| memory.delays.get(i)).collect(),
         workloads: came(context, memory, targets.len().max(1)),
         watched_since: memory.watched_since(),
         outcomes_of_checks: memory.ended_checks(),

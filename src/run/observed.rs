@@ -67,8 +67,8 @@ pub struct Observed {
     pub outcomes: Vec<Fetched<RestoreOutcome>>,
     /// Velero's server has no pod that is up.
     pub velero_is_down: bool,
-    /// The data movers of each Restore; asked for only when one does not end in time.
-    pub movers: Vec<Fetched<Vec<Mover>>>,
+    /// What each Restore may wait for; asked for only when one does not end in time.
+    pub delays: Vec<Fetched<Delay>>,
     /// What came up; `None` until the watches are complete.
     pub workloads: Option<Came>,
     /// Since when this process watches the sandboxes.
@@ -164,6 +164,15 @@ impl RestoreSeen {
     pub fn has_failed(&self) -> bool {
         matches!(self.phase, RestorePhase::Failed | RestorePhase::FailedValidation)
     }
+}
+
+/// What a Restore that does not end in time may wait for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delay {
+    /// Its data movers, as far as they could be listed.
+    pub movers: Vec<Mover>,
+    /// What was read of its backup before could not be read again.
+    pub storage_is_away: bool,
 }
 
 /// What a terminal Restore did, from Velero's artifacts.

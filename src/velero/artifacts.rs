@@ -20,6 +20,8 @@ use super::types::{DownloadRequest, DownloadRequestSpec, DownloadTarget};
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Velero drops requests it cannot serve without a word, so waiting needs an end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What was read before is read again within this.
+const SOON: Duration = Duration::from_secs(15);
 /// Before what failed is asked again.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(250),
@@ -194,6 +196,12 @@ impl Downloader {
             self.fetch(Artifact::BackupVolumeInfos, backup),
         )?;
         Ok(BackupContents::new(&list, volumes))
+    }
+
+    /// Whether what Velero keeps of a backup can be read right now.
+    pub async fn answers(&self, backup: &str) -> bool {
+        let read = self.fetch_once::<RawResourceList>(Artifact::BackupResourceList, backup);
+        matches!(tokio::time::timeout(SOON, read).await, Ok(Ok(_)))
     }
 
     async fn delete(&self, name: &str) -> Result<(), kube::Error> {

@@ -18,6 +18,8 @@ const REMOVED: &str = "Removed";
 /// Volumes and finalizers are looked at again this often; Velero's and the cluster's own controllers remove them,
 /// and no watch of ours covers them.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The same, once something holds it up.
+const LOOK_RARELY: Duration = Duration::from_secs(5);
 /// Objects named that were freed of finalizers.
 const MOST_FREED: usize = 10;
 /// In the timeline: when the last sandbox was seen to be gone.
@@ -116,7 +118,8 @@ pub(super) fn sweep(
             decision.find(leftover(FindingReason::CleanupBlocked, None, message));
         }
     }
-    decision.wake_at(after(now, LOOK_AGAIN));
+    let is_late = now >= after(begun, PATIENCE);
+    decision.wake_at(after(now, if is_late { LOOK_RARELY } else { LOOK_AGAIN }));
     false
 }
 

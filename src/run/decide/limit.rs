@@ -71,7 +71,7 @@ impl Limit {
             RunPhase::CleaningUp => (Cause::Sandbox, "a disturbed try was being removed"),
             RunPhase::Restoring => match held_up(observed) {
                 Some(held_up) => held_up,
-                None => return ask_for_movers(observed, decision),
+                None => return ask_for_delays(observed, decision),
             },
             // It had less time than it was given, and what took the rest was not the application.
             RunPhase::Starting | RunPhase::Checking if self.is_cut_short(decision) => (
@@ -110,12 +110,14 @@ fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
     if observed.velero_is_down {
         return Some((Cause::Sandbox, "Velero was restoring, and is down"));
     }
-    if observed.movers.iter().any(Fetched::is_pending) {
+    if observed.delays.iter().any(Fetched::is_pending) {
         return None;
     }
-    let mut movers = observed.movers.iter().filter_map(Fetched::get).flatten();
-    let waits = movers.any(Mover::never_began);
-    Some(if waits {
+    let delays = || observed.delays.iter().filter_map(Fetched::get);
+    Some(if delays().any(|delay| delay.storage_is_away) {
+        let why = "Velero was restoring, and the storage of the backup did not answer any more";
+        (Cause::Sandbox, why)
+    } else if delays().flat_map(|delay| &delay.movers).any(Mover::never_began) {
         let why = "no node agent of Velero had taken up the data of its volumes";
         (Cause::Sandbox, why)
     } else {
@@ -123,10 +125,15 @@ fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
     })
 }
 
-/// Data movers tell a Velero that is slow from one whose node agents are away.
-fn ask_for_movers(observed: &Observed, decision: &mut Decision) {
+/// A Velero that is slow is told from one whose node agents or whose storage are away.
+fn ask_for_delays(observed: &Observed, decision: &mut Decision) {
     for source in 0..observed.restores.len() {
-        let restore = observed.identity.restore(source);
-        decision.effects.push(Effect::FetchMovers { source, restore });
+        let was_read = observed.contents.get(source).is_some_and(|c| c.get().is_some());
+        let backup = decision.status.sources.get(source).filter(|_| was_read);
+        decision.effects.push(Effect::FetchDelay {
+            source,
+            read: backup.cloned(),
+            restore: observed.identity.restore(source),
+        });
     }
 }

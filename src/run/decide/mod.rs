@@ -76,10 +76,12 @@ pub enum Effect {
         /// The storage location of its backup.
         location: Option<String>,
     },
-    /// List the data movers of a Restore, in the background.
-    FetchMovers {
+    /// Look at what a Restore may wait for, in the background.
+    FetchDelay {
         /// Which backup source.
         source: usize,
+        /// Its backup, when that was read before.
+        read: Option<ResolvedBackup>,
         /// The Restore.
         restore: String,
     },

@@ -171,6 +171,34 @@ fn a_velero_that_goes_down_in_the_middle_is_never_a_failed_backup() {
 }
 
 #[test]
+fn a_storage_that_goes_away_in_the_middle_is_never_a_failed_backup() {
+    let result = |has_artifacts: bool| {
+        let script = Script {
+            restore_ends: RestorePhase::InProgress,
+            has_artifacts,
+            ..Script::healthy()
+        };
+        let mut world = World::new(script, &spec());
+        until(&mut world, RunPhase::Restoring);
+        world.advance();
+        world.reconcile(None);
+        world.storage_is_down = true;
+        world.pass(1200);
+        until(&mut world, RunPhase::CleaningUp);
+        (world.status.result, world.status.cause)
+    };
+    assert_eq!(
+        result(true),
+        (Some(RunResult::Inconclusive), Some(Cause::Sandbox))
+    );
+    assert_eq!(
+        result(false),
+        (Some(RunResult::Fail), Some(Cause::RestoreEngine)),
+        "what could never be read tells nothing"
+    );
+}
+
+#[test]
 fn a_restore_that_goes_beyond_its_plan_ends_the_run_and_nothing_of_it_is_kept() {
     let mut retained = spec();
     retained["sandbox"]["retention"] = "UntilTTL".into();

@@ -18,7 +18,7 @@ use crate::{
     run::{
         clock::{EvenTime, newest_moment},
         memory::Obstacle,
-        observed::{Came, Fetched, Observed, Origin, RestoreOutcome, RestoreSeen, Settings},
+        observed::{Came, Delay, Fetched, Observed, Origin, RestoreOutcome, RestoreSeen, Settings},
         plan,
         queue::QueuePlace,
     },
@@ -124,7 +124,8 @@ struct Memory {
     looks: bool,
     looked: bool,
     asked_outcome: bool,
-    asked_movers: bool,
+    /// Whether the backup was read before.
+    asked_delay: Option<bool>,
     outcome: bool,
     checking: bool,
     checked: bool,
@@ -350,7 +351,7 @@ impl World {
             }
             Effect::FetchSource { .. } => self.memory.looks = true,
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
-            Effect::FetchMovers { .. } => self.memory.asked_movers = true,
+            Effect::FetchDelay { read, .. } => self.memory.asked_delay = Some(read.is_some()),
             Effect::StartChecks { .. } => self.memory.checking = true,
             Effect::RemoveSandbox(name) => {
                 if let Some(going) = self.sandboxes.get_mut(name) {

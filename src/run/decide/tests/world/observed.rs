@@ -54,8 +54,11 @@ impl World {
             })],
             outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
             velero_is_down: self.velero_is_down,
-            movers: vec![if self.memory.asked_movers {
-                Fetched::Here(Arc::new(vec![]))
+            delays: vec![if let Some(was_read) = self.memory.asked_delay {
+                Fetched::Here(Arc::new(Delay {
+                    movers: vec![],
+                    storage_is_away: was_read && self.storage_is_down,
+                }))
             } else {
                 Fetched::Pending
             }],
