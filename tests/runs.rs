@@ -199,7 +199,13 @@ async fn until_told(client: &Client, namespace: &str, wanted: &[(&str, &str)]) -
 
 /// Deletes a test when its run is in this phase, and looks for what it left.
 async fn deleted_in(client: &Client, namespace: &str, backup: &str, at: RunPhase) -> Result<()> {
-    let test = format!("delete-{at:?}").to_lowercase();
+    let test_of = |at: RunPhase| format!("delete-{at:?}").to_lowercase();
+    let test = test_of(at);
+    if at == RunPhase::Queued {
+        // The first of all does not wait, and says so of no moment.
+        let first = test_of(RunPhase::CleaningUp);
+        report_when(client, namespace, &first, "a run before it", |_| true).await?;
+    }
     // Only a run that is cleaned up has come to its end.
     let settle = if at == RunPhase::CleaningUp { "0s" } else { "2m" };
     let slow = json!({ "healthChecks": { "settle": settle, "timeout": "5m" } });
