@@ -227,13 +227,14 @@ async fn deleted_in(client: &Client, namespace: &str, backup: &str, at: RunPhase
 async fn deleting_a_test_in_the_middle_of_a_run_leaves_nothing() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = small(&mut scene, "delete").await?;
+    // What is over soon is not first: its turn comes late enough to be seen.
     let phases = [
-        RunPhase::Queued,
-        RunPhase::Preparing,
-        RunPhase::Restoring,
-        RunPhase::Starting,
-        RunPhase::Checking,
         RunPhase::CleaningUp,
+        RunPhase::Checking,
+        RunPhase::Starting,
+        RunPhase::Restoring,
+        RunPhase::Preparing,
+        RunPhase::Queued,
     ];
     let deleted = phases.map(|at| deleted_in(&scene.client, &namespace, &name, at));
     try_join_all(deleted).await?;
