@@ -79,11 +79,8 @@ fn glance(index: &Index, tests: &[FleetTest], most: usize) -> Glance {
         }
     }
     glance.mean_score = (scored > 0).then(|| total / scored);
-    let order = |one: &(TestStanding, i32, &FleetTest)| (one.0, one.1);
-    needing.sort_by(|a, b| {
-        order(a)
-            .cmp(&order(b))
-            .then_with(|| a.2.order().cmp(&b.2.order()))
+    needing.sort_by(|(standing, score, test), (other_standing, other_score, other)| {
+        (standing, score, test.order()).cmp(&(other_standing, other_score, other.order()))
     });
     needing.truncate(most);
     glance.needing = needing.into_iter().map(|(.., test)| row(index, test)).collect();

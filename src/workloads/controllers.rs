@@ -117,16 +117,16 @@ fn of_old_kind(controller: &ReplicationController) -> Option<Controller> {
         .into_iter()
         .flatten()
         .find(|c| c.type_ == "ReplicaFailure" && c.status == "True");
-    let labels = LabelSelector {
-        match_labels: spec.and_then(|s| s.selector.clone()),
+    let labels = spec.and_then(|s| s.selector.clone()).map(|labels| LabelSelector {
+        match_labels: Some(labels),
         ..LabelSelector::default()
-    };
+    });
     let observed = status.and_then(|s| s.observed_generation);
     (wanted > 0).then(|| Controller {
         kind: "ReplicationController",
         name: controller.name_any(),
         sets: Vec::new(),
-        selector: labels.match_labels.as_ref().and_then(|_| selector(Some(&labels))),
+        selector: selector(labels.as_ref()),
         wanted,
         ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
         current: is_current(controller.metadata.generation, observed),

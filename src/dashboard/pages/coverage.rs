@@ -5,7 +5,7 @@ use askama::Template;
 use super::{
     Choice, Files, Heading,
     clusters::{CLUSTER, ClusterMark, choices as cluster_choices},
-    covered::{AGES, CoveredRow, PROOF, WITHIN, days, held, is_asked_for, is_proven, label, of_row, scoped},
+    covered::{AGES, CoveredRow, PROOF, WITHIN, days, held, is_asked_for, label, of_row, scoped},
     heading, sorts,
 };
 use crate::{
@@ -79,7 +79,7 @@ impl CoveragePage {
         let held = held(&coverage);
         let (all, proven) = (
             held.len(),
-            held.iter().filter(|row| is_proven(row, within)).count(),
+            held.iter().filter(|row| row.is_proven_within(within)).count(),
         );
         let (shown, pager) = state.page_of(arranged(held, within, &state));
         let choice = |key: &str, value: String, name: String| Choice {
@@ -146,7 +146,7 @@ fn arranged<'a>(
 ) -> Vec<&'a CoveredNamespace> {
     let proof = state.filter(PROOF);
     rows.retain(|row| {
-        is_asked_for(proof, is_proven(row, within))
+        is_asked_for(proof, row.is_proven_within(within))
             && (state.finds(&row.namespace) || row.tests.iter().any(|test| state.finds(test)))
     });
     let (by, direction) = state.sort.unwrap_or((By::Proof, Direction::Ascending));

@@ -107,11 +107,6 @@ pub(super) fn held(coverage: &Coverage) -> Vec<&CoveredNamespace> {
     rows.filter(|row| row.backup.is_some()).collect()
 }
 
-/// Whether the proof of a namespace is not older than so many days.
-pub(super) fn is_proven(row: &CoveredNamespace, within: u32) -> bool {
-    row.is_proven_within(within)
-}
-
 pub(super) fn of_row(row: &CoveredNamespace, cluster: Option<ClusterMark>, now: Timestamp) -> CoveredRow {
     CoveredRow {
         namespace: row.namespace.clone(),

@@ -107,18 +107,18 @@ pub(super) fn sweep(
     if outside.count_outside() > 0 {
         decision.effects.push(Effect::RemoveOutside(outside));
     }
+    let is_late = now >= after(begun, PATIENCE);
     if left.namespaces.is_empty() {
         if now >= after(gone, PATIENCE) {
             return true;
         }
-    } else if now >= after(begun, PATIENCE) {
+    } else if is_late {
         // The sandbox is not gone, so the run is not over; the report says what it waits for, and counts what is there.
         decision.status.leftovers = Some(counted(left));
         for message in blockers(left) {
             decision.find(leftover(FindingReason::CleanupBlocked, None, message));
         }
     }
-    let is_late = now >= after(begun, PATIENCE);
     decision.wake_at(after(now, if is_late { LOOK_RARELY } else { LOOK_AGAIN }));
     false
 }
