@@ -61,7 +61,7 @@ fn every_answer_is_shown_by_tests_that_exist() -> Result<()> {
     for (wrong, named) in [
         (a(""), "no test shows it"),
         (
-            a("[`is_not_there`](../tests/guard.rs)"),
+            a("[`is_not_there`](../tests/guard/main.rs)"),
             "has no test is_not_there",
         ),
         (a("[`x`](../tests/nowhere.rs)"), "nowhere.rs"),
