@@ -1,13 +1,15 @@
 //! Lists as CSV, for spreadsheets.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
+
+use kymaros_crds::RunResult;
 
 use crate::api::{
     problem::Problem,
     read::{at_once, filter, found, framework, with_notices},
     route::{Answer, Ask},
 };
-use crate::fleet::{ClusterName, ClusterScope, cluster_word, duration_text, moment};
+use crate::fleet::{ClusterName, ClusterScope, Run, cluster_word, duration_text, moment};
 
 at_once!(tests, tests_of);
 at_once!(reports, reports_of);
@@ -73,37 +75,43 @@ fn reports_of(ask: &Ask) -> Answer {
         "sourceNamespaces",
     ];
     let seen = ask.api.fleet.reports(&filter(ask)?, &ask.view);
-    let word = |value: Option<serde_json::Value>| {
-        value
-            .as_ref()
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let rows = seen.what.iter().map(|run| {
-        let cells = vec![
-            run.name.namespace.to_string(),
-            run.name.name.to_string(),
-            run.test.to_string(),
-            moment(run.created),
-            run.ended.map(|ended| moment(ended.at)).unwrap_or_default(),
-            format!("{:?}", run.phase),
-            word(run.result().and_then(|result| serde_json::to_value(result).ok())),
-            run.score().map(|score| score.to_string()).unwrap_or_default(),
-            word(run.cause().and_then(|cause| serde_json::to_value(cause).ok())),
-            run.rto().map(duration_text).unwrap_or_default(),
-            run.rto_target.map(duration_text).unwrap_or_default(),
-            run.within_sla
-                .map(|within| within.to_string())
-                .unwrap_or_default(),
-            run.regressed.to_string(),
-            run.leftovers.map(|left| left.to_string()).unwrap_or_default(),
-            run.backups.join(" "),
-            run.sources.join(" "),
-        ];
-        (run.name.cluster.clone(), cells)
-    });
+    let rows = seen
+        .what
+        .iter()
+        .map(|run| (run.name.cluster.clone(), cells_of(run)));
     Ok(with_notices(csv(ask, "reports", &head, rows)?, &seen.hidden))
+}
+
+/// There are many thousands of them, so what is text already is not copied.
+fn cells_of(run: &Run) -> Vec<Cow<'_, str>> {
+    let made = |text: Option<String>| Cow::Owned(text.unwrap_or_default());
+    let truth = |is_so: bool| if is_so { "true" } else { "false" };
+    let cause = run.cause().and_then(|cause| serde_json::to_value(cause).ok());
+    vec![
+        (&*run.name.namespace).into(),
+        (&*run.name.name).into(),
+        (&*run.test).into(),
+        moment(run.created).into(),
+        made(run.ended.map(|ended| moment(ended.at))),
+        format!("{:?}", run.phase).into(),
+        run.result().map(RunResult::word).unwrap_or_default().into(),
+        made(run.score().map(|score| score.to_string())),
+        made(cause.and_then(|cause| Some(cause.as_str()?.to_owned()))),
+        made(run.rto().map(duration_text)),
+        made(run.rto_target.map(duration_text)),
+        run.within_sla.map(truth).unwrap_or_default().into(),
+        truth(run.regressed).into(),
+        made(run.leftovers.map(|left| left.to_string())),
+        spaced(&run.backups),
+        spaced(&run.sources),
+    ]
+}
+
+fn spaced<T: AsRef<str>>(all: &[T]) -> Cow<'_, str> {
+    match all {
+        [one] => one.as_ref().into(),
+        all => all.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ").into(),
+    }
 }
 
 fn compliance_of(ask: &Ask) -> Answer {
@@ -173,11 +181,11 @@ fn coverage_of(ask: &Ask) -> Answer {
 
 /// Rows of clusters, each with the line about its own when that is away. Where there is only this one they have no columns
 /// for that, as before there could be others.
-fn csv(
+fn csv<C: AsRef<str> + From<String>>(
     ask: &Ask,
     name: &str,
     head: &[&str],
-    rows: impl Iterator<Item = (Option<ClusterName>, Vec<String>)>,
+    rows: impl Iterator<Item = (Option<ClusterName>, Vec<C>)>,
 ) -> Answer {
     let (fleet, others) = (&ask.api.fleet, ask.api.fleet.others());
     if others.remotes.is_empty() {
@@ -193,15 +201,15 @@ fn csv(
     let rows = rows.map(|(cluster, mut cells)| {
         let line = cluster.as_ref().and_then(|name| away.get(name)).cloned();
         cells.extend([
-            cluster_word(cluster.as_ref()).to_owned(),
-            line.unwrap_or_default(),
+            cluster_word(cluster.as_ref()).to_owned().into(),
+            line.unwrap_or_default().into(),
         ]);
         cells
     });
     file(name, &head, rows)
 }
 
-fn file(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Answer {
+fn file<C: AsRef<str>>(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<C>>) -> Answer {
     let text = table(head, rows).map_err(|error| {
         tracing::error!(%error, name, "an export could not be written");
         Problem::new(
@@ -216,13 +224,16 @@ fn file(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> A
     ))
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, csv::Error> {
+fn table<C: AsRef<str>>(head: &[&str], rows: impl Iterator<Item = Vec<C>>) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());
     writer.write_record(head)?;
     for row in rows {
-        writer.write_record(row.iter().map(|cell| harmless(cell)))?;
+        for cell in &row {
+            writer.write_field(&*harmless(cell.as_ref()))?;
+        }
+        writer.write_record(None::<&[u8]>)?;
     }
     writer
         .into_inner()
@@ -230,11 +241,11 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u
 }
 
 /// Spreadsheets take a cell that begins like this for a formula.
-fn harmless(cell: &str) -> String {
+fn harmless(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
+        format!("'{cell}").into()
     } else {
-        cell.to_owned()
+        cell.into()
     }
 }
 
