@@ -100,11 +100,15 @@ pub async fn compare_requests(
     Ok((bytes, own, floor))
 }
 
-/// The size of an answer, bytes.
+/// The size of an answer, bytes. Nothing is kept of it: the memory of the process is to be the server's.
 async fn ask(request: Option<RequestBuilder>) -> Result<usize, Failure> {
     let request = request.ok_or("a request that can be sent once only")?;
-    let answer = request.send().await?.error_for_status()?;
-    Ok(answer.bytes().await?.len())
+    let mut answer = request.send().await?.error_for_status()?;
+    let mut bytes = 0;
+    while let Some(part) = answer.chunk().await? {
+        bytes += part.len();
+    }
+    Ok(bytes)
 }
 
 async fn timed(asked: impl Future<Output = Result<(), Failure>>) -> Result<Duration, Failure> {
