@@ -81,6 +81,15 @@ impl ByDay {
         }
     }
 
+    /// Mean score of all of them; 0 without any.
+    pub(super) fn score(&self) -> f64 {
+        let all = self.0.values();
+        let (sum, count) = all.fold((0.0, 0), |(sum, count), of_day| {
+            (sum + of_day.score, count + of_day.scored)
+        });
+        if count == 0 { 0.0 } else { sum / f64::from(count) }
+    }
+
     /// How many days there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -220,6 +220,17 @@ impl Fleet {
         }
     }
 
+    /// Whether there is a report of some cluster: without reading it.
+    #[must_use]
+    pub fn has_report(&self, cluster: Option<&ClusterName>, namespace: &str, name: &str) -> bool {
+        let name = RunName {
+            name: name.into(),
+            namespace: namespace.into(),
+            cluster: cluster.cloned(),
+        };
+        self.runs.read(|index| index.has(&name))
+    }
+
     /// Where reports of this name are that the view shows, sorted.
     #[must_use]
     pub fn places_of_report(&self, name: &str, view: &View) -> Vec<Place> {
@@ -328,25 +339,6 @@ impl Fleet {
             tests
         });
         schedules::schedules(&self.schedules.state(), &tests)
-    }
-
-    /// What a framework asks, held against the last days.
-    ///
-    /// # Errors
-    /// [`Closed`] when the tier does not hold it.
-    pub fn compliance(&self, framework: Framework, days: u32, view: &View) -> Result<Compliance, Closed> {
-        view.require(Feature::Compliance)?;
-        let tests = self.tests_in(view);
-        let coverage = if framework.tells_of_backups() {
-            self.coverage(view)
-        } else {
-            Coverage::default()
-        };
-        let held = self
-            .runs
-            .read(|index| compliance::compliance(index, &tests, &coverage, framework, days, view));
-        let away = self.away(view);
-        Ok(Compliance { away, ..held })
     }
 
     /// The license and what it opens.

@@ -615,6 +615,11 @@ async fn what_does_not_meet_a_requirement_is_named_or_one_click_away() {
         page.contains(r#"and 30 more: <a href="/coverage?within=30&#38;proof=none">all namespaces</a>"#),
         "{page}"
     );
+    let world = World::new(Tier::Enterprise);
+    let failed = world.latest("payments-db").metadata.name.unwrap();
+    let page = get(&open(&world), "/compliance?framework=dora", &[]).await.text;
+    let link = format!(r#"href="/reports/{TEAM}/{failed}""#);
+    assert!(page.contains(&link), "{page}");
     let report_like = "shop-20260101-120000";
     let world = World::hostile(Tier::Enterprise, report_like);
     let page = get(&open(&world), "/compliance?framework=dora", &[]).await.text;

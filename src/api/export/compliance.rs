@@ -31,7 +31,7 @@ fn document(seen: &Compliance) -> Vec<u8> {
     let verdict = match seen.status {
         "compliant" => "Everything that can be judged is met.",
         "non-compliant" => "Not everything is met; what is not stands below.",
-        _ => "There are no runs in this period to judge by.",
+        _ => "There is nothing in this period to judge by.",
     };
     paper.add(TEXT, verdict);
     paper.add(HEADING, "Figures");

@@ -189,7 +189,7 @@ fn verdict(found: &Compliance) -> (Standing, &'static str, String) {
         _ => (
             Standing::Unproven,
             "No data",
-            "There are no runs in this period to judge by.".to_owned(),
+            "There is nothing in this period to judge by.".to_owned(),
         ),
     }
 }
@@ -265,7 +265,7 @@ fn open_link(fleet: &Fleet, name: &str) -> Link {
     };
     let cluster = cluster.as_ref();
     let is_test = fleet.test_of(cluster, namespace, of).is_some();
-    if !is_test && fleet.stored(cluster, namespace, of).is_some() {
+    if !is_test && fleet.has_report(cluster, namespace, of) {
         Link::new(name, addresses::report(cluster, namespace, of))
     } else {
         test_link(name).unwrap_or_else(|| Link::new(name, String::new()))

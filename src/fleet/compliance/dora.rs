@@ -3,10 +3,7 @@
 use jiff::SignedDuration;
 use kymaros_crds::{LevelResult, RestoreTest, domain::Source};
 
-use super::{
-    Requirement,
-    evidence::{Evidence, is_conclusive},
-};
+use super::{Requirement, Run, evidence::Evidence};
 
 /// "At least yearly", Article 11(6)(a).
 const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -15,8 +12,7 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
     let year = evidence.now.saturating_sub(YEAR).ok();
     // A sandbox that is kept on purpose tells what it leaves behind when its time is up.
     let cleaned = evidence
-        .runs
-        .iter()
+        .runs()
         .filter(|run| run.is_over() && run.ended.is_some() && run.leftovers.is_some());
     let segregated = cleaned.map(|run| (&run.name, run.leftovers == Some(0)));
     vec![
@@ -24,16 +20,13 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
             "Article 11(6)",
             "Continuity plans are tested at least yearly",
             "tests had a run with a verdict in the last year",
-            evidence.tests(|_, test| {
-                let mut runs = evidence.index.of_test(test).rev();
-                runs.any(|run| is_conclusive(run) && Some(run.created) >= year)
-            }),
+            evidence.tests(|of_test| of_test.ran_since(year)),
         ),
         Requirement::of(
             "Article 12(2)",
             "Restoration is tested periodically",
             "tests run on a schedule and had a verdict in this period",
-            evidence.tests(|test, name| !test.spec.suspend && evidence.ran(name)),
+            evidence.tests(|of_test| !of_test.test.spec.suspend && of_test.ran()),
         ),
         Requirement::of(
             "Article 12(3)",
@@ -45,10 +38,9 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
             "Article 12(6)",
             "Recovery time and recovery point objectives are set and met",
             "tests have maxRTO and maxAge and kept them in their latest run",
-            evidence.tests(|test, name| {
-                let latest = evidence.index.latest(name);
-                has_objectives(test)
-                    && latest.is_some_and(|run| run.has_max_age && run.within_sla == Some(true))
+            evidence.tests(|of_test| {
+                let kept = |run: &Run| run.has_max_age && run.within_sla == Some(true);
+                has_objectives(of_test.test) && of_test.latest().is_some_and(kept)
             }),
         ),
         Requirement::of(

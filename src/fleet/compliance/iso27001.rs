@@ -35,9 +35,9 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
             "A.5.30",
             "Continuity objectives are set and met: the agreed recovery time was kept",
             "tests have an agreed recovery time and kept it in their latest run",
-            evidence.tests(|test, name| {
-                let latest = evidence.index.latest(name);
-                test.spec.sla.is_some() && latest.is_some_and(|run| run.within_sla == Some(true))
+            evidence.tests(|of_test| {
+                let latest = of_test.latest();
+                of_test.test.spec.sla.is_some() && latest.is_some_and(|run| run.within_sla == Some(true))
             }),
         ),
     ]

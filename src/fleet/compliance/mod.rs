@@ -21,12 +21,16 @@ use serde::Serialize;
 
 use self::evidence::Evidence;
 use super::{
+    Fleet,
     cluster::FleetTest,
+    clusters,
     coverage::Coverage,
     daily::{ByDay, Day},
+    features::{Closed, Feature},
     moments::{duration_text, moment},
+    remotes::Roster,
     runs::{Index, Run},
-    summary::{average, covered, mean},
+    summary::{average, covered},
     view::View,
 };
 
@@ -41,7 +45,7 @@ pub struct Compliance {
     pub framework: Framework,
     /// `Last N days`.
     pub period: String,
-    /// `compliant`, `non-compliant` or `no-data`.
+    /// `compliant`, `non-compliant` or `no-data`: there are no runs, or none by which anything could be judged.
     pub status: &'static str,
     /// Runs with a verdict.
     pub tests_executed: usize,
@@ -78,12 +82,32 @@ pub struct Compliance {
     pub away: Vec<String>,
 }
 
-pub(super) fn compliance(
+impl Fleet {
+    /// What a framework asks, held against the last days.
+    ///
+    /// # Errors
+    /// [`Closed`] when the tier does not hold it.
+    pub fn compliance(&self, framework: Framework, days: u32, view: &View) -> Result<Compliance, Closed> {
+        view.require(Feature::Compliance)?;
+        let (tests, others) = (self.tests_in(view), self.others());
+        let coverage = if framework.tells_of_backups() {
+            self.coverage(view)
+        } else {
+            Coverage::default()
+        };
+        let asked = (framework, days);
+        Ok(self
+            .runs
+            .read(|index| compliance(index, &tests, &coverage, &others, asked, view)))
+    }
+}
+
+fn compliance(
     index: &Index,
     tests: &[FleetTest],
     coverage: &Coverage,
-    framework: Framework,
-    days: u32,
+    others: &Roster,
+    (framework, days): (Framework, u32),
     view: &View,
 ) -> Compliance {
     let (since, line) = view.since(Some(days));
@@ -105,25 +129,18 @@ pub(super) fn compliance(
         Framework::Iso27001 => iso27001::requirements(&evidence),
         Framework::Dora => dora::requirements(&evidence),
     };
-    let judged = Judged::of(&evidence.runs);
+    let judged = Judged::of(evidence.runs());
     let agreed = tests.iter().filter_map(|test| test.spec.sla.as_ref());
     let agreed: Vec<Duration> = agreed
         .filter_map(|sla| duration::parse(&sla.max_rto).ok())
         .collect();
-    let (measured, target) = (average(&judged.times), average(&agreed));
-    let is_open = requirements
-        .iter()
-        .any(|asked| asked.standing == Standing::NotMet);
+    let (measured, target) = (judged.recovery.checked_div(judged.recovered), average(&agreed));
     Compliance {
         framework,
         period: format!("Last {days} days"),
-        status: match (judged.runs, is_open) {
-            (0, _) => "no-data",
-            (_, true) => "non-compliant",
-            (_, false) => "compliant",
-        },
+        status: status(judged.runs, &requirements),
         tests_executed: judged.runs,
-        average_score: mean(&judged.scores),
+        average_score: judged.days.score(),
         namespaces_covered: format!("{} namespaces", covered(&tests)),
         days_with_tests: judged.days.len(),
         days_in_period: days,
@@ -137,7 +154,19 @@ pub(super) fn compliance(
         scope,
         requirements,
         hidden: line.into_iter().collect(),
-        away: Vec::new(),
+        away: clusters::away(others, view),
+    }
+}
+
+/// In the words of 0.6.0. To be compliant, something must have been judged.
+fn status(runs: usize, requirements: &[Requirement]) -> &'static str {
+    let has = |standing| requirements.iter().any(|asked| asked.standing == standing);
+    if runs > 0 && has(Standing::NotMet) {
+        "non-compliant"
+    } else if runs > 0 && has(Standing::Met) {
+        "compliant"
+    } else {
+        "no-data"
     }
 }
 
@@ -146,19 +175,22 @@ pub(super) fn compliance(
 struct Judged {
     runs: usize,
     failed: usize,
-    scores: Vec<f64>,
-    times: Vec<Duration>,
+    /// The recovery times of all, and how many have one.
+    recovery: Duration,
+    recovered: u32,
     days: ByDay,
 }
 
 impl Judged {
-    fn of(runs: &[&Run]) -> Self {
+    fn of<'a>(runs: impl Iterator<Item = &'a Run>) -> Self {
         let mut judged = Self::default();
-        for run in runs.iter().filter(|run| run.ended.is_some()) {
+        for run in runs.filter(|run| run.ended.is_some()) {
             judged.runs += 1;
             judged.failed += usize::from(run.result() == Some(RunResult::Fail));
-            judged.scores.extend(run.score().map(f64::from));
-            judged.times.extend(run.rto());
+            if let Some(time) = run.rto() {
+                judged.recovery = judged.recovery.saturating_add(time);
+                judged.recovered += 1;
+            }
             judged.days.add(run);
         }
         judged

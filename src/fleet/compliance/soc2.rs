@@ -4,33 +4,22 @@ use kymaros_crds::RunResult;
 
 use super::{
     Requirement,
-    evidence::{Evidence, is_conclusive},
+    evidence::{Evidence, OfTest, is_conclusive},
 };
 use crate::fleet::Run;
 
 pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
-    let ended = evidence.runs.iter().filter(|run| run.ended.is_some());
+    let ended = evidence.runs().filter(|run| run.ended.is_some());
     let decided = ended.map(|run| (&run.name, is_conclusive(run)));
-    let failed = |run: &&&Run| run.result() == Some(RunResult::Fail);
-    let mut had_failures: Vec<_> = evidence
-        .runs
-        .iter()
-        .filter(failed)
-        .map(|run| run.test_key())
-        .collect();
-    had_failures.sort();
-    had_failures.dedup();
-    let followed = had_failures.into_iter().map(|test| {
-        let latest = evidence.index.latest(&test);
-        let is_open = latest.is_some_and(|run| run.result() == Some(RunResult::Fail));
-        (test, !is_open)
-    });
+    let failed = |run: &Run| run.result() == Some(RunResult::Fail);
+    let had_failures = evidence.tests.iter().filter(|of_test| of_test.runs().any(failed));
+    let followed = had_failures.map(|of_test| (&of_test.name, !of_test.latest().is_some_and(failed)));
     vec![
         Requirement::of(
             "A1.3",
             "Recovery plan procedures are tested",
             "tests had a run with a verdict in this period",
-            evidence.tests(|_, test| evidence.ran(test)),
+            evidence.tests(OfTest::ran),
         ),
         Requirement::of(
             "A1.2",

@@ -1,11 +1,13 @@
 use kymaros_crds::{RestoreTest, domain::Tier};
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::*;
 use crate::{
     fleet::{
+        Contact, PackedReports, Remote,
         coverage::coverage,
-        sample::{fleet_tests, log, read, report, shared, test, view},
+        sample::{at, fleet_tests, log, read, report, shared, store, test, view},
     },
     velero::Backup,
 };
@@ -30,8 +32,19 @@ fn judged(framework: Framework) -> Compliance {
     let now = view(Tier::Team, 10);
     log.read(|index| {
         let coverage = coverage(index, &tests, &[], &[], &now);
-        compliance(index, &tests, &coverage, framework, 30, &now)
+        held(index, &tests, &coverage, (framework, 30), &now)
     })
+}
+
+/// Without other clusters.
+fn held(
+    index: &Index,
+    tests: &[FleetTest],
+    coverage: &Coverage,
+    asked: (Framework, u32),
+    view: &View,
+) -> Compliance {
+    compliance(index, tests, coverage, &Roster::default(), asked, view)
 }
 
 fn figures(of: &Compliance) -> Vec<(&'static str, usize, usize)> {
@@ -83,7 +96,7 @@ fn a_label_narrows_a_framework_to_the_tests_that_carry_it() {
         let log = log([report("ops", "shop", 9, "pass", Some(95))]);
         let now = view(Tier::Team, 10);
         let coverage = Coverage::default();
-        log.read(|index| compliance(index, &tests, &coverage, framework, 30, &now))
+        log.read(|index| held(index, &tests, &coverage, (framework, 30), &now))
     };
     let dora = seen(Framework::Dora);
     assert_eq!((dora.status, dora.requirements[0].of), ("compliant", 1));
@@ -99,7 +112,7 @@ fn a_day_on_which_nothing_ended_has_no_tests() {
     ]);
     let tests = fleet_tests([test("ops", "shop")]);
     let (now, coverage) = (view(Tier::Team, 10), Coverage::default());
-    let soc2 = log.read(|index| compliance(index, &tests, &coverage, Framework::Soc2, 30, &now));
+    let soc2 = log.read(|index| held(index, &tests, &coverage, (Framework::Soc2, 30), &now));
     let counts = (soc2.tests_executed, soc2.days_with_tests, soc2.daily_data.len());
     assert_eq!(counts, (2, 2, 1), "{soc2:?}");
 }
@@ -118,8 +131,8 @@ fn a_label_narrows_namespaces_to_those_that_its_tests_restore() {
         let (tests, now) = (fleet_tests(tests), view(Tier::Team, 10));
         let log = log([report("ops", "shop", 9, "pass", Some(95))]);
         log.read(|index| {
-            let held = coverage(index, &tests, &shared([backup.clone()]), &namespaces, &now);
-            let of = compliance(index, &tests, &held, Framework::Iso27001, 30, &now);
+            let known = coverage(index, &tests, &shared([backup.clone()]), &namespaces, &now);
+            let of = held(index, &tests, &known, (Framework::Iso27001, 30), &now);
             figures(&of)[0]
         })
     };
@@ -134,7 +147,7 @@ fn a_sandbox_that_is_kept_has_not_left_anything_behind() {
     let log = log([report("ops", "shop", 8, "pass", Some(95)), kept]);
     let tests = fleet_tests([test("ops", "shop")]);
     let (now, coverage) = (view(Tier::Team, 10), Coverage::default());
-    let dora = log.read(|index| compliance(index, &tests, &coverage, Framework::Dora, 30, &now));
+    let dora = log.read(|index| held(index, &tests, &coverage, (Framework::Dora, 30), &now));
     assert_eq!(figures(&dora)[2], ("Article 12(3)", 1, 1));
 }
 
@@ -145,18 +158,52 @@ fn namespaces_of_one_name_in_two_clusters_are_two() {
     other.cluster = Some("eu".parse().unwrap());
     tests.push(other);
     let (now, coverage) = (view(Tier::Team, 10), Coverage::default());
-    let soc2 = log([]).read(|index| compliance(index, &tests, &coverage, Framework::Soc2, 30, &now));
+    let soc2 = log([]).read(|index| held(index, &tests, &coverage, (Framework::Soc2, 30), &now));
     assert_eq!(soc2.namespaces_covered, "2 namespaces");
 }
 
 #[test]
 fn without_runs_there_is_no_data() {
     let now = view(Tier::Team, 10);
-    let none = log([]).read(|index| compliance(index, &[], &Coverage::default(), Framework::Soc2, 120, &now));
+    let none = log([]).read(|index| held(index, &[], &Coverage::default(), (Framework::Soc2, 120), &now));
     assert_eq!(
         (none.status, none.days_in_period, none.rto_compliant),
         ("no-data", 90, false)
     );
     assert_eq!(none.hidden.len(), 1);
     assert!("hipaa".parse::<Framework>().unwrap_err().contains("dora"));
+}
+
+#[test]
+fn runs_by_which_nothing_could_be_judged_meet_nothing() {
+    let asked = |of: u8, met: u8| Requirement::of("A", "asked", "met", (0..of).map(|n| (n, n < met)));
+    let (unknown, met, open) = (|| asked(0, 0), || asked(1, 1), || asked(2, 1));
+    for (runs, requirements, said) in [
+        (3, vec![unknown()], "no-data"),
+        (3, vec![unknown(), met()], "compliant"),
+        (3, vec![unknown(), met(), open()], "non-compliant"),
+        (0, vec![met(), open()], "no-data"),
+    ] {
+        assert_eq!(status(runs, &requirements), said, "{requirements:?}");
+    }
+}
+
+#[test]
+fn evidence_is_whole_when_a_cluster_is_away() {
+    let mut contact = Contact::new();
+    contact.lost(at(3), "it could not be reached".into());
+    let eu = Remote {
+        name: "eu".parse().unwrap(),
+        tests: store([]),
+        reports: PackedReports::default(),
+        contact: watch::channel(contact).1,
+    };
+    let others = Roster {
+        remotes: [eu].into(),
+        ..Roster::default()
+    };
+    let (now, coverage) = (view(Tier::Enterprise, 10), Coverage::default());
+    let asked = (Framework::Soc2, 30);
+    let seen = log([]).read(|index| compliance(index, &[], &coverage, &others, asked, &now));
+    assert!(seen.away[0].starts_with("Cluster eu has been away"), "{seen:?}");
 }

@@ -116,10 +116,7 @@ impl Index {
     }
 
     /// Reports of a test, oldest first.
-    pub(in crate::fleet) fn of_test<'a>(
-        &'a self,
-        test: &TestKey,
-    ) -> impl DoubleEndedIterator<Item = &'a Arc<Run>> + use<'a> {
+    pub(in crate::fleet) fn of_test(&self, test: &TestKey) -> std::slice::Iter<'_, Arc<Run>> {
         self.of_test.of(test).iter()
     }
 
@@ -148,6 +145,11 @@ impl Index {
     pub(in crate::fleet) fn before(&self, run: &Run) -> Option<&Arc<Run>> {
         let mut older = self.of_test.before(run).iter().rev();
         older.find(|run| run.score().is_some())
+    }
+
+    /// Whether there is a report.
+    pub(in crate::fleet) fn has(&self, name: &RunName) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// Reports of this name, by namespace and cluster.
