@@ -37,7 +37,7 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
         Requirement::of(
             "Article 12(6)",
             "Recovery time and recovery point objectives are set and met",
-            "tests have maxRTO and maxAge and kept them in their latest run",
+            "tests have maxRTO and maxAge and kept them in their latest run with a verdict",
             evidence.tests(|of_test| {
                 let kept = |run: &Run| run.has_max_age && run.within_sla == Some(true);
                 has_objectives(of_test.test) && of_test.latest().is_some_and(kept)

@@ -85,10 +85,10 @@ impl<'a> OfTest<'a> {
         self.recent.iter().rev().map(AsRef::as_ref)
     }
 
-    /// The newest with a verdict, in the period or before it.
+    /// The newest with a verdict about its backup, in the period or before it.
     pub(super) fn latest(&self) -> Option<&'a Run> {
         let mut newest = self.all.iter().rev().map(AsRef::as_ref);
-        newest.find(|run: &&Run| run.ended.is_some())
+        newest.find(|run| is_conclusive(run))
     }
 
     /// Whether one made since a moment has a verdict about its backup.

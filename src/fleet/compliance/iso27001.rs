@@ -34,7 +34,7 @@ pub(super) fn requirements(evidence: &Evidence<'_>) -> Vec<Requirement> {
         Requirement::of(
             "A.5.30",
             "Continuity objectives are set and met: the agreed recovery time was kept",
-            "tests have an agreed recovery time and kept it in their latest run",
+            "tests have an agreed recovery time and kept it in their latest run with a verdict",
             evidence.tests(|of_test| {
                 let latest = of_test.latest();
                 of_test.test.spec.sla.is_some() && latest.is_some_and(|run| run.within_sla == Some(true))

@@ -207,3 +207,25 @@ fn evidence_is_whole_when_a_cluster_is_away() {
     let seen = log([]).read(|index| compliance(index, &[], &coverage, &others, asked, &now));
     assert!(seen.away[0].starts_with("Cluster eu has been away"), "{seen:?}");
 }
+
+#[test]
+fn a_run_that_proved_nothing_meets_no_objective_and_mends_nothing() {
+    let (now, coverage) = (view(Tier::Team, 10), Coverage::default());
+    let tests = fleet_tests([test("ops", "shop")]);
+    let seen = |runs: &[&str], framework| {
+        let runs = (7..).zip(runs.iter().copied());
+        let log = log(runs.map(|(day, result)| report("ops", "shop", day, result, None)));
+        log.read(|index| held(index, &tests, &coverage, (framework, 30), &now))
+    };
+    let iso = seen(&["inconclusive"], Framework::Iso27001);
+    assert_eq!(
+        (iso.status, figures(&iso)[2]),
+        ("non-compliant", ("A.5.30", 0, 1))
+    );
+    let dora = seen(&["inconclusive"], Framework::Dora);
+    assert_eq!(figures(&dora)[3], ("Article 12(6)", 0, 1));
+    let dora = seen(&["pass", "inconclusive"], Framework::Dora);
+    assert_eq!(figures(&dora)[3], ("Article 12(6)", 1, 1));
+    let soc2 = seen(&["fail", "inconclusive"], Framework::Soc2);
+    assert_eq!(figures(&soc2)[2], ("CC7.5", 0, 1));
+}
