@@ -1,6 +1,9 @@
 //! One cluster, for as long as it is named: reached, lost, reached again.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, time::Duration};
 
 use kube::{Client, config::Kubeconfig};
 use tokio::{
@@ -27,7 +30,7 @@ pub(super) async fn follow(mut known: Known, mut way: watch::Receiver<Kubeconfig
         loop {
             let kubeconfig = way.borrow_and_update().clone();
             tokio::select! {
-                () = over(kubeconfig, &mut known) => {}
+                never = over(kubeconfig, &mut known) => match never {},
                 changed = way.changed() => if changed.is_err() { return },
             }
         }
@@ -37,18 +40,22 @@ pub(super) async fn follow(mut known: Known, mut way: watch::Receiver<Kubeconfig
 }
 
 /// Over one way, for ever.
-async fn over(kubeconfig: Kubeconfig, known: &mut Known) {
-    let client = match connect(kubeconfig).await {
-        Ok(client) => client,
+async fn over(kubeconfig: Kubeconfig, known: &mut Known) -> Infallible {
+    match connect(kubeconfig).await {
+        Ok(client) => attempts(&client, known).await,
         Err(refusal) => {
             known.lost(&refusal.into());
-            return std::future::pending().await;
+            std::future::pending().await
         }
-    };
+    }
+}
+
+/// Follows a cluster, and again whenever it is lost.
+async fn attempts(client: &Client, known: &mut Known) -> Infallible {
     let mut pause = SHORTEST;
     loop {
         let begun = Instant::now();
-        if let Some(lost) = attempt(&client, known).await {
+        if let Some(lost) = attempt(client, known).await {
             known.lost(&lost);
         }
         if begun.elapsed() > STEADY {

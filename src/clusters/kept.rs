@@ -53,7 +53,7 @@ impl Kept {
         }
     }
 
-    /// A whole list has come since the last [`Self::interrupted`].
+    /// A whole list has come, and is followed since.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -74,7 +74,7 @@ impl Kept {
         match event {
             Event::Init => {
                 self.coming.clear();
-                self.is_list_cut = false;
+                (self.is_whole, self.is_list_cut) = (false, false);
             }
             Event::InitApply(object) => {
                 self.coming.insert(name(&object));
@@ -215,6 +215,7 @@ mod tests {
         let mut world = World::with_room_for(9);
         world.list(&[1, 2]);
         world.take(Event::Init);
+        assert!(!world.kept.is_whole(), "another list is coming");
         world.take(Event::InitApply(of(3)));
         world.kept.interrupted();
         assert_eq!((world.stored().len(), world.kept.is_whole()), (3, false));

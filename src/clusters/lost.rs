@@ -23,6 +23,11 @@ pub(super) enum Lost {
         "it answers, but never ends its lists of tests and reports; see whether its API server is overloaded"
     )]
     Stalled,
+    /// Its lists are made anew, and take long.
+    #[error(
+        "it answers, but lists its tests and reports slowly; see whether its API server is overloaded, or the way there is slow"
+    )]
+    Slow,
     /// Nobody is there, or somebody else.
     #[error(
         "it could not be reached: {0}; see whether cluster.server and its authority are right, and the way there is open"

@@ -1,5 +1,6 @@
 //! A cluster while it is reached: its tests and reports as they change.
 
+mod listing;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub(super) use self::listing::STALLED;
+use self::listing::{Listing, Sign};
 use super::{
     kept::{Change, Kept},
     lost::Lost,
@@ -35,8 +38,6 @@ use crate::{
 const ASK: Duration = Duration::from_secs(10);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long nothing of its lists may come although it answers: many times what the largest page takes.
-const STALLED: Duration = Duration::from_mins(3);
 /// Objects that are listed at once.
 const PAGE: u32 = 100;
 /// Most tests and reports of a cluster that are kept.
@@ -95,6 +96,10 @@ impl Known {
     /// Both lists have come, and are followed since.
     pub(super) fn is_whole(&self) -> bool {
         self.tests.is_whole() && self.reports.is_whole()
+    }
+
+    fn was_heard(&self) -> bool {
+        self.contact.borrow().known.is_some()
     }
 
     fn heard(&self) {
@@ -219,32 +224,30 @@ pub(super) async fn follow(client: &Client, known: &mut Known) -> Lost {
         tokio::time::sleep(ASK).await;
         Some((ask(client).await, ()))
     }));
-    // When something of a list that is not whole came last.
-    let mut listed = Instant::now();
+    let mut listing = Listing::begun(Instant::now());
     loop {
         tokio::select! {
             Some(event) = tests.next() => match event {
                 Ok(event) => {
-                    if !known.tests.is_whole() {
-                        listed = Instant::now();
-                    }
+                    listing.saw(&event, Instant::now());
                     known.test(event);
                 }
                 Err(lost) => return lost,
             },
             Some(event) = reports.next() => match event {
                 Ok(event) => {
-                    if !known.reports.is_whole() {
-                        listed = Instant::now();
-                    }
+                    listing.saw(&event, Instant::now());
                     known.report(event);
                 }
                 Err(lost) => return lost,
             },
             Some(answer) = answers.next() => match answer {
-                Ok(()) if known.is_whole() => known.heard(),
-                Ok(()) if listed.elapsed() > STALLED => return Lost::Stalled,
-                Ok(()) => {}
+                Ok(()) => match listing.sign(known.is_whole(), Instant::now()) {
+                    Sign::Current => known.heard(),
+                    Sign::Slow if known.was_heard() => known.lost(&Lost::Slow),
+                    Sign::Coming | Sign::Slow => {}
+                    Sign::Stalled => return Lost::Stalled,
+                },
                 Err(lost) => return lost,
             },
             else => return Lost::Silent,
