@@ -27,9 +27,10 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use thiserror::Error;
+use tokio::time::timeout;
 use tower::{BoxError, Layer, Service, ServiceExt, util::option_layer};
 
-use super::{kubeconfig::REACH, refusal::Refusal};
+use super::{kubeconfig::REACH, refusal::Refusal, session::STALLED};
 use crate::reach::allowed;
 
 /// How long a connection may take to come about.
@@ -68,7 +69,7 @@ pub(super) async fn connect(kubeconfig: Kubeconfig) -> Result<Client, Refusal> {
     Ok(reading(based, config.default_namespace))
 }
 
-/// Sends on what reads, and bounds what comes back.
+/// Sends on what reads, and bounds what comes back, and how long it takes to begin.
 fn reading<S, B>(service: S, namespace: String) -> Client
 where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Clone + Send + 'static,
@@ -81,8 +82,9 @@ where
             let refused = NotARead(request.method().clone());
             return Box::pin(ready(Err(BoxError::from(refused))));
         }
-        let sent = service.clone().oneshot(request);
-        Box::pin(async move { Ok(sent.await?.map(|body| Limited::new(body, MOST))) })
+        // A watch that never began would be taken for one on which nothing comes.
+        let sent = timeout(STALLED, service.clone().oneshot(request));
+        Box::pin(async move { Ok(sent.await??.map(|body| Limited::new(body, MOST))) })
     });
     Client::new(reads, namespace)
 }
@@ -110,22 +112,28 @@ impl Service<Name> for Guarded {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+    use std::{
+        future::pending,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
 
     use http_body_util::Full;
     use kube::{
         Api,
-        api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+        api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchParams},
     };
     use kymaros_crds::RestoreTest;
     use serde_json::json;
 
     use super::*;
     use crate::{
-        clusters::kubeconfig::{checked, tests::of},
+        clusters::{
+            kubeconfig::{checked, tests::of},
+            lost::Lost,
+        },
         fleet::sample::test,
     };
 
@@ -175,6 +183,18 @@ mod tests {
         let tests = Api::<RestoreTest>::namespaced(client, "ops");
         let error = tests.list(&ListParams::default()).await.unwrap_err();
         assert!(format!("{error:?}").contains("LengthLimit"), "{error:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_never_begins_is_given_up() {
+        // A fake API server that never answers.
+        let server =
+            tower::service_fn(|_: Request<Body>| pending::<Result<Response<Full<Bytes>>, BoxError>>());
+        let tests = Api::<RestoreTest>::all(reading(server, "default".into()));
+        let params = WatchParams::default();
+        let watch = timeout(STALLED * 2, tests.watch(&params, "1")).await;
+        let error = watch.expect("it is given up").map(drop).unwrap_err();
+        assert_eq!(Lost::from(&error), Lost::Stalled);
     }
 
     #[tokio::test]

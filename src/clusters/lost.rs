@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use kube::{core::Status, runtime::watcher};
 use thiserror::Error;
+use tokio::time::error::Elapsed;
 
 use super::refusal::Refusal;
 
@@ -62,6 +63,7 @@ impl From<&kube::Error> for Lost {
     fn from(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => said(status),
+            kube::Error::Service(error) if error.is::<Elapsed>() => Self::Stalled,
             other => Self::Unreached(innermost(other)),
         }
     }
