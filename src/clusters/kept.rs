@@ -18,7 +18,7 @@ pub(super) struct Kept {
     most: usize,
     made: HashMap<Name, Timestamp>,
     by_age: BTreeSet<(Timestamp, Name)>,
-    /// Of a list that is coming in.
+    /// Those of them that a list that is coming in has brought.
     coming: HashSet<Name>,
     is_whole: bool,
     is_cut: bool,
@@ -121,6 +121,7 @@ impl Kept {
     fn forget<K>(&mut self, name: &Name, each: &mut impl FnMut(Change<'_, K>)) {
         if let Some(made) = self.made.remove(name) {
             self.by_age.remove(&(made, name.clone()));
+            self.coming.remove(name);
             let (namespace, name) = (&*name.0, &*name.1);
             each(Change::Gone { namespace, name });
         }
@@ -208,6 +209,18 @@ mod tests {
         world.list(&[5]);
         assert!(!world.kept.is_cut());
         assert_eq!(world.stored(), ["shop-5"]);
+    }
+
+    #[test]
+    fn a_list_takes_no_more_room_than_what_is_kept_of_it() {
+        let mut world = World::with_room_for(2);
+        world.take(Event::Init);
+        for day in [4, 1, 2, 5, 3] {
+            world.take(Event::InitApply(of(day)));
+        }
+        assert_eq!(world.kept.coming.len(), 2);
+        world.take(Event::InitDone);
+        assert_eq!(world.stored(), ["shop-4", "shop-5"]);
     }
 
     #[test]
