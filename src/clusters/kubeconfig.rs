@@ -3,7 +3,6 @@
 
 use axum::http::{HeaderValue, Uri};
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
-
 use secrecy::{ExposeSecret, SecretString};
 
 use super::refusal::Refusal;
