@@ -39,7 +39,7 @@ fn fake(anew: Anew) -> Client {
                 tokio::time::sleep(WATCHED).await;
                 let gone = json!({ "kind": "Status", "status": "Failure", "code": 410, "reason": "Expired",
                     "message": "too old resource version" });
-                return answer(&json!({ "type": "ERROR", "object": gone }));
+                return Ok(answer(&json!({ "type": "ERROR", "object": gone })));
             }
             let is_anew = !has("limit=1") && !listed.lock().unwrap().insert(path);
             let has_more = match anew {
@@ -56,14 +56,15 @@ fn fake(anew: Anew) -> Client {
                 "testRef": "shop", "backupSource": { "provider": "velero", "namespaces": [] }, "schedule": { "cron": "" },
             });
             let item = json!({ "metadata": { "name": "shop", "namespace": "ops" }, "spec": spec });
-            answer(&json!({ "metadata": { "resourceVersion": "1", "continue": next }, "items": [item] }))
+            let list = json!({ "metadata": { "resourceVersion": "1", "continue": next }, "items": [item] });
+            Ok::<_, Infallible>(answer(&list))
         }
     });
     Client::new(service, "default")
 }
 
-fn answer(what: &Value) -> Result<Response<Body>, Infallible> {
-    Ok(Response::new(Body::from(serde_json::to_vec(what).unwrap())))
+fn answer(what: &Value) -> Response<Body> {
+    Response::new(Body::from(serde_json::to_vec(what).unwrap()))
 }
 
 /// How a cluster is reached two and ten minutes after a fake API server was asked first: when its first watches have ended and
