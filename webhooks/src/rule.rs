@@ -19,6 +19,8 @@ pub enum Rule {
     OutsideSandbox,
     /// Guard: volumes of sandboxes are released, others are left alone.
     Volumes,
+    /// Guard: what was under way when a run ended, or when somebody deleted it, comes too late.
+    RunOver,
     /// Contain: a sandbox that was removed does not come back.
     SandboxRemoved,
     /// Contain: its Restore does not exist any more.
@@ -58,7 +60,7 @@ const FIELDS: [&str; 13] = [
 
 impl Rule {
     /// All of them that are no fields.
-    pub const OTHERS: [Self; 16] = [
+    pub const OTHERS: [Self; 17] = [
         Self::OwnObjects,
         Self::ClusterWide,
         Self::Restores,
@@ -66,6 +68,7 @@ impl Rule {
         Self::Namespaces,
         Self::OutsideSandbox,
         Self::Volumes,
+        Self::RunOver,
         Self::SandboxRemoved,
         Self::RestoreGone,
         Self::NotItsSandbox,
@@ -97,6 +100,7 @@ impl Rule {
             Self::Namespaces => "Namespaces",
             Self::OutsideSandbox => "OutsideSandbox",
             Self::Volumes => "Volumes",
+            Self::RunOver => "RunOver",
             Self::SandboxRemoved => "SandboxRemoved",
             Self::RestoreGone => "RestoreGone",
             Self::NotItsSandbox => "NotItsSandbox",

@@ -19,6 +19,12 @@ use crate::{
 
 pub use restores::ARTIFACTS;
 
+const DEFECT: &str = "report this as a defect of Kymaros, and renew its token if nothing of yours uses it";
+/// Somebody deletes a test while its run is in the middle of something.
+const TOO_LATE: &str = "it was under way when that happened, and nothing is to be done";
+const PERHAPS_DELETED: &str = "if somebody deleted that just now, nothing is to be done; otherwise report this \
+     as a defect of Kymaros, and renew its token if nothing of yours uses it";
+
 /// What a rule says about a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ruling {
@@ -26,8 +32,12 @@ enum Ruling {
     Fine,
     /// It is not, for this reason.
     Refused(String),
+    /// It was until its run ended, or until somebody deleted it.
+    TooLate(String),
     /// It may be, when something becomes known that is on its way.
     Unknown(String),
+    /// The same of the report of its run, which may as well be gone.
+    NoReport(String),
 }
 
 impl Ruling {
@@ -49,8 +59,10 @@ pub fn guard(request: &Request, facts: &dyn Facts) -> Answer {
     let (rule, ruling) = ruling(request, facts);
     match ruling {
         Ruling::Fine => Answer::allow(),
-        Ruling::Refused(why) => Answer::Deny(denial(request, rule, &why)),
-        Ruling::Unknown(why) => Answer::DenyUnlessKnownSoon(denial(request, rule, &why)),
+        Ruling::Refused(why) => Answer::Deny(denial(request, rule, &why, DEFECT)),
+        Ruling::TooLate(why) => Answer::Deny(denial(request, Rule::RunOver, &why, TOO_LATE)),
+        Ruling::Unknown(why) => Answer::DenyUnlessKnownSoon(denial(request, rule, &why, DEFECT)),
+        Ruling::NoReport(why) => Answer::DenyUnlessKnownSoon(denial(request, rule, &why, PERHAPS_DELETED)),
     }
 }
 
@@ -84,7 +96,7 @@ fn ruling(request: &Request, facts: &dyn Facts) -> (Rule, Ruling) {
     }
 }
 
-fn denial(request: &Request, rule: Rule, why: &str) -> Denial {
+fn denial(request: &Request, rule: Rule, why: &str, remedy: &str) -> Denial {
     let place = namespace(request).map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
     let operation = serde_json::to_value(&request.operation).unwrap_or_default();
     let what = format!(
@@ -93,9 +105,5 @@ fn denial(request: &Request, rule: Rule, why: &str) -> Denial {
         described(request),
         name(request),
     );
-    Denial::forbidden(
-        rule,
-        what,
-        "report this as a defect of Kymaros, and renew its token if nothing of yours uses it",
-    )
+    Denial::forbidden(rule, what, remedy)
 }

@@ -64,9 +64,9 @@ fn creation(request: &Request, facts: &dyn Facts) -> Ruling {
         return Ruling::Refused(why.to_owned());
     }
     match facts.run(uid) {
-        None => return Ruling::Unknown(format!("no report has the UID {uid}")),
+        None => return Ruling::NoReport(format!("no report has the UID {uid}")),
         Some(run) if run.state != RunState::Active => {
-            return Ruling::Refused("the run has ended and restores nothing more".to_owned());
+            return Ruling::TooLate("the run has ended and restores nothing more".to_owned());
         }
         Some(_) => {}
     }
@@ -131,7 +131,7 @@ pub(super) fn download(request: &Request, facts: &dyn Facts) -> Ruling {
             if facts.run(uid).is_some() {
                 Ruling::Fine
             } else {
-                Ruling::Unknown(format!("no report has the UID {uid}"))
+                Ruling::NoReport(format!("no report has the UID {uid}"))
             }
         }
         Operation::Delete => is_ours(request.old_object.as_ref()),

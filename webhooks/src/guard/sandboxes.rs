@@ -28,15 +28,15 @@ fn creation(request: &Request, facts: &dyn Facts) -> Ruling {
         return Ruling::Refused("a namespace is made only with the marks of a sandbox".to_owned());
     };
     let Some(run) = facts.run(uid) else {
-        return Ruling::Unknown(format!("no report has the UID {uid}"));
+        return Ruling::NoReport(format!("no report has the UID {uid}"));
     };
-    if run.state != RunState::Active {
-        return Ruling::Refused("the run has ended and makes no more sandboxes".to_owned());
+    if !run.sandboxes.contains(&name(request)) {
+        return Ruling::Refused("this is not the name of a sandbox of that run".to_owned());
     }
-    Ruling::fine_if(
-        run.sandboxes.contains(&name(request)),
-        "this is not the name of a sandbox of that run",
-    )
+    match run.state {
+        RunState::Active => Ruling::Fine,
+        RunState::Ending => Ruling::TooLate("the run has ended and makes no more sandboxes".to_owned()),
+    }
 }
 
 /// Of which run the marks are.
@@ -56,9 +56,9 @@ pub(super) fn inside(request: &Request, namespace: &str, facts: &dyn Facts) -> R
         Some(RunState::Active) => Ruling::Fine,
         _ if takes_away => Ruling::Fine,
         Some(RunState::Ending) => {
-            Ruling::Refused("the run of this sandbox has ended, so things are only taken away".to_owned())
+            Ruling::TooLate("the run of this sandbox has ended, so things are only taken away".to_owned())
         }
-        None => Ruling::Unknown("the run of this sandbox has no report".to_owned()),
+        None => Ruling::NoReport("the run of this sandbox has no report".to_owned()),
     }
 }
 

@@ -98,6 +98,44 @@ fn after_the_run_things_are_only_taken_away() {
     }
 }
 
+/// What is said to be done about a refusal.
+fn remedy(asked: Asked) -> String {
+    match guard(&asked.request(), &World::new()) {
+        Answer::Deny(denial) | Answer::DenyUnlessKnownSoon(denial) => {
+            let (_, remedy) = denial.message().split_once("; ").unwrap();
+            format!("{}: {remedy}", denial.rule().as_str())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_was_under_way_when_a_run_was_deleted_is_no_defect() {
+    let sandbox = |name: &str, uid: &str| {
+        let object = json!({ "metadata": { "name": name, "labels": marks(uid) } });
+        ask("CREATE", "namespaces").named(name).object(object)
+    };
+    let binding = |namespace: &str| {
+        ask("UPDATE", "rolebindings.rbac.authorization.k8s.io")
+            .within(namespace)
+            .named("kymaros")
+    };
+    for late in [sandbox(ENDING, "ending"), binding(ENDING)] {
+        let remedy = remedy(late);
+        assert!(remedy.starts_with("RunOver: "), "{remedy}");
+        assert!(remedy.ends_with("nothing is to be done"), "{remedy}");
+    }
+    // Whoever is not known may be gone, and may never have been.
+    for gone in [sandbox("rp-gone", "gone"), binding(ORPHAN)] {
+        let remedy = remedy(gone);
+        assert!(remedy.contains("if somebody deleted that just now"), "{remedy}");
+    }
+    for defect in [sandbox("production", "ending"), binding("production")] {
+        let remedy = remedy(defect);
+        assert!(remedy.contains(": report this as a defect"), "{remedy}");
+    }
+}
+
 #[test]
 fn its_own_lease_and_secret_and_no_others() {
     let own = |resource, name| ask("UPDATE", resource).within("kymaros-system").named(name);

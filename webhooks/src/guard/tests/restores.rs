@@ -64,6 +64,23 @@ fn a_restore_reaches_sandboxes_of_its_run_and_nothing_else() {
     refused(restore(&narrow()).within("elsewhere"), "not a sandbox");
 }
 
+#[test]
+fn a_restore_that_was_under_way_when_its_run_was_deleted_is_no_defect() {
+    let mut spec = narrow();
+    spec["namespaceMapping"]["shop"] = ENDING.into();
+    let of = |uid: &str, spec: &Value| {
+        restore(spec).object(
+            json!({ "metadata": { "name": "kymaros-0a1b2c3d-0", "labels": marks(uid) }, "spec": spec }),
+        )
+    };
+    assert_eq!(
+        remedy(of("ending", &spec)),
+        "RunOver: it was under way when that happened, and nothing is to be done"
+    );
+    spec["includedNamespaces"] = json!(["*"]);
+    assert!(remedy(of("ending", &spec)).starts_with("Restores: report this as a defect"));
+}
+
 /// What it restores carries its name, and by that alone is kept in sandboxes.
 #[test]
 fn a_restore_has_a_name_that_is_contained() {
