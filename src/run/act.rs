@@ -16,6 +16,7 @@ use super::{
     decide::Effect,
     memory::{Fetches, Obstacle, RunMemory},
     observed::{Delay, RestoreOutcome},
+    removal,
 };
 use crate::{
     logs::collect,
@@ -188,12 +189,7 @@ async fn one(
                 memory.note_freed(owned.free(client).await?);
             }
         }
-        Effect::RemoveSandbox(name) => {
-            memory.stop_watching();
-            if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
-                memory.note_freed(owned.remove(client).await?);
-            }
-        }
+        Effect::RemoveSandbox(name) => removal::remove(client, memory, name, &identity.uid).await?,
         Effect::RemoveOutside(left) => {
             remove_outside(client, &context.velero_namespace, left).await?;
         }

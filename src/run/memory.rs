@@ -59,6 +59,7 @@ pub struct RunMemory {
     checks: Mutex<Checks>,
     obstacle: Mutex<Option<Obstacle>>,
     freed: Mutex<BTreeSet<String>>,
+    refused: Mutex<BTreeMap<String, String>>,
 }
 
 #[derive(Default)]
@@ -90,6 +91,7 @@ impl RunMemory {
             checks: Mutex::default(),
             obstacle: Mutex::default(),
             freed: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -191,6 +193,22 @@ impl RunMemory {
     #[must_use]
     pub fn freed(&self) -> Vec<String> {
         lock(&self.freed).iter().cloned().collect()
+    }
+
+    /// Remembers in whose words the removal of a sandbox was refused.
+    pub fn note_refused(&self, sandbox: &str, why: &str) {
+        lock(&self.refused).insert(sandbox.to_owned(), why.to_owned());
+    }
+
+    /// Remembers that nobody refuses the removal of a sandbox any more.
+    pub fn note_removed(&self, sandbox: &str) {
+        lock(&self.refused).remove(sandbox);
+    }
+
+    /// Sandboxes whose removal was refused when it was tried last, and in whose words.
+    #[must_use]
+    pub fn refused(&self) -> BTreeMap<String, String> {
+        lock(&self.refused).clone()
     }
 
     /// Remembers what the cluster refused for good.

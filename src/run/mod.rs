@@ -13,5 +13,6 @@ pub mod observed;
 pub mod plan;
 pub mod queue;
 pub mod remains;
+mod removal;
 
 pub use controller::RunContext;

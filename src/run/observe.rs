@@ -95,6 +95,7 @@ pub async fn observe(
         logs: memory.logs.get(0),
         going: Vec::new(),
         freed: memory.freed(),
+        refused: memory.refused(),
         leftovers: None,
         identity,
         status,

@@ -108,6 +108,7 @@ pub(super) fn sweep(
         decision.effects.push(Effect::RemoveOutside(outside));
     }
     let is_late = now >= after(begun, PATIENCE);
+    let refused = refusals(observed, left);
     if left.namespaces.is_empty() {
         if now >= after(gone, PATIENCE) {
             return true;
@@ -118,19 +119,42 @@ pub(super) fn sweep(
         for message in blockers(left) {
             decision.find(leftover(FindingReason::CleanupBlocked, None, message));
         }
+        for (name, why) in &refused {
+            tell_refusal(decision, name, why);
+        }
     }
-    decision.wake_at(after(now, if is_late { LOOK_RARELY } else { LOOK_AGAIN }));
+    let is_held_up = is_late || !refused.is_empty();
+    decision.wake_at(after(now, if is_held_up { LOOK_RARELY } else { LOOK_AGAIN }));
     false
 }
 
-/// Why sandboxes are still there, also when the cluster does not say.
+/// Sandboxes of which somebody refuses that they go, and in whose words.
+fn refusals<'a>(observed: &'a Observed, left: &'a Leftovers) -> Vec<(&'a str, &'a str)> {
+    let stays = left.namespaces.iter().filter(|(_, going)| !going);
+    stays
+        .filter_map(|(name, _)| Some((name.as_str(), observed.refused.get(name)?.as_str())))
+        .collect()
+}
+
+/// Says once who refuses that a sandbox goes: their words may be others each time.
+fn tell_refusal(decision: &mut Decision, sandbox: &str, why: &str) {
+    let object = format!("Namespace/{sandbox}");
+    let reason = FindingReason::CleanupBlocked;
+    let mut told = decision.status.findings.iter();
+    if !told.any(|f| f.reason == reason.as_str() && f.object.as_ref() == Some(&object)) {
+        let message = format!("namespace {sandbox} is still there, as its removal is refused: {why}");
+        decision.find(leftover(reason, Some(object), message));
+    }
+}
+
+/// Why sandboxes that are going are still there, also when the cluster does not say.
 fn blockers(left: &Leftovers) -> Vec<String> {
     if !left.blocked.is_empty() {
         return left.blocked.clone();
     }
-    let names = left.namespaces.iter().map(|(name, _)| name);
-    names
-        .map(|name| format!("namespace {name} is still there, and does not say what it waits for"))
+    let going = left.namespaces.iter().filter(|(_, going)| *going);
+    going
+        .map(|(name, _)| format!("namespace {name} is still there, and does not say what it waits for"))
         .collect()
 }
 

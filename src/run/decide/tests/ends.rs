@@ -227,6 +227,41 @@ fn a_sandbox_that_does_not_go_is_counted_as_long_as_it_stays() {
 }
 
 #[test]
+fn a_sandbox_whose_removal_is_refused_is_counted_and_who_refuses_it_is_named() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.refuses = Some("admission webhook \"keep.example.com\" denied the request: no");
+    for _ in 0..3 {
+        world.reconcile(None);
+        world.pass(10);
+    }
+    assert_eq!(world.status.leftovers, None, "it has a minute to go");
+    world.pass(60);
+    world.reconcile(None);
+    world.refuses = Some("admission webhook \"keep.example.com\" denied the request: request 2");
+    for _ in 0..3 {
+        world.reconcile(None);
+        world.pass(10);
+    }
+    assert_eq!(
+        (world.phase(), world.status.leftovers),
+        (RunPhase::CleaningUp, Some(1))
+    );
+    let findings = world.status.findings.iter();
+    let told: Vec<_> = findings.filter(|f| f.reason == "CleanupBlocked").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0]
+            .message
+            .contains("\"keep.example.com\" denied the request: no")
+    );
+    world.refuses = None;
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.leftovers, Some(0));
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
 fn what_held_a_sandbox_is_named_and_lowers_nothing() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);

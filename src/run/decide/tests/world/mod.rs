@@ -95,6 +95,8 @@ pub(super) struct World {
     pub origin: Origin,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
+    /// Somebody refuses, in these words, that sandboxes are deleted.
+    pub refuses: Option<&'static str>,
     /// What carried finalizers of somebody else.
     pub freed: Vec<String>,
     /// Snapshot contents of its sandboxes.
@@ -130,6 +132,7 @@ struct Memory {
     checking: bool,
     checked: bool,
     no_sandbox: bool,
+    refused: BTreeMap<String, String>,
 }
 
 const SOURCE: &str = "shop";
@@ -185,6 +188,7 @@ impl World {
             unreadable: false,
             origin: Origin::Test,
             sandboxes_stay: false,
+            refuses: None,
             freed: vec![],
             snapshots: vec![],
             were_deleted: false,
@@ -353,11 +357,11 @@ impl World {
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
             Effect::FetchDelay { read, .. } => self.memory.asked_delay = Some(read.is_some()),
             Effect::StartChecks { .. } => self.memory.checking = true,
-            Effect::RemoveSandbox(name) => {
-                if let Some(going) = self.sandboxes.get_mut(name) {
-                    *going = true;
-                }
-            }
+            Effect::RemoveSandbox(name) => match (self.refuses, self.sandboxes.get_mut(name)) {
+                (Some(why), Some(_)) => drop(self.memory.refused.insert(name.clone(), why.to_owned())),
+                (None, Some(going)) => *going = true,
+                (_, None) => {}
+            },
             Effect::RemoveOutside(_) if self.storage_is_down => {}
             Effect::RemoveOutside(_) => {
                 self.restores_before += u8::from(self.restore.take().is_some());

@@ -81,6 +81,7 @@ impl World {
                 .map(|(name, _)| name.clone())
                 .collect(),
             freed: self.freed.clone(),
+            refused: self.memory.refused.clone(),
             leftovers: looks.then(|| self.leftovers()),
         }
     }

@@ -1,0 +1,98 @@
+//! Removing a sandbox. A refusal is told in the report, so it must not keep the report from being written.
+
+use kube::Client;
+
+use super::memory::RunMemory;
+use crate::sandbox::remove::OwnedSandbox;
+
+/// Removes a sandbox of the run with this UID, unless it is gone. Who refuses that is remembered until it is done.
+///
+/// # Errors
+/// When the API server does not answer.
+pub(super) async fn remove(
+    client: &Client,
+    memory: &RunMemory,
+    name: &str,
+    run_uid: &str,
+) -> Result<(), kube::Error> {
+    memory.stop_watching();
+    let Some(owned) = OwnedSandbox::find(client, name, run_uid).await? else {
+        return Ok(());
+    };
+    match owned.remove(client).await {
+        Ok(freed) => {
+            memory.note_freed(freed);
+            memory.note_removed(name);
+        }
+        Err(kube::Error::Api(status)) => {
+            tracing::warn!(
+                sandbox = name,
+                why = status.message,
+                "its removal is refused, and will be tried again"
+            );
+            memory.note_refused(name, &status.message);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use jiff::Timestamp;
+    use kymaros_crds::names;
+    use serde_json::json;
+
+    use super::*;
+    use crate::run::clock::RunClock;
+
+    /// A cluster with a sandbox, of which somebody refuses the deletion for as long as they want.
+    fn cluster(refuses: Arc<AtomicBool>) -> Client {
+        let answer = move |method: http::Method, uri: http::Uri| {
+            let is_sandbox = uri.path() == "/api/v1/namespaces/sb";
+            let (code, body) = if is_sandbox && method == http::Method::GET {
+                let labels = json!({ names::MANAGED_BY_LABEL: names::MANAGED_BY, names::RUN_UID_LABEL: "u" });
+                (
+                    200,
+                    json!({ "metadata": { "name": "sb", "uid": "n", "labels": labels } }),
+                )
+            } else if method == http::Method::GET {
+                let kind = if matches!(uri.path(), "/api" | "/apis") {
+                    "APIGroupDiscoveryList"
+                } else {
+                    "List"
+                };
+                let list = json!({ "kind": kind, "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [] });
+                (200, list)
+            } else if is_sandbox && refuses.load(Ordering::SeqCst) {
+                let why = "admission webhook \"keep.example.com\" denied the request: it is Friday";
+                let status =
+                    json!({ "status": "Failure", "code": 403, "reason": "Forbidden", "message": why });
+                (403, status)
+            } else {
+                (200, json!({ "kind": "Status", "status": "Success" }))
+            };
+            let code = http::StatusCode::from_u16(code).unwrap();
+            std::future::ready((code, axum::Json(body)))
+        };
+        Client::new(axum::Router::new().fallback(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn who_refuses_that_a_sandbox_goes_is_remembered_until_it_goes() {
+        let refuses = Arc::new(AtomicBool::new(true));
+        let client = cluster(refuses.clone());
+        let memory = RunMemory::new(Arc::new(|| {}), RunClock::start(Timestamp::MIN, None));
+        remove(&client, &memory, "sb", "u").await.unwrap();
+        let told = memory.refused();
+        assert!(told["sb"].contains("\"keep.example.com\" denied"), "{told:?}");
+        refuses.store(false, Ordering::SeqCst);
+        remove(&client, &memory, "sb", "u").await.unwrap();
+        assert!(memory.refused().is_empty());
+    }
+}
