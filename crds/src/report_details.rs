@@ -139,6 +139,9 @@ pub struct CheckStatus {
     /// When it first passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_at: Option<MicroTime>,
+    /// Whether it may have passed before that: no operator was there to try it, and the first try after that passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_have_passed_before: bool,
 }
 
 /// How a check ended.

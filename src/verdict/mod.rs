@@ -37,7 +37,7 @@ use crate::{
 pub use blame::misses_backup;
 pub use level::Level;
 pub use regression::{is_fall, previous};
-pub use rto::{MAY_HAVE_PASSED_BEFORE, Recovery};
+pub use rto::Recovery;
 
 /// What one backup source of a run has seen.
 #[derive(Clone, Debug)]

@@ -8,10 +8,6 @@ use kymaros_crds::{Cause, CheckStatus, Finding, FindingLevel, Severity, domain};
 use super::{Evidence, Level};
 use crate::reason::FindingReason;
 
-/// Said of a check that passed when an operator came back and tried it. The report keeps it in these words.
-pub const MAY_HAVE_PASSED_BEFORE: &str =
-    " (at the first try of an operator that came back; it may have passed before)";
-
 /// How long the recovery took: exactly, unless nobody looked when its last check first passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovery {
@@ -45,10 +41,8 @@ pub(super) fn measured(evidence: &Evidence<'_>) -> Option<Recovery> {
         let millis = u64::try_from(end.duration_since(started).as_millis()).ok()?;
         Some(Duration::from_millis(millis))
     };
-    let (mut checks, unseen): (Vec<_>, Vec<_>) = evidence
-        .checks
-        .iter()
-        .partition(|c| !c.message.ends_with(MAY_HAVE_PASSED_BEFORE));
+    let all = evidence.checks.iter();
+    let (mut checks, unseen): (Vec<_>, Vec<_>) = all.partition(|c| !c.may_have_passed_before);
     let at_least = took(&checks);
     checks.extend(unseen);
     let at_most = took(&checks)?;

@@ -13,14 +13,13 @@ use crate::{
         observed::{Came, Observed, Settings, after},
         plan,
     },
-    verdict,
 };
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     starting::watch_and_fetch(observed, settings, decision);
     for outcome in &observed.outcomes_of_checks {
-        let outcome = counted_from_ready(observed, decision, outcome);
-        record(decision, settings, &outcome);
+        let (outcome, may_have_passed_before) = counted_from_ready(observed, decision, outcome);
+        record(decision, settings, &outcome, may_have_passed_before);
     }
     let missing: Vec<_> = settings
         .checks
@@ -57,7 +56,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                 message,
                 could_not_look: false,
             };
-            record(decision, settings, &outcome);
+            record(decision, settings, &outcome, false);
         }
         decision.enter(RunPhase::Judging, now);
         return super::judging::decide(observed, settings, decision, now);
@@ -70,8 +69,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
 
 /// A check that passes with its first try would have passed earlier, had anybody looked: while no operator was there,
 /// between the moment everything was ready and this process, nobody did. That time is ours, and no part of the
-/// recovery. Where checks had begun before, they had not passed yet, and nothing is taken off.
-fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcome) -> Outcome {
+/// recovery. Where checks had begun before, nobody knows whether it had passed by then: nothing is taken off, and the
+/// second value says that it may have.
+fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcome) -> (Outcome, bool) {
     let mut counted = outcome.clone();
     let began = timeline::entered(&decision.status, RunPhase::Checking);
     let ready = observed.workloads.as_ref().and_then(Came::last_ready);
@@ -82,11 +82,11 @@ fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcom
         ready,
         observed.watched_since,
     ) else {
-        return counted;
+        return (counted, false);
     };
     if since > began {
-        counted.message += verdict::MAY_HAVE_PASSED_BEFORE;
-        return counted;
+        counted.message += " (at the first try of an operator that came back; it may have passed before)";
+        return (counted, true);
     }
     let nobody_looked = ready < since;
     let earliest = after(ready, took);
@@ -94,14 +94,14 @@ fn counted_from_ready(observed: &Observed, decision: &Decision, outcome: &Outcom
         counted.passed_at = Some(earliest);
         counted.message += " (at once; counted from when everything was ready, as no operator looked then)";
     }
-    counted
+    (counted, false)
 }
 
 fn is_recorded(decision: &Decision, check: &str) -> bool {
     decision.status.checks.iter().any(|c| c.name == check)
 }
 
-fn record(decision: &mut Decision, settings: &Settings, outcome: &Outcome) {
+fn record(decision: &mut Decision, settings: &Settings, outcome: &Outcome, may_have_passed_before: bool) {
     if is_recorded(decision, &outcome.name) {
         return;
     }
@@ -121,6 +121,7 @@ fn record(decision: &mut Decision, settings: &Settings, outcome: &Outcome) {
         namespace: check.namespace.as_ref().map(ToString::to_string),
         required: check.required,
         passed_at: outcome.passed_at.map(MicroTime),
+        may_have_passed_before,
     });
 }
 

@@ -19,7 +19,7 @@ use kymaros_crds::{
     RunResult, Severity,
 };
 
-use super::{Evidence, MAY_HAVE_PASSED_BEFORE, SourceEvidence, Verdict, judge};
+use super::{Evidence, SourceEvidence, Verdict, judge};
 use crate::{
     run::observed::{Came, Fetched, RestoreOutcome, RestoreSeen},
     source::{SourceObject, SourceObjects},
@@ -70,6 +70,7 @@ fn check(name: &str, status: CheckResult, required: bool) -> CheckStatus {
         namespace: None,
         required,
         passed_at: None,
+        may_have_passed_before: false,
     }
 }
 
@@ -205,7 +206,7 @@ fn healthy_is_full_marks_and_accuses_nobody() {
 fn a_recovery_that_nobody_saw_the_end_of_is_a_bound_and_accuses_nobody() {
     let mut seen = Seen::healthy();
     seen.checks[0].passed_at = "2026-01-01T00:00:50Z".parse().ok().map(MicroTime);
-    seen.checks[0].message += MAY_HAVE_PASSED_BEFORE;
+    seen.checks[0].may_have_passed_before = true;
     let mut judged = |max: u64, before: Option<&str>| {
         seen.max_rto = Some(Duration::from_secs(max));
         seen.previous = before.map(|rto| PreviousRun {

@@ -73,10 +73,10 @@ fn a_check_that_passes_after_an_absence_says_that_it_may_have_passed_before() {
             world.pass(60);
         }
         until(&mut world, RunPhase::Completed);
-        let said = world.status.checks[0]
-            .message
-            .contains("it may have passed before");
-        assert_eq!(said, is_away, "{}", world.status.checks[0].message);
+        let check = &world.status.checks[0];
+        assert_eq!(check.may_have_passed_before, is_away);
+        let said = check.message.contains("it may have passed before");
+        assert_eq!(said, is_away, "{}", check.message);
         let levels = world.status.validation_levels.unwrap();
         let detail = levels.rto_compliance.detail.unwrap();
         assert_eq!(detail.contains("no operator looked"), is_away, "{detail}");
