@@ -24,7 +24,6 @@ use crate::{
     refusal,
     sandbox::{
         apply::{self, SandboxError},
-        leftovers::remove_outside,
         naming::RunIdentity,
         remove::OwnedSandbox,
     },
@@ -182,16 +181,16 @@ async fn one(
             Fetches::start(memory, |m| &m.logs, 0, work);
         }
         Effect::CancelDataMovement(restore) => {
-            movers::cancel(client, &context.velero_namespace, restore).await?;
+            removal::movers(client, &context.velero_namespace, restore).await?;
         }
         Effect::FreeSandbox(name) => {
             if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
                 memory.note_freed(owned.free(client).await?);
             }
         }
-        Effect::RemoveSandbox(name) => removal::remove(client, memory, name, &identity.uid).await?,
+        Effect::RemoveSandbox(name) => removal::sandbox(client, memory, name, &identity.uid).await?,
         Effect::RemoveOutside(left) => {
-            remove_outside(client, &context.velero_namespace, left).await?;
+            removal::outside(client, memory, &context.velero_namespace, left).await?;
         }
     }
     Ok(())

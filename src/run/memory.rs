@@ -20,6 +20,7 @@ use crate::{
     checks::{Outcome, Target},
     logs::Collected,
     reason::RunReason,
+    sandbox::leftovers::Removal,
     source::SourceObjects,
     velero::results::BackupContents,
     workloads::{
@@ -195,17 +196,16 @@ impl RunMemory {
         lock(&self.freed).iter().cloned().collect()
     }
 
-    /// Remembers in whose words the removal of a sandbox was refused.
-    pub fn note_refused(&self, sandbox: &str, why: &str) {
-        lock(&self.refused).insert(sandbox.to_owned(), why.to_owned());
+    /// Remembers who refused a removal, until it is done.
+    pub fn note_removal(&self, removal: Removal) {
+        let mut refused = lock(&self.refused);
+        match removal.refused {
+            Some(why) => refused.insert(removal.object, why),
+            None => refused.remove(&removal.object),
+        };
     }
 
-    /// Remembers that nobody refuses the removal of a sandbox any more.
-    pub fn note_removed(&self, sandbox: &str) {
-        lock(&self.refused).remove(sandbox);
-    }
-
-    /// Sandboxes whose removal was refused when it was tried last, and in whose words.
+    /// Objects whose removal was refused when it was tried last, and in whose words.
     #[must_use]
     pub fn refused(&self) -> BTreeMap<String, String> {
         lock(&self.refused).clone()

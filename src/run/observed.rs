@@ -83,7 +83,7 @@ pub struct Observed {
     pub going: Vec<String>,
     /// Objects of the sandboxes that finalizers of other products held, until they were taken off.
     pub freed: Vec<String>,
-    /// Sandboxes whose removal was refused when it was tried last, and in whose words.
+    /// Objects whose removal was refused when it was tried last, and in whose words.
     pub refused: BTreeMap<String, String>,
     /// What still carries the run's labels; only looked at while cleaning up.
     pub leftovers: Option<Leftovers>,

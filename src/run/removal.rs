@@ -1,15 +1,21 @@
-//! Removing a sandbox. A refusal is told in the report, so it must not keep the report from being written.
+//! Removing what a run made. A refusal is told in the report, so it must not keep the report from being written.
 
 use kube::Client;
 
 use super::memory::RunMemory;
-use crate::sandbox::remove::OwnedSandbox;
+use crate::{
+    sandbox::{
+        leftovers::{Leftovers, Removal, remove_outside},
+        remove::OwnedSandbox,
+    },
+    velero::movers,
+};
 
-/// Removes a sandbox of the run with this UID, unless it is gone. Who refuses that is remembered until it is done.
+/// Removes a sandbox of the run with this UID, unless it is gone.
 ///
 /// # Errors
 /// When the API server does not answer.
-pub(super) async fn remove(
+pub(super) async fn sandbox(
     client: &Client,
     memory: &RunMemory,
     name: &str,
@@ -19,22 +25,47 @@ pub(super) async fn remove(
     let Some(owned) = OwnedSandbox::find(client, name, run_uid).await? else {
         return Ok(());
     };
-    match owned.remove(client).await {
-        Ok(freed) => {
-            memory.note_freed(freed);
-            memory.note_removed(name);
-        }
-        Err(kube::Error::Api(status)) => {
-            tracing::warn!(
-                sandbox = name,
-                why = status.message,
-                "its removal is refused, and will be tried again"
-            );
-            memory.note_refused(name, &status.message);
-        }
-        Err(error) => return Err(error),
+    let removed = owned.remove(client).await.map(|freed| memory.note_freed(freed));
+    memory.note_removal(Removal::of("Namespace", name, removed)?);
+    Ok(())
+}
+
+/// Removes what the run has outside of sandboxes.
+///
+/// # Errors
+/// When the API server does not answer.
+pub(super) async fn outside(
+    client: &Client,
+    memory: &RunMemory,
+    velero_namespace: &str,
+    left: &Leftovers,
+) -> Result<(), kube::Error> {
+    for removal in remove_outside(client, velero_namespace, left).await? {
+        memory.note_removal(removal);
     }
     Ok(())
+}
+
+/// Stops what moves data for a Restore. Where that is refused, it is waited for.
+///
+/// # Errors
+/// When the API server does not answer.
+pub(super) async fn movers(
+    client: &Client,
+    velero_namespace: &str,
+    restore: &str,
+) -> Result<(), kube::Error> {
+    match movers::cancel(client, velero_namespace, restore).await {
+        Err(kube::Error::Api(status)) => {
+            tracing::warn!(
+                restore,
+                why = status.message,
+                "its data movers may not be stopped"
+            );
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 #[cfg(test)]
@@ -88,11 +119,14 @@ mod tests {
         let refuses = Arc::new(AtomicBool::new(true));
         let client = cluster(refuses.clone());
         let memory = RunMemory::new(Arc::new(|| {}), RunClock::start(Timestamp::MIN, None));
-        remove(&client, &memory, "sb", "u").await.unwrap();
+        sandbox(&client, &memory, "sb", "u").await.unwrap();
         let told = memory.refused();
-        assert!(told["sb"].contains("\"keep.example.com\" denied"), "{told:?}");
+        assert!(
+            told["Namespace/sb"].contains("\"keep.example.com\" denied"),
+            "{told:?}"
+        );
         refuses.store(false, Ordering::SeqCst);
-        remove(&client, &memory, "sb", "u").await.unwrap();
+        sandbox(&client, &memory, "sb", "u").await.unwrap();
         assert!(memory.refused().is_empty());
     }
 }

@@ -7,7 +7,7 @@ use kube::{
 };
 use kymaros_crds::names;
 
-use super::{ignore_gone, snapshots, snapshots::SnapshotContent};
+use super::{snapshots, snapshots::SnapshotContent};
 use crate::velero::{DownloadRequest, Restore};
 
 /// What still carries the labels of a run.
@@ -80,27 +80,60 @@ pub async fn leftovers(
     })
 }
 
-/// Deletes the run's objects in Velero's namespace, and those for the whole cluster.
+/// What became of removing an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// As findings name it, such as `Restore/kymaros-0a1b2c3d-0`.
+    pub object: String,
+    /// Who refuses it, in their own words.
+    pub refused: Option<String>,
+}
+
+impl Removal {
+    /// What is gone already, or is another object by now, is removed.
+    ///
+    /// # Errors
+    /// When the API server did not answer.
+    pub fn of<T>(kind: &str, name: &str, done: Result<T, kube::Error>) -> Result<Self, kube::Error> {
+        let object = format!("{kind}/{name}");
+        let refused = match done {
+            Ok(_) => None,
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => None,
+            Err(kube::Error::Api(status)) => {
+                let why = status.message;
+                tracing::warn!(object, why, "a removal is refused, and will be tried again");
+                Some(why)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { object, refused })
+    }
+}
+
+/// Deletes the run's objects in Velero's namespace, and those for the whole cluster. What is refused of one keeps no other
+/// from going.
 ///
 /// # Errors
-/// When the API server refuses or does not answer.
+/// When the API server does not answer.
 pub async fn remove_outside(
     client: &Client,
     velero_namespace: &str,
     left: &Leftovers,
-) -> Result<(), kube::Error> {
-    snapshots::remove(client, &left.snapshots).await?;
+) -> Result<Vec<Removal>, kube::Error> {
+    let mut removals = snapshots::remove(client, &left.snapshots).await?;
     let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
     for (name, going) in &left.restores {
         if !going {
-            ignore_gone(restores.delete(name, &DeleteParams::default()).await.map(|_| ()))?;
+            let removed = restores.delete(name, &DeleteParams::default()).await;
+            removals.push(Removal::of("Restore", name, removed)?);
         }
     }
     let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
     for name in &left.downloads {
-        ignore_gone(downloads.delete(name, &DeleteParams::default()).await.map(|_| ()))?;
+        let removed = downloads.delete(name, &DeleteParams::default()).await;
+        removals.push(Removal::of("DownloadRequest", name, removed)?);
     }
-    Ok(())
+    Ok(removals)
 }
 
 pub(super) async fn volumes_of(

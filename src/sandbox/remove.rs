@@ -161,10 +161,11 @@ impl OwnedSandbox {
         Ok(())
     }
 
-    /// The snapshot controller holds them until the claims that they fill are gone.
+    /// The snapshot controller holds them until the claims that they fill are gone. One that may not be removed keeps no
+    /// sandbox, and is tried again with what is outside of sandboxes.
     async fn remove_snapshots(&self, client: &Client) -> Result<(), kube::Error> {
         let contents = snapshots::of_sandboxes(client, std::slice::from_ref(&self.name)).await?;
-        snapshots::remove(client, &contents).await
+        snapshots::remove(client, &contents).await.map(drop)
     }
 
     /// Removes finalizers of other products. The objects are copies: what such a finalizer guards outside belongs to

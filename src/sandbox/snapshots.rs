@@ -7,7 +7,7 @@ use kube::{
 };
 use kymaros_webhooks::contain::{RESTORE_LABEL, is_ours_by_name};
 
-use super::ignore_gone;
+use super::leftovers::Removal;
 
 /// A `VolumeSnapshotContent` of a sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +61,21 @@ fn of(content: &DynamicObject, sandboxes: &[String]) -> Option<SnapshotContent> 
 }
 
 /// Deletes those whose snapshot stays, and leaves the others: the backup would lose its data with them.
-pub(super) async fn remove(client: &Client, contents: &[SnapshotContent]) -> Result<(), kube::Error> {
+pub(super) async fn remove(
+    client: &Client,
+    contents: &[SnapshotContent],
+) -> Result<Vec<Removal>, kube::Error> {
     let api = Api::<DynamicObject>::all_with(client.clone(), &kind());
+    let mut removals = Vec::new();
     for content in contents.iter().filter(|content| content.is_retained) {
         let params = DeleteParams::default().preconditions(Preconditions {
             uid: Some(content.uid.clone()),
             resource_version: None,
         });
-        ignore_gone(api.delete(&content.name, &params).await.map(|_| ()))?;
+        let removed = api.delete(&content.name, &params).await;
+        removals.push(Removal::of("VolumeSnapshotContent", &content.name, removed)?);
     }
-    Ok(())
+    Ok(removals)
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestam
         // What is left has the names that the next try needs.
         judging::without_evidence(decision, Cause::Sandbox, now);
     }
-    finish(left, decision, now);
+    finish(observed, left, decision, now);
 }
 
 /// The report is being deleted: whatever the phase, nothing of the run may stay.
@@ -123,7 +123,7 @@ pub(super) fn sweep(
             tell_refusal(decision, name, why);
         }
     }
-    let is_held_up = is_late || !refused.is_empty();
+    let is_held_up = is_late || !observed.refused.is_empty();
     decision.wake_at(after(now, if is_held_up { LOOK_RARELY } else { LOOK_AGAIN }));
     false
 }
@@ -132,13 +132,18 @@ pub(super) fn sweep(
 fn refusals<'a>(observed: &'a Observed, left: &'a Leftovers) -> Vec<(&'a str, &'a str)> {
     let stays = left.namespaces.iter().filter(|(_, going)| !going);
     stays
-        .filter_map(|(name, _)| Some((name.as_str(), observed.refused.get(name)?.as_str())))
+        .filter_map(|(name, _)| Some((name.as_str(), observed.refused.get(&sandbox(name))?.as_str())))
         .collect()
+}
+
+/// A sandbox as findings name it.
+fn sandbox(name: &str) -> String {
+    format!("Namespace/{name}")
 }
 
 /// Says once who refuses that a sandbox goes: their words may be others each time.
 fn tell_refusal(decision: &mut Decision, sandbox: &str, why: &str) {
-    let object = format!("Namespace/{sandbox}");
+    let object = self::sandbox(sandbox);
     let reason = FindingReason::CleanupBlocked;
     let mut told = decision.status.findings.iter();
     if !told.any(|f| f.reason == reason.as_str() && f.object.as_ref() == Some(&object)) {
@@ -174,18 +179,23 @@ fn busy_restores(observed: &Observed) -> Vec<String> {
     busy.map(|(index, _)| observed.identity.restore(index)).collect()
 }
 
-fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
+fn finish(observed: &Observed, left: &Leftovers, decision: &mut Decision, now: Timestamp) {
+    let remains = |object: String, why: &str| {
+        let refused = observed.refused.get(&object);
+        let why = refused.map_or_else(
+            || why.to_owned(),
+            |refusal| format!("its removal is refused: {refusal}"),
+        );
+        let message = format!("{object} is still there after cleanup: {why}");
+        leftover(FindingReason::LeftBehind, Some(object), message)
+    };
     for (name, _) in &left.restores {
-        decision.find(remains(
-            format!("Restore/{name}"),
-            "its deletion waits for the storage location",
-        ));
+        let object = format!("Restore/{name}");
+        decision.find(remains(object, "its deletion waits for the storage location"));
     }
     for name in &left.volumes {
-        decision.find(remains(
-            format!("PersistentVolume/{name}"),
-            "the storage provisioner has not removed it",
-        ));
+        let object = format!("PersistentVolume/{name}");
+        decision.find(remains(object, "the storage provisioner has not removed it"));
     }
     for content in &left.snapshots {
         let why = if content.is_retained {
@@ -201,11 +211,6 @@ fn finish(left: &Leftovers, decision: &mut Decision, now: Timestamp) {
     }
     decision.enter(RunPhase::Completed, now);
     decision.release = true;
-}
-
-fn remains(object: String, why: &str) -> Finding {
-    let message = format!("{object} is still there after cleanup: {why}");
-    leftover(FindingReason::LeftBehind, Some(object), message)
 }
 
 fn leftover(reason: FindingReason, object: Option<String>, message: String) -> Finding {

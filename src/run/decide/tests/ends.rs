@@ -230,7 +230,10 @@ fn a_sandbox_that_does_not_go_is_counted_as_long_as_it_stays() {
 fn a_sandbox_whose_removal_is_refused_is_counted_and_who_refuses_it_is_named() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);
-    world.refuses = Some("admission webhook \"keep.example.com\" denied the request: no");
+    world.refuses = Some((
+        "Namespace",
+        "admission webhook \"keep.example.com\" denied the request: no",
+    ));
     for _ in 0..3 {
         world.reconcile(None);
         world.pass(10);
@@ -238,7 +241,10 @@ fn a_sandbox_whose_removal_is_refused_is_counted_and_who_refuses_it_is_named() {
     assert_eq!(world.status.leftovers, None, "it has a minute to go");
     world.pass(60);
     world.reconcile(None);
-    world.refuses = Some("admission webhook \"keep.example.com\" denied the request: request 2");
+    world.refuses = Some((
+        "Namespace",
+        "admission webhook \"keep.example.com\" denied the request: request 2",
+    ));
     for _ in 0..3 {
         world.reconcile(None);
         world.pass(10);
@@ -259,6 +265,34 @@ fn a_sandbox_whose_removal_is_refused_is_counted_and_who_refuses_it_is_named() {
     until(&mut world, RunPhase::Completed);
     assert_eq!(world.status.leftovers, Some(0));
     assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_restore_whose_removal_is_refused_holds_nothing_up_and_who_refuses_it_is_named() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.refuses = Some((
+        "Restore",
+        "admission webhook \"keep.example.com\" denied the request",
+    ));
+    for _ in 0..30 {
+        world.reconcile(None);
+        world.advance();
+        world.pass(5);
+    }
+    assert_eq!(
+        (world.phase(), world.status.leftovers),
+        (RunPhase::Completed, Some(1))
+    );
+    assert!(world.sandboxes.is_empty());
+    let mut findings = world.status.findings.iter();
+    let left = findings.find(|f| f.reason == "LeftBehind").unwrap();
+    assert!(
+        left.message
+            .contains("is refused: admission webhook \"keep.example.com\""),
+        "{}",
+        left.message
+    );
 }
 
 #[test]

@@ -95,8 +95,8 @@ pub(super) struct World {
     pub origin: Origin,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
-    /// Somebody refuses, in these words, that sandboxes are deleted.
-    pub refuses: Option<&'static str>,
+    /// Somebody refuses that objects of a kind are deleted, in these words.
+    pub refuses: Option<(&'static str, &'static str)>,
     /// What carried finalizers of somebody else.
     pub freed: Vec<String>,
     /// Snapshot contents of its sandboxes.
@@ -133,6 +133,12 @@ struct Memory {
     checked: bool,
     no_sandbox: bool,
     refused: BTreeMap<String, String>,
+}
+
+impl Memory {
+    fn refuse(&mut self, object: String, why: &str) {
+        self.refused.insert(object, why.to_owned());
+    }
 }
 
 const SOURCE: &str = "shop";
@@ -358,13 +364,20 @@ impl World {
             Effect::FetchDelay { read, .. } => self.memory.asked_delay = Some(read.is_some()),
             Effect::StartChecks { .. } => self.memory.checking = true,
             Effect::RemoveSandbox(name) => match (self.refuses, self.sandboxes.get_mut(name)) {
-                (Some(why), Some(_)) => drop(self.memory.refused.insert(name.clone(), why.to_owned())),
-                (None, Some(going)) => *going = true,
+                (Some(("Namespace", why)), Some(_)) => self.memory.refuse(format!("Namespace/{name}"), why),
+                (_, Some(going)) => *going = true,
                 (_, None) => {}
             },
             Effect::RemoveOutside(_) if self.storage_is_down => {}
-            Effect::RemoveOutside(_) => {
-                self.restores_before += u8::from(self.restore.take().is_some());
+            Effect::RemoveOutside(left) => {
+                match self.refuses {
+                    Some(("Restore", why)) => {
+                        for (name, _) in &left.restores {
+                            self.memory.refuse(format!("Restore/{name}"), why);
+                        }
+                    }
+                    _ => self.restores_before += u8::from(self.restore.take().is_some()),
+                }
                 self.snapshots.retain(|content| !content.is_retained);
             }
             Effect::FreeSandbox(name) => drop(self.freed_in_time.insert(name.clone())),
