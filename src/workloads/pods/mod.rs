@@ -13,6 +13,8 @@ use kymaros_crds::Cause;
 
 use super::Trouble;
 
+/// The init container that Velero puts before all others of a pod whose volumes it fills.
+const WAITS_FOR_DATA: &str = "restore-wait";
 /// Longest that a container which crashed has to live to count as well.
 const LONGEST_PROOF: SignedDuration = SignedDuration::from_mins(1);
 
@@ -55,7 +57,10 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
             return state;
         }
     }
-    if let Some(missing) = warnings.iter().find_map(|w| missing_object(w)) {
+    let missing = warnings.iter().find_map(|w| missing_object(w));
+    // Events come before the status: what is missing keeps the application's containers from starting, and as far as this
+    // status knows they were not tried.
+    if let Some(missing) = missing.filter(|_| !is_being_filled(pod)) {
         return PodState::Hopeless(missing);
     }
     PodState::Waiting(not_ready(pod, warnings))
@@ -146,10 +151,15 @@ fn outlives_last(container: &ContainerStatus) -> Option<Timestamp> {
 /// from starting, and Velero keeps the Restore from ending.
 #[must_use]
 pub fn awaits_data(pod: &Pod) -> bool {
-    let is_velero = |name: &str| name == "restore-wait";
     let init = pod.spec.as_ref().and_then(|s| s.init_containers.as_ref());
-    let has_to = init.into_iter().flatten().any(|c| is_velero(&c.name));
-    has_to && !containers(pod).any(|c| is_velero(&c.name) && c.ready)
+    let has_to = init.into_iter().flatten().any(|c| c.name == WAITS_FOR_DATA);
+    has_to && !containers(pod).any(|c| c.name == WAITS_FOR_DATA && c.ready)
+}
+
+/// Whether that container of Velero's runs: all volumes are mounted, and no other container was tried.
+fn is_being_filled(pod: &Pod) -> bool {
+    let runs = |c: &ContainerStatus| c.state.as_ref().is_some_and(|s| s.running.is_some());
+    containers(pod).any(|c| c.name == WAITS_FOR_DATA && runs(c))
 }
 
 fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {

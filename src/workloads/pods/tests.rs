@@ -206,6 +206,21 @@ fn a_pod_awaits_its_data_until_veleros_own_container_is_done() {
 }
 
 #[test]
+fn a_warning_that_is_ahead_of_the_status_of_a_pod_that_is_filled_is_waited_for() {
+    let with = |state: serde_json::Value| {
+        pod(
+            serde_json::json!({ "phase": "Pending", "initContainerStatuses": [{ "name": "restore-wait", "image": "i",
+            "imageID": "", "ready": false, "restartCount": 0, "state": state }] }),
+        )
+    };
+    let warned = [r#"Error: secret "db-credentials" not found"#.to_owned()];
+    let filled = with(serde_json::json!({ "running": { "startedAt": "2026-01-01T00:00:00Z" } }));
+    assert!(matches!(judge(&filled, &warned), PodState::Waiting(_)));
+    let held = with(serde_json::json!({ "waiting": { "reason": "PodInitializing" } }));
+    assert!(matches!(judge(&held, &warned), PodState::Hopeless(_)));
+}
+
+#[test]
 fn ready_and_succeeded_are_fine() {
     let ready = pod(serde_json::json!({ "phase": "Running", "conditions": [
         { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" }]}));
