@@ -7,7 +7,7 @@ use kube::{
 };
 use kymaros_crds::names;
 
-use super::{snapshots, snapshots::SnapshotContent};
+use super::{ignore_gone, snapshots, snapshots::SnapshotContent};
 use crate::velero::{DownloadRequest, Restore};
 
 /// What still carries the labels of a run.
@@ -96,9 +96,8 @@ impl Removal {
     /// When the API server did not answer.
     pub fn of<T>(kind: &str, name: &str, done: Result<T, kube::Error>) -> Result<Self, kube::Error> {
         let object = format!("{kind}/{name}");
-        let refused = match done {
-            Ok(_) => None,
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => None,
+        let refused = match ignore_gone(done.map(drop)) {
+            Ok(()) => None,
             Err(kube::Error::Api(status)) => {
                 let why = status.message;
                 tracing::warn!(object, why, "a removal is refused, and will be tried again");
