@@ -21,16 +21,17 @@ pub(super) const RETAINED: &str = "Retained";
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     if needs_outcomes(observed) {
+        // Both lists of each source: without what its backup holds, half of the verdict would rest on nothing.
+        let mut pending = false;
         for index in 0..settings.test.sources.len() {
-            starting::fetch(observed, decision, index);
+            pending |= starting::fetch(observed, decision, index);
         }
         decision
             .effects
             .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
         preparing::look_at_sources(observed, settings, decision);
-        let pending = |i: usize| observed.outcomes.get(i).is_none_or(Fetched::is_pending);
-        let sources_pending = !preparing::sources_wanted(observed, settings).is_empty();
-        if sources_pending || (0..settings.test.sources.len()).any(pending) {
+        pending |= !preparing::sources_wanted(observed, settings).is_empty();
+        if pending {
             return;
         }
         if observed.workloads.is_none() {

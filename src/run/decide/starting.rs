@@ -90,9 +90,11 @@ pub(super) fn watch_and_fetch(observed: &Observed, settings: &Settings, decision
     }
 }
 
-/// Asks for what a Restore did, and for what its backup holds when a restart forgot it.
-pub(super) fn fetch(observed: &Observed, decision: &mut Decision, index: usize) {
-    if observed.outcomes.get(index).is_none_or(Fetched::is_pending) {
+/// Asks for what a Restore did, and for what its backup holds when a restart forgot it; whether one of them is yet to
+/// come.
+pub(super) fn fetch(observed: &Observed, decision: &mut Decision, index: usize) -> bool {
+    let is_pending = observed.outcomes.get(index).is_none_or(Fetched::is_pending);
+    if is_pending {
         let backup = observed.status.sources.get(index);
         decision.effects.push(Effect::FetchOutcome {
             source: index,
@@ -100,19 +102,20 @@ pub(super) fn fetch(observed: &Observed, decision: &mut Decision, index: usize) 
             location: backup.and_then(|b| b.location.clone()),
         });
     }
-    forgot_contents(observed, decision, index);
+    forgot_contents(observed, decision, index) || is_pending
 }
 
-/// Asks for what a backup holds when a restart forgot it.
+/// Asks for what a backup holds when a restart forgot it. Of a backup that nobody knows nothing is to be had.
 pub(super) fn forgot_contents(observed: &Observed, decision: &mut Decision, index: usize) -> bool {
-    let forgotten = observed.contents.get(index).is_none_or(Fetched::is_pending);
-    if let (true, Some(backup)) = (forgotten, observed.status.sources.get(index)) {
-        decision.effects.push(Effect::FetchContents {
-            source: index,
-            backup: backup.clone(),
-        });
-    }
-    forgotten
+    let is_pending = observed.contents.get(index).is_none_or(Fetched::is_pending);
+    let Some(backup) = observed.status.sources.get(index).filter(|_| is_pending) else {
+        return false;
+    };
+    decision.effects.push(Effect::FetchContents {
+        source: index,
+        backup: backup.clone(),
+    });
+    true
 }
 
 /// Start-up and checks have `healthChecks.timeout` from the end of the last Restore. An operator that was away meanwhile

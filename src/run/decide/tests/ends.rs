@@ -134,6 +134,23 @@ fn nobody_is_accused_when_no_operator_looked() {
 }
 
 #[test]
+fn nothing_is_judged_before_what_the_backup_holds_is_read_again() {
+    let late = Script {
+        contents_are_late: 3,
+        ..Script::healthy()
+    };
+    let mut world = World::new(late, &spec());
+    until(&mut world, RunPhase::Checking);
+    world.crash();
+    until(&mut world, RunPhase::Completed);
+    assert_eq!(world.status.score, Some(100));
+    let level = world.status.validation_levels.unwrap().completeness;
+    assert_eq!(level.not_tested, Vec::<String>::new(), "the lists could be read");
+    let said = world.status.findings.iter().map(|found| found.reason.as_str());
+    assert_eq!(said.collect::<Vec<_>>(), ["KindsNotListed"]);
+}
+
+#[test]
 fn a_run_without_its_start_still_has_an_end() {
     let stuck = Script {
         velero_works: false,

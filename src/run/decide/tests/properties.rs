@@ -1,6 +1,8 @@
 //! Property tests: whatever the order of events and wherever the operator dies, a run ends, its sandbox is gone and
 //! its verdict is the same.
 
+use std::collections::BTreeSet;
+
 use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult};
 use proptest::prelude::*;
 
@@ -95,19 +97,32 @@ fn script() -> impl Strategy<Value = Script> {
     ];
     let chance = || prop::bool::weighted(0.8);
     let disturbed = prop_oneof![3 => Just(0), 1 => 1_u8..4];
+    let late = prop_oneof![1 => Just(0), 1 => 1_u8..6];
     let works = (chance(), chance());
-    (ends, chance(), chance(), chance(), chance(), works, disturbed).prop_map(
-        |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, works, disturbed)| Script {
-            restore_ends,
-            comes_up,
-            check_passes,
-            has_backup,
-            has_artifacts,
-            velero_works: works.0,
-            watches_work: works.1,
-            disturbed,
-        },
+    (
+        ends,
+        chance(),
+        chance(),
+        chance(),
+        chance(),
+        works,
+        (disturbed, late),
     )
+        .prop_map(
+            |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, works, (disturbed, late))| {
+                Script {
+                    restore_ends,
+                    comes_up,
+                    check_passes,
+                    has_backup,
+                    has_artifacts,
+                    velero_works: works.0,
+                    watches_work: works.1,
+                    disturbed,
+                    contents_are_late: late,
+                }
+            },
+        )
 }
 
 fn happen(world: &mut World, happening: Happening) {
@@ -203,7 +218,11 @@ proptest! {
                 world.reconcile(*crash);
             }
             finish(&mut world);
-            (world.status.score, world.status.result, world.status.cause, world.status.reason.clone())
+            let found = world.status.findings.iter().map(|found| found.reason.clone());
+            // Whether a list can be read is known to a process that tried, and only matters to who restored something.
+            let found: BTreeSet<String> = found.filter(|reason| reason != FindingReason::NotRead.as_str()).collect();
+            let status = world.status;
+            (status.score, status.result, status.cause, status.reason, status.completeness, found)
         };
         prop_assert_eq!(verdict(&crashes), verdict(&[]));
     }

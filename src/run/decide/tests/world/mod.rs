@@ -52,6 +52,8 @@ pub(super) struct Script {
     pub watches_work: bool,
     /// So many Restores are disturbed before one comes to its own end.
     pub disturbed: u8,
+    /// In so many steps of the world more than anything else the lists of the backup are read.
+    pub contents_are_late: u8,
 }
 
 impl Script {
@@ -65,6 +67,7 @@ impl Script {
             velero_works: true,
             watches_work: true,
             disturbed: 0,
+            contents_are_late: 0,
         }
     }
 }
@@ -121,8 +124,8 @@ struct Memory {
     /// When the process began, and the time of the run since then.
     time: Option<(Timestamp, RefCell<EvenTime>)>,
     watching: Option<Timestamp>,
-    asked_contents: bool,
-    contents: bool,
+    /// For how many steps the lists of the backup have been asked for.
+    asked_contents: Option<u8>,
     looks: bool,
     looked: bool,
     asked_outcome: bool,
@@ -319,7 +322,9 @@ impl World {
             };
             restore.phase_text = format!("{:?}", restore.phase);
         }
-        self.memory.contents |= self.memory.asked_contents;
+        if let Some(steps) = &mut self.memory.asked_contents {
+            *steps = steps.saturating_add(1);
+        }
         self.memory.looked |= self.memory.looks;
         self.memory.outcome |= self.memory.asked_outcome;
         self.memory.checked |= self.memory.checking;
@@ -355,10 +360,8 @@ impl World {
                 let now = self.run_time();
                 self.memory.watching.get_or_insert(now);
             }
-            Effect::FetchContents { .. } => self.memory.asked_contents = true,
-            Effect::ForgetContents => {
-                (self.memory.asked_contents, self.memory.contents) = (false, false);
-            }
+            Effect::FetchContents { .. } => drop(self.memory.asked_contents.get_or_insert(0)),
+            Effect::ForgetContents => self.memory.asked_contents = None,
             Effect::FetchSource { .. } => self.memory.looks = true,
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
             Effect::FetchDelay { read, .. } => self.memory.asked_delay = Some(read.is_some()),

@@ -41,9 +41,9 @@ impl World {
                 Err(NoBackup::NoneFound("for namespace shop".into()))
             }],
             lost_backups: self.lost_backups(),
-            contents: vec![self.fetched(self.memory.contents, contents())],
+            contents: vec![self.fetched(self.has_contents(), contents())],
             sources: vec![if self.memory.looked {
-                Fetched::Here(Arc::new(SourceObjects::default()))
+                Fetched::Here(Arc::new(source_objects()))
             } else {
                 Fetched::Pending
             }],
@@ -84,6 +84,11 @@ impl World {
             refused: self.memory.refused.clone(),
             leftovers: looks.then(|| self.leftovers()),
         }
+    }
+
+    fn has_contents(&self) -> bool {
+        let steps = self.memory.asked_contents;
+        steps.is_some_and(|steps| steps > self.script.contents_are_late)
     }
 
     fn lost_backups(&self) -> Vec<String> {
@@ -192,5 +197,13 @@ impl World {
             snapshots: self.snapshots.clone(),
             ..Leftovers::default()
         }
+    }
+}
+
+/// Has a kind that the operator may not list.
+fn source_objects() -> SourceObjects {
+    SourceObjects {
+        unlisted: ["widgets.example.com".to_owned()].into(),
+        ..SourceObjects::default()
     }
 }
