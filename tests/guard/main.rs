@@ -65,7 +65,7 @@ async fn nothing_that_the_operator_writes_lands_outside_of_sandboxes() -> Result
         })
         .collect();
     let (admin, client) = (&scene.client, &operator);
-    let rights = EveryRight::give(admin, client).await?;
+    let rights = EveryRight::give(admin).await?;
     let tried: Result<Vec<Vec<Tried>>, kube::Error> = stream::iter(&attempts)
         .map(|attempt| attempt.try_twice(admin, client))
         .buffer_unordered(8)

@@ -1,11 +1,9 @@
 //! The operator's account: its token, its own rights, and every right for a while.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
-    authorization::v1::{SelfSubjectAccessReview, SubjectAccessReview},
+    authorization::v1::SubjectAccessReview,
     core::v1::ServiceAccount,
     rbac::v1::ClusterRoleBinding,
 };
@@ -14,15 +12,12 @@ use kube::{
     api::{DeleteParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use kymaros_testbed::scene::{Scene, unique};
+use kymaros_testbed::scene::{Scene, unique, until_allowed};
 use serde_json::json;
 
 use crate::NAMESPACE;
 
 const ACCOUNT: &str = "kymaros";
-
-/// How long the API server may take until it knows of a right.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client with the operator's own token.
 pub async fn as_operator(scene: &Scene) -> Result<Client> {
@@ -55,7 +50,7 @@ pub struct EveryRight {
 
 impl EveryRight {
     /// Gives it and waits until the API server knows of it: what RBAC refuses says nothing about a fence.
-    pub async fn give(client: &Client, operator: &Client) -> Result<Self> {
+    pub async fn give(client: &Client) -> Result<Self> {
         let name = unique("kymaros-test-every-right");
         let api = Api::<ClusterRoleBinding>::all(client.clone());
         let binding = serde_json::from_value(json!({
@@ -65,30 +60,12 @@ impl EveryRight {
         }))?;
         api.create(&PostParams::default(), &binding).await?;
         let given = Self { api, name };
-        if let Err(error) = Self::is_known(operator).await {
+        let every = json!({ "resourceAttributes": { "verb": "*", "group": "*", "resource": "*" } });
+        if let Err(error) = until_allowed(client, &user(), &every).await {
             given.take_back().await?;
             return Err(error);
         }
         Ok(given)
-    }
-
-    async fn is_known(operator: &Client) -> Result<()> {
-        let review: SelfSubjectAccessReview = serde_json::from_value(json!({
-            "spec": { "resourceAttributes": { "verb": "*", "group": "*", "resource": "*" } },
-        }))?;
-        let reviews = Api::<SelfSubjectAccessReview>::all(operator.clone());
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let answered = reviews.create(&PostParams::default(), &review).await?;
-            if answered.status.is_some_and(|status| status.allowed) {
-                return Ok(());
-            }
-            ensure!(
-                tokio::time::Instant::now() < deadline,
-                "the operator's account did not get every right"
-            );
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
     }
 
     pub async fn take_back(self) -> Result<()> {
@@ -97,11 +74,14 @@ impl EveryRight {
     }
 }
 
+fn user() -> String {
+    format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
+}
+
 /// Whether the operator itself, without rights given by a test, may do this in the whole cluster.
 async fn may(client: &Client, verb: &str, group: &str, resource: &str) -> Result<bool> {
     let review: SubjectAccessReview = serde_json::from_value(json!({
-        "spec": { "user": format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
-                  "resourceAttributes": { "verb": verb, "group": group, "resource": resource } },
+        "spec": { "user": user(), "resourceAttributes": { "verb": verb, "group": group, "resource": resource } },
     }))?;
     let answered = Api::<SubjectAccessReview>::all(client.clone())
         .create(&PostParams::default(), &review)

@@ -128,8 +128,9 @@ fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
 /// A Velero that is slow is told from one whose node agents or whose storage are away.
 fn ask_for_delays(observed: &Observed, decision: &mut Decision) {
     for source in 0..observed.restores.len() {
-        let was_read = observed.contents.get(source).is_some_and(|c| c.get().is_some());
-        let backup = decision.status.sources.get(source).filter(|_| was_read);
+        // Once it was planned it could be read, whichever process did that.
+        let sources = &decision.status.sources;
+        let backup = sources.get(source).filter(|backup| backup.planned == Some(true));
         decision.effects.push(Effect::FetchDelay {
             source,
             read: backup.cloned(),

@@ -60,7 +60,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Generate => generate::run(),
         Command::Image => runtime.block_on(image::run()),
-        Command::Screenshots => screenshots::run(),
+        Command::Screenshots => runtime.block_on(screenshots::run()),
         Command::Compatibility => runtime.block_on(compatibility::run()),
         Command::Cluster(command) => runtime.block_on(cluster::run(command)),
     }

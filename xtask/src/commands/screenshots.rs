@@ -14,7 +14,7 @@ use crate::{
 const FOLDER: &str = "docs/screenshots";
 
 /// Takes them anew.
-pub fn run() -> Result<()> {
+pub async fn run() -> Result<()> {
     programs::install_missing(&Terminal::new())?;
     let folder = root().join(FOLDER);
     if folder.exists() {
@@ -23,5 +23,5 @@ pub fn run() -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("making {FOLDER}"))?;
     let folder = folder.canonicalize()?;
     let test = ["test", "--quiet", "--test", "dashboard", "pictures_of_every_page"];
-    cargo_with(test, &[("KYMAROS_SCREENSHOTS", folder.as_os_str())])
+    cargo_with(test, &[("KYMAROS_SCREENSHOTS", folder.as_os_str())]).await
 }

@@ -3,11 +3,12 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::Command,
+    process::Stdio,
 };
 
 use anyhow::{Context, Result, bail};
 use kymaros_testbed::{cluster::Cluster, images, progress::Progress, scene};
+use tokio::process::Command;
 
 /// The root of this clone.
 #[must_use]
@@ -19,33 +20,52 @@ pub fn root() -> PathBuf {
 ///
 /// # Errors
 /// When it fails.
-pub fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<()> {
-    cargo_with(args, &[])
+pub async fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    cargo_with(args, &[]).await
 }
 
 /// The same with variables in its environment.
 ///
 /// # Errors
 /// When it fails.
-pub fn cargo_with<'a>(args: impl IntoIterator<Item = &'a str>, variables: &[(&str, &OsStr)]) -> Result<()> {
+pub async fn cargo_with<'a>(
+    args: impl IntoIterator<Item = &'a str>,
+    variables: &[(&str, &OsStr)],
+) -> Result<()> {
+    run(args, |cargo| cargo.envs(variables.iter().copied()))
+        .await
+        .map(drop)
+}
+
+/// Runs cargo in this clone; what it writes to standard output.
+///
+/// # Errors
+/// When it fails, or writes something else than text.
+pub async fn cargo_says<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<String> {
+    let said = run(args, |cargo| cargo.stdout(Stdio::piped())).await?;
+    String::from_utf8(said).context("reading what cargo says")
+}
+
+async fn run<'a>(
+    args: impl IntoIterator<Item = &'a str>,
+    prepare: impl FnOnce(&mut Command) -> &mut Command,
+) -> Result<Vec<u8>> {
     let args: Vec<&str> = args.into_iter().collect();
-    let status = Command::new("cargo")
-        .args(&args)
-        .envs(variables.iter().copied())
-        .current_dir(root())
-        .status()
-        .context("starting cargo")?;
-    if !status.success() {
+    let mut cargo = Command::new("cargo");
+    cargo.args(&args).current_dir(root()).kill_on_drop(true);
+    let child = prepare(&mut cargo).spawn().context("starting cargo")?;
+    let output = child.wait_with_output().await.context("waiting for cargo")?;
+    if !output.status.success() {
         bail!("`cargo {}` failed", args.join(" "));
     }
-    Ok(())
+    Ok(output.stdout)
 }
 
 /// Builds the operator as users get it and writes its image; the image's name and the archive.
 ///
 /// # Errors
 /// When the build fails or the archive cannot be written.
-pub fn image() -> Result<(String, PathBuf)> {
+pub async fn image() -> Result<(String, PathBuf)> {
     cargo([
         "build",
         "--release",
@@ -54,7 +74,8 @@ pub fn image() -> Result<(String, PathBuf)> {
         "kymaros",
         "--bin",
         "kymaros",
-    ])?;
+    ])
+    .await?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let spec = images::operator::image("kymaros.test/kymaros", &target.join("release/kymaros"))?;
     let folder = target.join("images");
@@ -70,7 +91,7 @@ pub fn image() -> Result<(String, PathBuf)> {
 /// When a step fails.
 pub async fn deploy(cluster: &Cluster, client: &kube::Client, progress: &dyn Progress) -> Result<()> {
     scene::load_shop(cluster, progress).await?;
-    let (image, archive) = image()?;
+    let (image, archive) = image().await?;
     cluster.load_image(&archive).await?;
     scene::deploy(
         cluster,

@@ -172,7 +172,7 @@ fn a_velero_that_goes_down_in_the_middle_is_never_a_failed_backup() {
 
 #[test]
 fn a_storage_that_goes_away_in_the_middle_is_never_a_failed_backup() {
-    let result = |has_artifacts: bool| {
+    let result = |has_artifacts: bool, dies: bool| {
         let script = Script {
             restore_ends: RestorePhase::InProgress,
             has_artifacts,
@@ -183,16 +183,22 @@ fn a_storage_that_goes_away_in_the_middle_is_never_a_failed_backup() {
         world.advance();
         world.reconcile(None);
         world.storage_is_down = true;
+        if dies {
+            world.crash();
+        }
         world.pass(1200);
         until(&mut world, RunPhase::CleaningUp);
         (world.status.result, world.status.cause)
     };
+    for dies in [false, true] {
+        assert_eq!(
+            result(true, dies),
+            (Some(RunResult::Inconclusive), Some(Cause::Sandbox)),
+            "{dies}"
+        );
+    }
     assert_eq!(
-        result(true),
-        (Some(RunResult::Inconclusive), Some(Cause::Sandbox))
-    );
-    assert_eq!(
-        result(false),
+        result(false, false),
         (Some(RunResult::Fail), Some(Cause::RestoreEngine)),
         "what could never be read tells nothing"
     );

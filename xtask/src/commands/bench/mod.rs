@@ -89,7 +89,7 @@ pub async fn run(args: Args) -> Result<()> {
         (Part::Clusters, "clusters"),
     ];
     for (_, program) in alone.into_iter().filter(|(part, _)| wanted(*part)) {
-        cargo(["bench", "--quiet", "--bench", program])?;
+        cargo(["bench", "--quiet", "--bench", program]).await?;
     }
     let needs_no_cluster = |part: &Part| alone.iter().any(|(other, _)| other == part);
     if !args.only.is_empty() && args.only.iter().all(needs_no_cluster) {
