@@ -106,7 +106,7 @@ async fn a_report_is_shown_and_holds_its_plan() -> Result<()> {
     let run = report.metadata.name.clone().unwrap_or_default();
     let (good, text) = kymaros(&scene, &["report", &run, "-n", &namespace])?;
     assert!(good && text.contains("nothing of this run is left"), "{text}");
-    for step in ["scheduling", "image and start", "first ready"] {
+    for step in ["scheduling", "image", "first ready"] {
         assert!(text.contains(step), "no {step} in {text}");
     }
     let (good, of_test) = kymaros(&scene, &["report", "shown", "-n", &namespace])?;

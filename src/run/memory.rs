@@ -130,7 +130,9 @@ impl RunMemory {
             came.workloads.extend(workloads.map(|w| w.placed(place)));
             let pods = objects.pods.iter().map(|p| format!("Pod/{}", p.name_any()));
             came.pods.extend(pods.map(|pod| (source.clone(), pod)));
-            came.moments = came.moments.and(Moments::of(&objects.pods).placed(place));
+            came.moments = came
+                .moments
+                .and(Moments::of(&objects.pods, &objects.pulled).placed(place));
             came.references.extend(
                 references::find(&objects)
                     .into_iter()

@@ -36,6 +36,8 @@ pub struct SandboxObjects {
     pub services: Vec<Service>,
     /// Warnings.
     pub warnings: Vec<Event>,
+    /// The kubelet had an image of a container.
+    pub pulled: Vec<Event>,
 }
 
 /// Lists the workloads of a sandbox and where each stands.

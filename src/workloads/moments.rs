@@ -1,7 +1,9 @@
 //! When the pods of a sandbox took which step, by the API server's and the kubelet's own times.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
+
+use super::warnings::time;
 
 /// Steps of all pods together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,16 +12,18 @@ pub struct Moments {
     pub created: Option<Timestamp>,
     /// The last pod was given to a node.
     pub scheduled: Option<Timestamp>,
-    /// The last container started, its image being there.
+    /// The last image was there that a container started from; nobody knows where the kubelet's events are lost.
+    pub pulled: Option<Timestamp>,
+    /// The last container started.
     pub started: Option<Timestamp>,
     /// The first pod was ready.
     pub first_ready: Option<Timestamp>,
 }
 
 impl Moments {
-    /// Those of some pods.
+    /// Those of some pods, and of what the kubelet said of their images.
     #[must_use]
-    pub fn of(pods: &[Pod]) -> Self {
+    pub fn of(pods: &[Pod], pulled: &[Event]) -> Self {
         let condition = |pod: &Pod, type_: &str| {
             let conditions = pod.status.as_ref()?.conditions.as_ref()?;
             let met = conditions
@@ -34,11 +38,15 @@ impl Moments {
                 .filter_map(|c| c.state.as_ref()?.running.as_ref());
             running.filter_map(|r| r.started_at.as_ref().map(|t| t.0)).max()
         };
+        let started = pods.iter().filter_map(started).max();
+        // One that came later is of a container that does not run.
+        let in_time = |at: &Timestamp| started.is_some_and(|started| *at <= started);
         let created = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
         Self {
             created: pods.iter().filter_map(created).min(),
             scheduled: pods.iter().filter_map(|p| condition(p, "PodScheduled")).max(),
-            started: pods.iter().filter_map(started).max(),
+            pulled: pulled.iter().filter_map(time).filter(in_time).max(),
+            started,
             first_ready: pods.iter().filter_map(|p| condition(p, "Ready")).min(),
         }
     }
@@ -49,6 +57,7 @@ impl Moments {
         Self {
             created: self.created.map(&place),
             scheduled: self.scheduled.map(&place),
+            pulled: self.pulled.map(&place),
             started: self.started.map(&place),
             first_ready: self.first_ready.map(&place),
         }
@@ -61,6 +70,7 @@ impl Moments {
         Self {
             created: first(self.created, other.created),
             scheduled: self.scheduled.max(other.scheduled),
+            pulled: self.pulled.max(other.pulled),
             started: self.started.max(other.started),
             first_ready: first(self.first_ready, other.first_ready),
         }
@@ -82,18 +92,36 @@ mod tests {
         .unwrap()
     }
 
+    fn pulled(second: u8) -> Event {
+        let at = format!("2026-01-01T00:00:{second:02}Z");
+        serde_json::from_value(json!({ "metadata": {}, "involvedObject": {}, "lastTimestamp": at })).unwrap()
+    }
+
+    fn at(second: u8) -> Option<Timestamp> {
+        format!("2026-01-01T00:00:{second:02}Z").parse().ok()
+    }
+
     #[test]
     fn the_first_begins_and_the_last_ends() {
-        let at = |second: u8| format!("2026-01-01T00:00:{second:02}Z").parse().ok();
         let both = Moments {
             created: at(10),
             scheduled: at(21),
+            pulled: at(21),
             started: at(22),
             first_ready: at(13),
         };
-        assert_eq!(Moments::of(&[pod(10), pod(20)]), both);
-        assert_eq!(Moments::of(&[pod(10)]).and(Moments::of(&[pod(20)])), both);
-        assert_eq!(Moments::of(&[]), Moments::default());
+        let (ten, twenty) = (pod(10), pod(20));
+        let said = [pulled(11), pulled(21)];
+        assert_eq!(Moments::of(&[ten.clone(), twenty.clone()], &said), both);
+        let one = Moments::of(&[ten], &said[..1]);
+        assert_eq!(one.and(Moments::of(&[twenty], &said[1..])), both);
+        assert_eq!(Moments::of(&[], &[]), Moments::default());
         assert_eq!(Moments::default().and(both), both);
+    }
+
+    #[test]
+    fn an_image_of_a_container_that_does_not_run_is_none_of_them() {
+        assert_eq!(Moments::of(&[pod(10)], &[pulled(11), pulled(30)]).pulled, at(11));
+        assert_eq!(Moments::of(&[], &[pulled(11)]).pulled, None);
     }
 }

@@ -67,7 +67,7 @@ fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<String> {
 }
 
 /// The last time that it was said. The scheduler tells it in the newer fields only.
-fn time(event: &Event) -> Option<Timestamp> {
+pub(super) fn time(event: &Event) -> Option<Timestamp> {
     let series = event.series.as_ref().and_then(|s| s.last_observed_time.as_ref());
     let newer = series.or(event.event_time.as_ref()).map(|t| t.0);
     event.last_timestamp.as_ref().map(|t| t.0).or(newer)

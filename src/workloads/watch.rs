@@ -38,6 +38,7 @@ pub struct SandboxWatch {
     config_maps: Store<ConfigMap>,
     services: Store<Service>,
     warnings: Store<Event>,
+    pulled: Store<Event>,
     tasks: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -65,6 +66,7 @@ impl SandboxWatch {
             },
             services: watch(client, sandbox, all(), wake, &mut tasks),
             warnings: watch(client, sandbox, all().fields("type=Warning"), wake, &mut tasks),
+            pulled: watch(client, sandbox, all().fields("reason=Pulled"), wake, &mut tasks),
             tasks,
         }
     }
@@ -81,6 +83,7 @@ impl SandboxWatch {
             && is_synced(&self.config_maps)
             && is_synced(&self.services)
             && is_synced(&self.warnings)
+            && is_synced(&self.pulled)
             && self.tasks.iter().all(|t| !t.is_finished());
         synced.then(|| SandboxObjects {
             pods: owned(&self.pods),
@@ -92,6 +95,7 @@ impl SandboxWatch {
             config_maps: owned(&self.config_maps),
             services: owned(&self.services),
             warnings: owned(&self.warnings),
+            pulled: owned(&self.pulled),
         })
     }
 }

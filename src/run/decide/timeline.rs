@@ -73,14 +73,24 @@ pub(super) fn steps(status: &mut RestoreReportStatus, observed: &Observed) {
         .filter_map(|c| c.passed_at.as_ref())
         .map(|t| t.0)
         .min();
-    for (name, from, to) in [
+    let starting = match pods.pulled {
+        Some(_) => vec![
+            ("image", pods.scheduled, pods.pulled),
+            ("start", pods.pulled, pods.started),
+        ],
+        // Without the kubelet's events the two are one.
+        None => vec![("image and start", pods.scheduled, pods.started)],
+    };
+    let before = [
         ("metadata", begun, data_from),
         ("volume data", data_from, data_to),
         ("scheduling", pods.created, pods.scheduled),
-        ("image and start", pods.scheduled, pods.started),
+    ];
+    let after = [
         ("first ready", begun, pods.first_ready),
         ("first passing check", begun, first_check),
-    ] {
+    ];
+    for (name, from, to) in before.into_iter().chain(starting).chain(after) {
         if let (Some(from), Some(to)) = (from, to)
             && to >= from
         {

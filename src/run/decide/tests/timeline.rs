@@ -61,6 +61,7 @@ fn steps_have_their_names_and_begin_and_end_when_the_cluster_says_so() {
         moments: Moments {
             created: Some(at(1)),
             scheduled: Some(at(2)),
+            pulled: Some(at(6)),
             started: Some(at(10)),
             first_ready: Some(at(11)),
         },
@@ -88,7 +89,8 @@ fn steps_have_their_names_and_begin_and_end_when_the_cluster_says_so() {
         ("metadata", 0, 4),
         ("volume data", 4, 9),
         ("scheduling", 1, 2),
-        ("image and start", 2, 10),
+        ("image", 2, 6),
+        ("start", 6, 10),
         ("first ready", 0, 11),
         ("first passing check", 0, 13),
     ];
@@ -97,4 +99,14 @@ fn steps_have_their_names_and_begin_and_end_when_the_cluster_says_so() {
         expected.map(|(name, from, to)| (name, Some(from), Some(to)))
     );
     assert_eq!(status.timeline[1].seconds, Some(5.0));
+    // The kubelet's events are lost.
+    let came = observed.workloads.as_mut().unwrap();
+    came.moments.pulled = None;
+    let mut status = RestoreReportStatus::default();
+    steps(&mut status, &observed);
+    let names: Vec<&str> = status.timeline.iter().map(|e| e.name.as_str()).collect();
+    assert!(
+        names.contains(&"image and start") && !names.contains(&"image"),
+        "{names:?}"
+    );
 }
