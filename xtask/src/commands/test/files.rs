@@ -24,13 +24,15 @@ const INSIDE: [&str; 13] = [
 ];
 
 /// Files that leave the cluster alone: they need no API server, or have one of their own.
-const OWN: [&str; 11] = [
+const OWN: [&str; 13] = [
     "alerts",
     "chart",
     "chart_flags",
     "chart_install",
     "clusters",
+    "dashboard",
     "lint",
+    "manual",
     "network_policy",
     "policies",
     "process",

@@ -15,9 +15,9 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Files of tests on the cluster at a time. They mostly wait for it; more would wait for Velero, which restores one
-/// backup after the other.
-const AT_ONCE: usize = 2;
+/// Files of tests that share the cluster at a time. They mostly wait for it; more would wait for Velero, which restores
+/// one backup after the other.
+const AT_ONCE: usize = 3;
 
 /// What to leave out.
 #[derive(clap::Args, Debug)]
@@ -40,6 +40,9 @@ pub async fn run(args: Args) -> Result<()> {
     cargo(["fmt", "--all", "--", "--check"]).await?;
     if args.quick {
         without_cluster(filter, step).await?;
+        step("pages of the dashboard and of the manual");
+        let pages = ["test", "--quiet", "--test", "dashboard", "--test", "manual"];
+        cargo(pages.into_iter().chain([filter, "--", "--skip=in_a_browser"])).await?;
         step("all tests passed");
         return Ok(());
     }
@@ -57,10 +60,7 @@ async fn without_cluster(filter: &str, step: impl Fn(&str)) -> Result<()> {
     let lints = ["clippy", "--quiet", "--workspace", "--all-targets"];
     cargo(lints.into_iter().chain(["--", "--deny", "warnings"])).await?;
     step("unit tests");
-    cargo(["test", "--quiet", "--workspace", "--lib", "--bins", filter]).await?;
-    step("pages of the dashboard and of the manual");
-    let pages = ["test", "--quiet", "--test", "dashboard", "--test", "manual"];
-    cargo(pages.into_iter().chain([filter, "--", "--skip=in_a_browser"])).await
+    cargo(["test", "--quiet", "--workspace", "--lib", "--bins", filter]).await
 }
 
 /// The test cluster, with the operator of this clone in it.
@@ -84,9 +84,10 @@ async fn on_the_cluster(cluster: &Cluster, filter: &str, step: impl Fn(&str)) ->
     let (own, shared, alone) = (on(Ground::Own), on(Ground::Shared), on(Ground::Alone));
     step("tests on the cluster");
     let options = [filter, "--test-threads=6", "--skip=alone"];
+    // Those that have the cluster for themselves mostly wait, which leaves the processors to those beside them.
     let on_the_cluster = async {
-        let shared = run_all(shared, AT_ONCE, &options).await;
-        shared.and(run_all(alone, 1, &options).await)
+        let alone = run_all(alone, 1, &options).await;
+        alone.and(run_all(shared, AT_ONCE, &options).await)
     };
     let (beside, on_the_cluster) = tokio::join!(run_all(own, 1, &options), on_the_cluster);
     beside.and(on_the_cluster)?;

@@ -6,7 +6,10 @@ use anyhow::{Context, Result, bail};
 use futures::{StreamExt, stream};
 use tokio::process::Command;
 
-use super::executables::Executable;
+use super::{
+    executables::Executable,
+    files::{Ground, ground},
+};
 
 /// Runs all of them, so many at a time, whatever becomes of one.
 ///
@@ -33,7 +36,7 @@ pub async fn run_all(files: Vec<Executable>, at_once: usize, options: &[&str]) -
 
 async fn run(file: &Executable, options: &[&str]) -> Result<()> {
     let begun = Instant::now();
-    let output = Command::new(&file.path)
+    let output = command(file)
         .args(options)
         .current_dir(&file.folder)
         .kill_on_drop(true)
@@ -50,6 +53,18 @@ async fn run(file: &Executable, options: &[&str]) -> Result<()> {
     }
     println!("{said}{}", String::from_utf8_lossy(&output.stderr));
     bail!("{}, after {seconds} s", output.status)
+}
+
+/// What runs beside others leaves them the processors: some of them measure.
+fn command(file: &Executable) -> Command {
+    match ground(&file.name) {
+        Ground::Own => {
+            let mut nice = Command::new("nice");
+            nice.arg("--adjustment=5").arg(&file.path);
+            nice
+        }
+        Ground::Shared | Ground::Alone => Command::new(&file.path),
+    }
 }
 
 /// How many tests passed, of what the test harness says at the end; none when there was nothing to do.
