@@ -23,32 +23,33 @@ const INSIDE: [&str; 13] = [
     "velero_away",
 ];
 
-/// Files that leave the cluster alone: they need no API server, or have one of their own.
-const OWN: [&str; 13] = [
+/// Files that leave the cluster alone and measure nothing: they need no API server, or have one of their own.
+const OWN: [&str; 8] = [
     "alerts",
     "chart",
     "chart_flags",
     "chart_install",
-    "clusters",
-    "dashboard",
     "lint",
     "manual",
-    "network_policy",
     "policies",
-    "process",
-    "prometheus",
     "terminal",
 ];
 
-/// Files that stop Velero, its storage or the operator, or change what the operator may do or what it is licensed for.
-const ALONE: [&str; 10] = [
+/// Files that stop Velero, its storage or the operator, change what the operator may do or what it is licensed for, or
+/// measure time.
+const ALONE: [&str; 15] = [
+    "clusters",
+    "dashboard",
     "examples",
     "foreign_kinds",
     "guard",
     "license",
     "lifecycle",
+    "network_policy",
     "operator_away",
     "orphans",
+    "process",
+    "prometheus",
     "several_sources",
     "velero_away",
     "webhooks_away",
@@ -57,11 +58,11 @@ const ALONE: [&str; 10] = [
 /// What a file of tests needs for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
-    /// Nothing of the cluster: it runs beside all others.
+    /// Nothing: it runs beside all others.
     Own,
     /// Namespaces of its own: it runs beside others of its kind.
     Shared,
-    /// The whole cluster: nothing else uses it meanwhile.
+    /// The whole cluster, or its time: of the others only what needs nothing runs meanwhile.
     Alone,
 }
 

@@ -17,7 +17,7 @@ use crate::{
 
 /// Files of tests that share the cluster at a time. They mostly wait for it; more would wait for Velero, which restores
 /// one backup after the other.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 2;
 
 /// What to leave out.
 #[derive(clap::Args, Debug)]
@@ -84,7 +84,7 @@ async fn on_the_cluster(cluster: &Cluster, filter: &str, step: impl Fn(&str)) ->
     let (own, shared, alone) = (on(Ground::Own), on(Ground::Shared), on(Ground::Alone));
     step("tests on the cluster");
     let options = [filter, "--test-threads=6", "--skip=alone"];
-    // Those that have the cluster for themselves mostly wait, which leaves the processors to those beside them.
+    // Those that have the cluster for themselves mostly wait, which leaves the processors to what needs no cluster.
     let on_the_cluster = async {
         let alone = run_all(alone, 1, &options).await;
         alone.and(run_all(shared, AT_ONCE, &options).await)
