@@ -117,13 +117,13 @@ impl Hub {
         let mut ticks = tokio::time::interval(LOOK);
         loop {
             ticks.tick().await;
-            if is_so().await? {
+            let log = || std::fs::read_to_string(&self.operator.log).unwrap_or_default();
+            if is_so().await.with_context(|| format!("{what}\n{}", log()))? {
                 return Ok(begun.elapsed());
             }
             if begun.elapsed() > PATIENCE {
                 let clusters = self.get("/api/v1/clusters").await;
-                let log = std::fs::read_to_string(&self.operator.log)?;
-                bail!("{what}: not within {PATIENCE:?}; {clusters:?}\n{log}");
+                bail!("{what}: not within {PATIENCE:?}; {clusters:?}\n{}", log());
             }
         }
     }
