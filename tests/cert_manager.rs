@@ -38,7 +38,7 @@ const CERTIFICATE: &str = "kymaros-webhooks";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "builds cert-manager, which takes minutes; run it before a release: cargo test --test cert_manager -- --ignored"]
-async fn alone_cert_manager_issues_and_renews_the_certificate() -> Result<()> {
+async fn cert_manager_issues_and_renews_the_certificate() -> Result<()> {
     let mut stage = Stage::set("helm").await?;
     let cluster = cluster::find()?;
     let _cert_manager = CertManager::start(&cluster, &Silent).await?;

@@ -1,6 +1,5 @@
 //! The guides of the manual, done word for word on a real cluster: each finds what those before it left. They install,
-//! upgrade and remove the operator that other tests use, so `cargo xtask test` runs what begins with `alone` by itself,
-//! after them.
+//! upgrade and remove the operator that other tests use, and are run by hand; what needs no cluster is run with the rest.
 
 mod helm;
 mod page;
@@ -37,7 +36,7 @@ const MADE: [&str; 5] = [
 
 #[tokio::test]
 #[ignore = "takes many minutes; run it before a release: cargo test --test guides -- --ignored"]
-async fn alone_the_guides_do_what_they_say() -> Result<()> {
+async fn the_guides_do_what_they_say() -> Result<()> {
     let mut stage = Stage::set("helm").await?;
     let mut scene = Scene::new().await?;
     clear(&scene).await?;

@@ -1,5 +1,5 @@
 //! The chart in a real cluster: from nothing, through upgrades, to nothing. It installs and removes the operator that
-//! other tests use, so `cargo xtask test` runs what begins with `alone` by itself, after them.
+//! other tests use, so `cargo xtask test` runs this file after all others, a test at a time.
 
 mod audit;
 mod helm;
@@ -17,12 +17,12 @@ use serde_json::json;
 use stage::Stage;
 
 #[tokio::test]
-async fn alone_from_nothing_to_nothing_by_helm_4() -> Result<()> {
+async fn from_nothing_to_nothing_by_helm_4() -> Result<()> {
     life(Stage::set("helm").await?).await
 }
 
 #[tokio::test]
-async fn alone_from_nothing_to_nothing_by_helm_3() -> Result<()> {
+async fn from_nothing_to_nothing_by_helm_3() -> Result<()> {
     if is_own_cluster() {
         return Ok(());
     }
@@ -99,7 +99,7 @@ async fn life(mut stage: Stage) -> Result<()> {
 }
 
 #[tokio::test]
-async fn alone_as_gitops_tools_install_it() -> Result<()> {
+async fn as_gitops_tools_install_it() -> Result<()> {
     let mut stage = Stage::set("helm").await?;
     stage.step("manifests are applied", async |s| s.apply()).await?;
     stage
@@ -126,7 +126,7 @@ const UNINSTALLER: &str = "system:serviceaccount:kymaros-system:kymaros-uninstal
 const OF_THE_OPERATOR: [Place; 4] = [Place::Cluster, Place::Sandbox, Place::Velero, Place::Own];
 
 #[tokio::test]
-async fn alone_every_right_is_used_and_none_is_missing() -> Result<()> {
+async fn every_right_is_used_and_none_is_missing() -> Result<()> {
     if is_own_cluster() {
         return Ok(());
     }
@@ -175,7 +175,7 @@ const BY_OTHER_VALUES: [Setting; 6] = [
 ];
 
 #[tokio::test]
-async fn alone_rights_of_other_values_are_used_and_suffice() -> Result<()> {
+async fn rights_of_other_values_are_used_and_suffice() -> Result<()> {
     if is_own_cluster() {
         return Ok(());
     }

@@ -36,8 +36,8 @@ pub struct SandboxObjects {
     pub services: Vec<Service>,
     /// Warnings.
     pub warnings: Vec<Event>,
-    /// The kubelet had an image of a container.
-    pub pulled: Vec<Event>,
+    /// When the kubelet had an image of a container.
+    pub pulled: Vec<Timestamp>,
 }
 
 /// Lists the workloads of a sandbox and where each stands.

@@ -1,9 +1,7 @@
 //! When the pods of a sandbox took which step, by the API server's and the kubelet's own times.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, Pod};
-
-use super::warnings::time;
+use k8s_openapi::api::core::v1::Pod;
 
 /// Steps of all pods together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,9 +19,9 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Those of some pods, and of what the kubelet said of their images.
+    /// Those of some pods, and of when the kubelet had an image.
     #[must_use]
-    pub fn of(pods: &[Pod], pulled: &[Event]) -> Self {
+    pub fn of(pods: &[Pod], pulled: &[Timestamp]) -> Self {
         let condition = |pod: &Pod, type_: &str| {
             let conditions = pod.status.as_ref()?.conditions.as_ref()?;
             let met = conditions
@@ -45,7 +43,7 @@ impl Moments {
         Self {
             created: pods.iter().filter_map(created).min(),
             scheduled: pods.iter().filter_map(|p| condition(p, "PodScheduled")).max(),
-            pulled: pulled.iter().filter_map(time).filter(in_time).max(),
+            pulled: pulled.iter().copied().filter(in_time).max(),
             started,
             first_ready: pods.iter().filter_map(|p| condition(p, "Ready")).min(),
         }
@@ -92,11 +90,6 @@ mod tests {
         .unwrap()
     }
 
-    fn pulled(second: u8) -> Event {
-        let at = format!("2026-01-01T00:00:{second:02}Z");
-        serde_json::from_value(json!({ "metadata": {}, "involvedObject": {}, "lastTimestamp": at })).unwrap()
-    }
-
     fn at(second: u8) -> Option<Timestamp> {
         format!("2026-01-01T00:00:{second:02}Z").parse().ok()
     }
@@ -111,7 +104,7 @@ mod tests {
             first_ready: at(13),
         };
         let (ten, twenty) = (pod(10), pod(20));
-        let said = [pulled(11), pulled(21)];
+        let said = [at(11), at(21)].map(Option::unwrap);
         assert_eq!(Moments::of(&[ten.clone(), twenty.clone()], &said), both);
         let one = Moments::of(&[ten], &said[..1]);
         assert_eq!(one.and(Moments::of(&[twenty], &said[1..])), both);
@@ -121,7 +114,10 @@ mod tests {
 
     #[test]
     fn an_image_of_a_container_that_does_not_run_is_none_of_them() {
-        assert_eq!(Moments::of(&[pod(10)], &[pulled(11), pulled(30)]).pulled, at(11));
-        assert_eq!(Moments::of(&[], &[pulled(11)]).pulled, None);
+        assert_eq!(
+            Moments::of(&[pod(10)], &[at(11), at(30)].map(Option::unwrap)).pulled,
+            at(11)
+        );
+        assert_eq!(Moments::of(&[], &[at(11).unwrap()]).pulled, None);
     }
 }

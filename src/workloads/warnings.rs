@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::{
+    api::core::v1::{Event, Pod},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
 use kube::ResourceExt;
 
 use super::{
@@ -71,6 +74,22 @@ pub(super) fn time(event: &Event) -> Option<Timestamp> {
     let series = event.series.as_ref().and_then(|s| s.last_observed_time.as_ref());
     let newer = series.or(event.event_time.as_ref()).map(|t| t.0);
     event.last_timestamp.as_ref().map(|t| t.0).or(newer)
+}
+
+/// Takes from an event whatever is not its name or its time.
+pub(super) fn keep_time(event: &mut Event) {
+    let last = time(event).map(Time);
+    let metadata = ObjectMeta {
+        name: event.metadata.name.take(),
+        namespace: event.metadata.namespace.take(),
+        resource_version: event.metadata.resource_version.take(),
+        ..ObjectMeta::default()
+    };
+    *event = Event {
+        metadata,
+        last_timestamp: last,
+        ..Event::default()
+    };
 }
 
 #[cfg(test)]
@@ -163,5 +182,21 @@ mod tests {
             "eventTime": "2026-01-01T00:00:10.500000Z" }))
         .unwrap();
         assert_eq!(time(&newer), "2026-01-01T00:00:10.5Z".parse().ok());
+    }
+
+    #[test]
+    fn of_an_event_only_its_name_and_its_time_are_kept() {
+        let mut event = said("Pod", &json!({ "name": "web-0" }), 3, NO_SECRET);
+        event.metadata.namespace = Some("sandbox".into());
+        keep_time(&mut event);
+        let left = json!({
+            "metadata": { "name": "e3", "namespace": "sandbox" }, "involvedObject": {},
+            "lastTimestamp": "2026-01-01T00:00:03Z" });
+        assert_eq!(event, from_value(left).unwrap());
+        let mut newer: Event = from_value(json!({
+            "metadata": {}, "involvedObject": {}, "eventTime": "2026-01-01T00:00:04.000000Z" }))
+        .unwrap();
+        keep_time(&mut newer);
+        assert_eq!(time(&newer), "2026-01-01T00:00:04Z".parse().ok());
     }
 }

@@ -22,7 +22,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{assess::SandboxObjects, references};
+use super::{assess::SandboxObjects, references, warnings};
 
 /// Called whenever something in the sandbox changed.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -55,23 +55,22 @@ impl SandboxWatch {
             daemon_sets: watch(client, sandbox, all(), wake, &mut tasks),
             replica_sets: watch(client, sandbox, all(), wake, &mut tasks),
             replication_controllers: watch(client, sandbox, all(), wake, &mut tasks),
-            config_maps: {
-                let (reader, writer) = reflector::store();
-                let maps = watcher(Api::namespaced(client.clone(), sandbox), all())
-                    .default_backoff()
-                    .modify(references::keep_names)
-                    .reflect(writer);
-                tasks.push(AbortOnDropHandle::new(tokio::spawn(drive(maps, wake.clone()))));
-                reader
-            },
+            config_maps: watch_part(client, sandbox, all(), references::keep_names, wake, &mut tasks),
             services: watch(client, sandbox, all(), wake, &mut tasks),
             warnings: watch(client, sandbox, all().fields("type=Warning"), wake, &mut tasks),
-            pulled: watch(client, sandbox, all().fields("reason=Pulled"), wake, &mut tasks),
+            pulled: watch_part(
+                client,
+                sandbox,
+                all().fields("reason=Pulled"),
+                warnings::keep_time,
+                wake,
+                &mut tasks,
+            ),
             tasks,
         }
     }
 
-    /// What is in the sandbox; `None` until every watch has delivered its first full list.
+    /// What is in the sandbox; `None` until every watch that a verdict needs has delivered its first full list.
     #[must_use]
     pub fn objects(&self) -> Option<SandboxObjects> {
         let synced = is_synced(&self.pods)
@@ -83,7 +82,6 @@ impl SandboxWatch {
             && is_synced(&self.config_maps)
             && is_synced(&self.services)
             && is_synced(&self.warnings)
-            && is_synced(&self.pulled)
             && self.tasks.iter().all(|t| !t.is_finished());
         synced.then(|| SandboxObjects {
             pods: owned(&self.pods),
@@ -95,7 +93,12 @@ impl SandboxWatch {
             config_maps: owned(&self.config_maps),
             services: owned(&self.services),
             warnings: owned(&self.warnings),
-            pulled: owned(&self.pulled),
+            pulled: self
+                .pulled
+                .state()
+                .iter()
+                .filter_map(|e| warnings::time(e))
+                .collect(),
         })
     }
 }
@@ -131,9 +134,33 @@ where
         + Sync
         + 'static,
 {
+    watch_part(client, sandbox, config, |_| (), wake, tasks)
+}
+
+/// Watches, and stores of each object what `keep` leaves of it.
+fn watch_part<K>(
+    client: &Client,
+    sandbox: &str,
+    config: watcher::Config,
+    keep: fn(&mut K),
+    wake: &Wake,
+    tasks: &mut Vec<AbortOnDropHandle<()>>,
+) -> Store<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
     let (reader, writer) = reflector::store();
     let api = Api::<K>::namespaced(client.clone(), sandbox);
-    let stream = watcher(api, config).default_backoff().reflect(writer);
+    let stream = watcher(api, config)
+        .default_backoff()
+        .modify(keep)
+        .reflect(writer);
     tasks.push(AbortOnDropHandle::new(tokio::spawn(drive(stream, wake.clone()))));
     reader
 }

@@ -67,7 +67,7 @@ fn every_answer_is_shown_by_tests_that_exist() -> Result<()> {
         (a("[`x`](../tests/nowhere.rs)"), "nowhere.rs"),
         (a("[`is_test`](../tests/manual/answers.rs)"), "is no test"),
         (
-            a("[`alone_the_guides_do_what_they_say`](../tests/guides.rs)"),
+            a("[`the_guides_do_what_they_say`](../tests/guides.rs)"),
             "before a release",
         ),
         (

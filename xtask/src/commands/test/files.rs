@@ -24,11 +24,12 @@ const INSIDE: [&str; 13] = [
 ];
 
 /// Files that leave the cluster alone and measure nothing: they need no API server, or have one of their own.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "alerts",
     "chart",
     "chart_flags",
     "chart_install",
+    "guides",
     "lint",
     "manual",
     "policies",
@@ -55,6 +56,9 @@ const ALONE: [&str; 15] = [
     "webhooks_away",
 ];
 
+/// Files that install and remove the operator that the others use.
+const OPERATOR: [&str; 1] = ["install"];
+
 /// What a file of tests needs for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
@@ -64,6 +68,8 @@ pub enum Ground {
     Shared,
     /// The whole cluster, or its time: of the others only what needs nothing runs meanwhile.
     Alone,
+    /// The operator itself, which is gone afterwards: it runs after all others, a test at a time.
+    Operator,
 }
 
 /// What the file of this name needs. One that nobody thought of needs no more than most.
@@ -71,6 +77,7 @@ pub fn ground(name: &str) -> Ground {
     match name {
         own if OWN.contains(&own) => Ground::Own,
         alone if ALONE.contains(&alone) => Ground::Alone,
+        operator if OPERATOR.contains(&operator) => Ground::Operator,
         _ => Ground::Shared,
     }
 }
@@ -100,7 +107,7 @@ mod tests {
     #[test]
     fn every_name_in_a_list_is_that_of_a_file() {
         let all = all(true).unwrap();
-        let listed = INSIDE.into_iter().chain(OWN).chain(ALONE);
+        let listed = INSIDE.into_iter().chain(OWN).chain(ALONE).chain(OPERATOR);
         let unknown: Vec<&str> = listed
             .filter(|name| !all.iter().any(|file| file == name))
             .collect();

@@ -82,8 +82,9 @@ async fn on_the_cluster(cluster: &Cluster, filter: &str, step: impl Fn(&str)) ->
             .collect()
     };
     let (own, shared, alone) = (on(Ground::Own), on(Ground::Shared), on(Ground::Alone));
+    let installs = on(Ground::Operator);
     step("tests on the cluster");
-    let options = [filter, "--test-threads=6", "--skip=alone"];
+    let options = [filter, "--test-threads=6"];
     // Those that have the cluster for themselves mostly wait, which leaves the processors to what needs no cluster.
     let on_the_cluster = async {
         let alone = run_all(alone, 1, &options).await;
@@ -96,14 +97,10 @@ async fn on_the_cluster(cluster: &Cluster, filter: &str, step: impl Fn(&str)) ->
         super::verdicts::short().await?;
     }
     step("tests that install and remove the operator");
-    let mut installs = vec!["test", "--workspace", "--test", "install"];
-    if cluster.is_test_cluster() {
-        installs.extend(["--test", "guides"]);
-    }
-    installs.extend([filter, "--", "--test-threads=1"]);
+    let mut options = vec![filter, "--test-threads=1"];
     if !cluster.is_test_cluster() {
         // It reads what the API server recorded.
-        installs.push("--skip=every_right");
+        options.push("--skip=every_right");
     }
-    cargo(installs).await
+    run_all(installs, 1, &options).await
 }

@@ -63,7 +63,7 @@ fn command(file: &Executable) -> Command {
             nice.arg("--adjustment=5").arg(&file.path);
             nice
         }
-        Ground::Shared | Ground::Alone => Command::new(&file.path),
+        Ground::Shared | Ground::Alone | Ground::Operator => Command::new(&file.path),
     }
 }
 
