@@ -7,9 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use kube::{
     Api,
-    api::{Patch, PatchParams},
+    api::{Patch, PatchParams, PostParams},
 };
-use kymaros_crds::{CheckResult, CheckStatus, RestoreReportStatus, RestoreTest, RunPhase, RunResult};
+use kymaros_crds::{
+    CheckResult, CheckStatus, HealthCheckPolicy, RestoreReportStatus, RestoreTest, RunPhase, RunResult,
+    Trigger, names,
+};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::{Value, json};
 use story::{create_test, finished, phase, report_when, run, small, spec};
@@ -248,6 +251,62 @@ async fn an_edit_is_for_the_next_run() -> Result<()> {
             .all(|s| s.state.as_deref() == Some("Removed")),
         "{:?}",
         status.sandboxes
+    );
+    delete_backup(&scene.client, &name).await
+}
+
+/// The checks of a report, by their names.
+fn made(status: Option<RestoreReportStatus>) -> Vec<(String, CheckResult)> {
+    let checks = status.unwrap_or_default().checks.into_iter();
+    let mut made: Vec<_> = checks.map(|check| (check.name, check.status)).collect();
+    made.sort_by(|one, other| one.0.cmp(&other.0));
+    made
+}
+
+#[tokio::test]
+async fn checks_of_a_policy_are_made_as_it_was_when_the_run_began() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    // It is known long before the test that names it.
+    let home = scene.namespace("policy-home").await?;
+    let policies = Api::<HealthCheckPolicy>::namespaced(scene.client.clone(), &home);
+    let here = |name: &str| get(name, "/", "5s", 3);
+    let absent = |name: &str| get(name, "/absent", "1s", 1);
+    let policy: HealthCheckPolicy = serde_json::from_value(json!({
+        "apiVersion": "restore.kymaros.io/v1alpha1", "kind": "HealthCheckPolicy", "metadata": { "name": "pages" },
+        "spec": { "checks": [here("passes"), absent("fails"), absent("own")] },
+    }))?;
+    policies.create(&PostParams::default(), &policy).await?;
+    let (namespace, name) = small(&mut scene, "policy").await?;
+    // The one of the policy with the name of the test's own would fail.
+    let named = json!({ "healthChecks": { "policyRef": "pages", "settle": "8s", "checks": [here("own")] } });
+    create_test(&scene.client, &home, "policy", spec(&[&namespace], &name, named)).await?;
+    report_when(&scene.client, &home, "policy", "its start", |r| {
+        phase(r) >= Some(RunPhase::Preparing)
+    })
+    .await?;
+    let edit = json!({ "spec": { "checks": [absent("passes"), here("new")] } });
+    policies
+        .patch("pages", &PatchParams::default(), &Patch::Merge(&edit))
+        .await?;
+    let (pass, fail) = (CheckResult::Pass, CheckResult::Fail);
+    let first = finished(&scene.client, &home, "policy").await?;
+    assert_eq!(
+        made(first.status),
+        [("fails", fail), ("own", pass), ("passes", pass)].map(|(name, result)| (name.to_owned(), result))
+    );
+
+    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &home);
+    let trigger = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "true" } } });
+    tests
+        .patch("policy", &PatchParams::default(), &Patch::Merge(&trigger))
+        .await?;
+    let second = report_when(&scene.client, &home, "policy", "the end of its next run", |r| {
+        r.spec.trigger == Some(Trigger::Annotation) && phase(r) == Some(RunPhase::Completed)
+    })
+    .await?;
+    assert_eq!(
+        made(second.status),
+        [("new", pass), ("own", pass), ("passes", fail)].map(|(name, result)| (name.to_owned(), result))
     );
     delete_backup(&scene.client, &name).await
 }

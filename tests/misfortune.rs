@@ -130,6 +130,76 @@ async fn a_sandbox_that_somebody_deletes_is_no_failed_backup() -> Result<()> {
     delete_backup(&scene.client, &name).await
 }
 
+/// A finalizer on the namespace itself, as Rancher puts one on each. A test that fails takes it off.
+struct HeldNamespace {
+    cluster: Cluster,
+    sandbox: String,
+}
+
+impl HeldNamespace {
+    const FINALIZER: &str = "example.com/namespace-auth";
+
+    async fn by_another_product(scene: &Scene, sandbox: &str) -> Result<Self> {
+        let held = json!({ "metadata": { "finalizers": [Self::FINALIZER] } });
+        Api::<Namespace>::all(scene.client.clone())
+            .patch(sandbox, &PatchParams::default(), &Patch::Merge(&held))
+            .await?;
+        Ok(Self {
+            cluster: scene.cluster.clone(),
+            sandbox: sandbox.to_owned(),
+        })
+    }
+}
+
+impl Drop for HeldNamespace {
+    fn drop(&mut self) {
+        let free = r#"--patch={"metadata":{"finalizers":null}}"#;
+        // It is gone already when the test did not fail.
+        let _ = self
+            .cluster
+            .kubectl(&["patch", "namespace", &self.sandbox, "--type=merge", free]);
+    }
+}
+
+#[tokio::test]
+async fn a_sandbox_whose_namespace_another_product_holds_goes_and_the_finalizer_is_named() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, name) = small(&mut scene, "heldns").await?;
+    let settles = json!({ "healthChecks": { "settle": "5s" } });
+    create_test(
+        &scene.client,
+        &namespace,
+        "heldns",
+        spec(&[&namespace], &name, settles),
+    )
+    .await?;
+    let report = report_when(&scene.client, &namespace, "heldns", "its start", |r| {
+        phase(r) == Some(RunPhase::Starting) || phase(r) == Some(RunPhase::Checking)
+    })
+    .await?;
+    let sandboxes = report.status.context("no status")?.sandboxes;
+    let sandbox = &sandboxes.first().context("no sandbox")?.name;
+    let _held = HeldNamespace::by_another_product(&scene, sandbox).await?;
+    let status = ended(&scene.client, &namespace, "heldns").await?;
+    assert_eq!(
+        (status.score, status.result),
+        (Some(80), Some(RunResult::Partial)),
+        "nothing but its checks is missing: {:?}",
+        status.findings
+    );
+    let freed = format!("Namespace/{sandbox} ({})", HeldNamespace::FINALIZER);
+    let named = |f: &&Finding| f.reason == "FinalizerRemoved" && f.message.contains(&freed);
+    assert_eq!(
+        status.findings.iter().filter(named).count(),
+        1,
+        "{:?}",
+        status.findings
+    );
+    let blocked = |f: &Finding| f.reason == "CleanupBlocked";
+    assert!(!status.findings.iter().any(blocked), "{:?}", status.findings);
+    delete_backup(&scene.client, &name).await
+}
+
 #[tokio::test]
 async fn a_backup_that_is_deleted_in_the_middle_is_no_failed_backup() -> Result<()> {
     let mut scene = Scene::new().await?;

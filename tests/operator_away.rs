@@ -19,7 +19,7 @@ use kube::{
 };
 use kymaros_crds::{RestoreReport, RestoreTest};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, scale, unique, wait_ready};
-use processes::{find, signal};
+use processes::{find, is_operator, signal};
 use serde_json::json;
 use story::{SMALL, answers, gone, run, spec};
 
@@ -69,9 +69,6 @@ async fn without_the_operator_only_its_own_work_waits() -> Result<()> {
 /// Every replica stands still and is still asked: nobody has noticed yet. What asks it waits and is refused in the end;
 /// what does not goes on at once.
 async fn while_it_hangs(scene: &mut Scene, namespace: &str, idle_home: &str) -> Result<()> {
-    let is_operator = |words: &[&str]| {
-        words.first().is_some_and(|program| program.ends_with("kymaros")) && words.get(1) == Some(&"operator")
-    };
     let replicas = find("the operator", is_operator)?;
     for replica in &replicas {
         signal("-STOP", replica)?;

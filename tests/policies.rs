@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use helm::{NAMESPACE, pipe, rendered, template};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::ServiceAccount,
+    core::v1::{Namespace, ServiceAccount},
 };
 use kube::{
     Api, Client,
@@ -174,6 +174,10 @@ async fn install(server: &ApiServer, admin: &Client) -> Result<()> {
         "--all",
     ])?;
     apply(admin, "default", WORLD).await?;
+    for going in ["going", "going-production"] {
+        let namespaces = Api::<Namespace>::all(admin.clone());
+        namespaces.delete(going, &DeleteParams::default()).await?;
+    }
     for file in ["guard", "contain", "fence"] {
         let policies = template(&["--show-only", &format!("templates/policy-{file}.yaml")])?;
         pipe(&cluster, "kubectl", &apply_all, &policies)?;

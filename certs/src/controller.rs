@@ -13,6 +13,7 @@ use crate::{
     change::Rules,
     cluster::Cluster,
     decide::{self, is_settled},
+    fence::Fence,
     pace::Pace,
     readiness::{self, Expiry, Readiness},
     resolver::Resolver,
@@ -59,6 +60,8 @@ impl Duty {
 pub struct Controller {
     /// What we do.
     pub duty: Duty,
+    /// Webhooks that must be there as they were meant.
+    pub fences: Vec<Fence>,
     /// The API server.
     pub cluster: Cluster,
     /// What was seen last.
@@ -151,7 +154,8 @@ impl Controller {
     fn tell(&self, now: Timestamp) {
         let served = self.resolver.served();
         let readiness = if self.view.is_known() {
-            readiness::readiness(served.as_deref(), &self.view.sights, self.duty.names(), now)
+            let (sights, names) = (&self.view.sights, self.duty.names());
+            readiness::readiness(served.as_deref(), sights, &self.fences, names, now)
         } else {
             Readiness::Starting
         };

@@ -5,7 +5,8 @@
 //! - `stored`: all of it in one Secret; `published`: what the webhook configurations hold
 //! - `decide`: every rule about rotation; `change` carries a step out on what is stored
 //! - `serve`, `resolver`: which certificate is shown, and showing it
-//! - `readiness`: whether the API server can talk to us, and how long that lasts
+//! - `registration`: what a webhook is registered for; `fence`: what is wrong with one that must be there
+//! - `readiness`: whether the API server can talk to us, does so as it was meant to, and how long that lasts
 //! - `cluster`, `watches`, `view`, `act`, `pace`, `controller`: the loop around it
 
 mod act;
@@ -17,11 +18,13 @@ mod clock;
 mod cluster;
 mod controller;
 mod decide;
+mod fence;
 mod key;
 mod leaf;
 mod pace;
 mod published;
 mod readiness;
+mod registration;
 mod resolver;
 mod serve;
 mod settings;
@@ -38,13 +41,15 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use fence::{Fence, Flaw, flaw};
+pub use published::{Configuration, Kind};
 pub use readiness::{Expiry, Readiness};
+pub use registration::{Condition, Registration, Requirement, Rule};
 pub use settings::{Configurations, InvalidLifetimes, InvalidNames, Lifetimes, Names, Settings, Source};
 
 use change::Rules;
 use cluster::Cluster;
 use controller::{Controller, Duty};
-use published::{Configuration, Kind};
 use resolver::Resolver;
 use view::View;
 
@@ -80,6 +85,7 @@ impl Certificates {
                 Source::Own { lifetimes, .. } => Duty::Keep(Rules { names, lifetimes }),
                 Source::Foreign { .. } => Duty::Follow(names),
             },
+            fences: settings.fences,
             cluster,
             view: View::new(configurations.into_iter()),
             resolver,

@@ -11,7 +11,7 @@ use k8s_openapi::{
 };
 use serde_json::{Value, json};
 
-use crate::bundle::Bundle;
+use crate::{bundle::Bundle, registration::Registration};
 
 /// A webhook configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +73,8 @@ pub struct Webhook {
     pub text: Vec<u8>,
     /// What can be read in it.
     pub bundle: Bundle,
+    /// What it is registered for.
+    pub registration: Registration,
 }
 
 impl<T> From<Option<T>> for Sight<T> {
@@ -92,12 +94,13 @@ impl Sight<Live> {
 }
 
 impl Webhook {
-    fn new(name: &str, client: &WebhookClientConfig) -> Self {
+    fn new(name: &str, client: &WebhookClientConfig, registration: Registration) -> Self {
         let text = client.ca_bundle.as_ref().map_or_else(Vec::new, |b| b.0.clone());
         Self {
             name: name.to_owned(),
             bundle: Bundle::read(&text),
             text,
+            registration,
         }
     }
 }
@@ -115,7 +118,7 @@ impl From<ValidatingWebhookConfiguration> for Live {
     fn from(object: ValidatingWebhookConfiguration) -> Self {
         let webhooks = object.webhooks.iter().flatten();
         let webhooks = webhooks
-            .map(|w| Webhook::new(&w.name, &w.client_config))
+            .map(|w| Webhook::new(&w.name, &w.client_config, w.into()))
             .collect();
         Self::new(&object.metadata, webhooks)
     }
@@ -125,7 +128,7 @@ impl From<MutatingWebhookConfiguration> for Live {
     fn from(object: MutatingWebhookConfiguration) -> Self {
         let webhooks = object.webhooks.iter().flatten();
         let webhooks = webhooks
-            .map(|w| Webhook::new(&w.name, &w.client_config))
+            .map(|w| Webhook::new(&w.name, &w.client_config, w.into()))
             .collect();
         Self::new(&object.metadata, webhooks)
     }

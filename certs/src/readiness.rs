@@ -7,6 +7,7 @@ use rustls::{client::verify_server_name, server::ParsedCertificate};
 
 use crate::{
     certificate::Certificate,
+    fence::{Fence, Flaw},
     leaf::Leaf,
     published::{Configuration, Live, Sight, Sights},
     settings::Names,
@@ -15,6 +16,9 @@ use crate::{
 
 /// A warning is due when one over this of a life is left: renewal should have happened long before.
 const WORRY: i32 = 10;
+
+/// What puts back what somebody took away; the authority of the certificate follows by itself.
+const REMEDY: &str = "upgrade the release with its chart again, or apply what the chart renders";
 
 /// Whether the API server can talk to us.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +52,16 @@ pub enum Readiness {
         /// Why.
         why: String,
     },
-    /// The certificate is served, valid, and trusted by every webhook.
+    /// A webhook that must be there is not, or leaves something out.
+    Weakened {
+        /// Kind and name of the configuration.
+        configuration: String,
+        /// The webhook in it.
+        webhook: String,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+    /// The certificate is served, valid, and trusted by every webhook; those that must be there are as they were meant.
     Ready,
 }
 
@@ -57,6 +70,12 @@ impl Readiness {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         *self == Self::Ready
+    }
+
+    /// Whether the API server gets an answer wherever it is told to ask.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Weakened { .. } | Self::Ready)
     }
 }
 
@@ -67,7 +86,7 @@ impl fmt::Display for Readiness {
             Self::NoCertificate => f.write_str("there is no certificate yet"),
             Self::NotValid { why } => write!(f, "the certificate is not valid: {why}"),
             Self::NotSeen { configuration } => write!(f, "{configuration} has not been looked at yet"),
-            Self::Missing { configuration } => write!(f, "{configuration} does not exist"),
+            Self::Missing { configuration } => write!(f, "{configuration} does not exist; {REMEDY}"),
             Self::NotTrusted {
                 configuration,
                 webhook,
@@ -76,14 +95,25 @@ impl fmt::Display for Readiness {
                 f,
                 "{configuration}, webhook {webhook}, does not trust the certificate: {why}"
             ),
+            Self::Weakened {
+                configuration,
+                webhook,
+                flaw,
+            } => write!(f, "{configuration}, webhook {webhook}: {flaw}; {REMEDY}"),
             Self::Ready => f.write_str("ready"),
         }
     }
 }
 
-/// Whether the API server can talk to a server that shows this certificate.
+/// Whether the API server can talk to a server that shows this certificate, and does it by all of these.
 #[must_use]
-pub fn readiness(served: Option<&Leaf>, sights: &Sights, names: &Names, now: Timestamp) -> Readiness {
+pub fn readiness(
+    served: Option<&Leaf>,
+    sights: &Sights,
+    fences: &[Fence],
+    names: &Names,
+    now: Timestamp,
+) -> Readiness {
     let Some(served) = served else {
         return Readiness::NoCertificate;
     };
@@ -91,7 +121,25 @@ pub fn readiness(served: Option<&Leaf>, sights: &Sights, names: &Names, now: Tim
         return Readiness::NotValid { why };
     }
     let obstacle = |(configuration, sight): (&_, &_)| obstacle(served, configuration, sight, names, now);
-    sights.iter().find_map(obstacle).unwrap_or(Readiness::Ready)
+    // Those in the way of an answer come first: what is reachable is so everywhere.
+    let obstacles = sights.iter().filter_map(obstacle);
+    let absent = sights.iter().filter_map(absent);
+    let weakened = fences.iter().filter_map(|fence| weakened(fence, sights));
+    let mut all = obstacles.chain(absent).chain(weakened);
+    all.next().unwrap_or(Readiness::Ready)
+}
+
+fn absent((configuration, sight): (&Configuration, &Sight<Live>)) -> Option<Readiness> {
+    let configuration = configuration.to_string();
+    (*sight == Sight::Absent).then_some(Readiness::Missing { configuration })
+}
+
+fn weakened(fence: &Fence, sights: &Sights) -> Option<Readiness> {
+    Some(Readiness::Weakened {
+        flaw: fence.flaw(sights)?,
+        configuration: fence.configuration.to_string(),
+        webhook: fence.webhook.clone(),
+    })
 }
 
 fn invalid(served: &Leaf, names: &Names, now: Timestamp) -> Option<String> {
@@ -117,7 +165,7 @@ fn obstacle(
     let configuration = configuration.to_string();
     match sight {
         Sight::NotSeen => Some(Readiness::NotSeen { configuration }),
-        Sight::Absent => Some(Readiness::Missing { configuration }),
+        Sight::Absent => None,
         Sight::Present(live) => live.webhooks.iter().find_map(|webhook| {
             let distrust = webhook.bundle.trusts(served, names.service(), now).err()?;
             Some(Readiness::NotTrusted {
@@ -176,6 +224,7 @@ mod tests {
         change::Change,
         clock::before,
         published::{Kind, Webhook},
+        registration::Registration,
         tests::{LEAF, at, names, rules},
     };
 
@@ -197,6 +246,7 @@ mod tests {
             name: format!("webhook-{index}"),
             text: Vec::new(),
             bundle: bundle.clone(),
+            registration: Registration::default(),
         };
         with(Sight::Present(Live {
             version: String::new(),
@@ -209,7 +259,7 @@ mod tests {
         let stored = stored();
         let leaf = stored.leaf.as_ref();
         let bundle = Bundle::of([&stored.authority.as_ref().unwrap().authority.certificate]);
-        let told = |sights: &Sights| readiness(leaf, sights, &names(), at(0)).to_string();
+        let told = |sights: &Sights| readiness(leaf, sights, &[], &names(), at(0)).to_string();
         let trusting = bundles(&[bundle.clone(), bundle.clone()]);
         assert_eq!(told(&trusting), "ready");
         assert_eq!(
@@ -219,7 +269,7 @@ mod tests {
         );
         assert_eq!(
             told(&with(Sight::Absent)),
-            "ValidatingWebhookConfiguration one does not exist"
+            format!("ValidatingWebhookConfiguration one does not exist; {REMEDY}")
         );
         let not_seen = told(&with(Sight::NotSeen));
         assert_eq!(
@@ -227,15 +277,61 @@ mod tests {
             "ValidatingWebhookConfiguration one has not been looked at yet"
         );
         assert_eq!(
-            readiness(None, &trusting, &names(), at(0)),
+            readiness(None, &trusting, &[], &names(), at(0)),
             Readiness::NoCertificate
         );
     }
 
     #[test]
+    fn not_ready_without_a_fence_and_reachable_all_the_same() {
+        let stored = stored();
+        let bundle = Bundle::of([&stored.authority.as_ref().unwrap().authority.certificate]);
+        let fence = |webhook: &str, fails_closed| Fence {
+            configuration: Configuration {
+                kind: Kind::Validating,
+                name: "one".to_owned(),
+            },
+            webhook: webhook.to_owned(),
+            meant: Registration {
+                fails_closed,
+                ..Registration::default()
+            },
+        };
+        let told = |sights: &Sights, fence| {
+            let readiness = readiness(stored.leaf.as_ref(), sights, &[fence], &names(), at(0));
+            (readiness.is_reachable(), readiness.to_string())
+        };
+        let there = bundles(&[bundle]);
+        assert_eq!(
+            told(&there, fence("webhook-0", false)),
+            (true, "ready".to_owned())
+        );
+        let weakened = |webhook: &str, flaw: &str| {
+            let configuration = "ValidatingWebhookConfiguration one";
+            (
+                true,
+                format!("{configuration}, webhook {webhook}: {flaw}; {REMEDY}"),
+            )
+        };
+        assert_eq!(
+            told(&there, fence("webhook-0", true)),
+            weakened("webhook-0", "its failurePolicy is Ignore, not Fail")
+        );
+        assert_eq!(
+            told(&there, fence("webhook-1", true)),
+            weakened("webhook-1", "it is not there")
+        );
+        // Right after an installation the bundle is empty: that comes first, and nobody gets an answer.
+        let (reachable, why) = told(&bundles(&[Bundle::default()]), fence("webhook-1", true));
+        assert!(!reachable && why.contains("does not trust"), "{why}");
+        let (reachable, why) = told(&with(Sight::Absent), fence("webhook-0", true));
+        assert!(reachable && why.contains("does not exist"), "{why}");
+    }
+
+    #[test]
     fn not_ready_out_of_time_or_under_another_name() {
         let leaf = stored().leaf.unwrap();
-        let told = |names: &Names, now| readiness(Some(&leaf), &Sights::new(), names, now);
+        let told = |names: &Names, now| readiness(Some(&leaf), &Sights::new(), &[], names, now);
         assert!(told(&names(), at(0)).is_ready());
         let other = Names::new(["other.kymaros.svc".to_owned()]).unwrap();
         for readiness in [

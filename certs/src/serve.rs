@@ -41,6 +41,7 @@ mod tests {
         authority::Authority,
         bundle::Bundle,
         published::{Configuration, Kind, Live, Webhook},
+        registration::Registration,
         tests::{LEAF, at, authority, names},
     };
 
@@ -49,6 +50,7 @@ mod tests {
             name: "a".into(),
             text: Vec::new(),
             bundle: Bundle::of(authorities.iter().map(|a| &a.certificate)),
+            registration: Registration::default(),
         };
         let configuration = Configuration {
             kind: Kind::Mutating,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 
+use crate::fence::Fence;
+
 /// Where certificates come from, where they go, and for whom they are.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub names: Names,
     /// The webhook configurations that call us.
     pub configurations: Configurations,
+    /// Webhooks that must be in them as they were meant.
+    pub fences: Vec<Fence>,
     /// Who makes the certificates.
     pub source: Source,
 }

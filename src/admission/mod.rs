@@ -2,6 +2,7 @@
 
 mod durations;
 mod facts;
+mod fences;
 mod known;
 mod runs;
 mod uses;
@@ -9,6 +10,7 @@ mod velero_account;
 
 pub use durations::Durations;
 pub use facts::{ClusterFacts, Namespaces, Stores};
+pub use fences::Installation;
 pub use runs::RunIndex;
 pub use uses::Uses;
 
@@ -22,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// Whether the webhooks that fence sandboxes are in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdmissionState {
-    /// The API server calls us and trusts our certificate.
+    /// The API server calls us as it was meant to, and trusts our certificate.
     InPlace,
     /// It does not, for this reason.
     Missing(String),

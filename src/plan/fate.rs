@@ -47,7 +47,15 @@ const EXCLUDED: &[(&str, &[&str])] = &[
         &[
             "networkpolicies.networking.k8s.io",
             "ciliumnetworkpolicies.cilium.io",
+        ],
+    ),
+    (
+        "would open the sandbox: it may allow what the policy of the sandbox denies, and is asked first",
+        &[
+            // As Calico's API server serves them, and as they are stored.
+            "networkpolicies.projectcalico.org",
             "networkpolicies.crd.projectcalico.org",
+            "networkpolicies.crd.antrea.io",
         ],
     ),
     (
@@ -187,6 +195,10 @@ mod tests {
             "v1/Endpoints",
             "discovery.k8s.io/v1/EndpointSlice",
             "networking.k8s.io/v1/NetworkPolicy",
+            "cilium.io/v2/CiliumNetworkPolicy",
+            "projectcalico.org/v3/NetworkPolicy",
+            "crd.projectcalico.org/v1/NetworkPolicy",
+            "crd.antrea.io/v1beta1/NetworkPolicy",
             "networking.k8s.io/v1/Ingress",
             "v1/ResourceQuota",
             "batch/v1/Job",
@@ -195,6 +207,27 @@ mod tests {
         ] {
             assert!(matches!(of(kind), Fate::Excluded(_)), "{kind}");
         }
+    }
+
+    /// Velero takes a name without a group for the first kind of that name.
+    #[test]
+    fn kinds_of_the_same_name_are_left_out_one_by_one() {
+        let all = excluded_resources(None);
+        let policies: Vec<_> = all
+            .iter()
+            .filter(|name| name.contains("networkpolicies"))
+            .collect();
+        assert_eq!(
+            policies,
+            [
+                "networkpolicies.networking.k8s.io",
+                "ciliumnetworkpolicies.cilium.io",
+                "networkpolicies.projectcalico.org",
+                "networkpolicies.crd.projectcalico.org",
+                "networkpolicies.crd.antrea.io",
+            ]
+        );
+        assert_eq!(of("example.com/v1/NetworkPolicy"), Fate::Kept);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use crate::{
         Restore,
         artifacts::{Artifact, ArtifactError, Downloader},
         location, movers,
+        operations::{self, RawItemOperations},
         restore::{self, RestorePlan},
         results::{RawResourceList, RestoredObjects},
     },
@@ -109,7 +110,10 @@ pub async fn act(
 fn is_of_a_sandbox(effect: &Effect) -> bool {
     matches!(
         effect,
-        Effect::MakeSandbox(_) | Effect::FreeSandbox(_) | Effect::RemoveSandbox(_)
+        Effect::MakeSandbox(_)
+            | Effect::FreeSandbox(_)
+            | Effect::RemoveSandbox(_)
+            | Effect::ReleaseSandbox(_)
     )
 }
 
@@ -150,9 +154,10 @@ async fn one(
                 (client.clone(), context.velero_namespace.clone()),
                 restore.clone(),
             );
+            let has_operations = has_operations(context, &restore);
             let clock = memory.clock.clone();
             let work = async move {
-                let mut outcome = outcome(downloader.await, movers, restore).await?;
+                let mut outcome = outcome(downloader.await, movers, restore, has_operations).await?;
                 let place = |moment| clock.place(moment);
                 for mover in outcome.movers.iter_mut().flatten() {
                     mover.times = (mover.times.0.map(place), mover.times.1.map(place));
@@ -189,6 +194,7 @@ async fn one(
             }
         }
         Effect::RemoveSandbox(name) => removal::sandbox(client, memory, name, &identity.uid).await?,
+        Effect::ReleaseSandbox(name) => removal::release(client, memory, name, &identity.uid).await?,
         Effect::RemoveOutside(left) => {
             removal::outside(client, memory, &context.velero_namespace, left).await?;
         }
@@ -226,21 +232,37 @@ async fn delay(
     })
 }
 
+/// Whether there is a list of item operations: asking for one that Velero did not write ends in an error.
+fn has_operations(context: &RunContext, restore: &str) -> bool {
+    let found = context
+        .restores
+        .find(|r| r.metadata.name.as_deref() == Some(restore));
+    found.is_some_and(|restore| restore::has_item_operations(&restore))
+}
+
 async fn outcome(
     downloader: Downloader,
     (client, velero): (Client, String),
     restore: String,
+    has_operations: bool,
 ) -> Result<RestoreOutcome, ArtifactError> {
-    let (list, results, movers) = tokio::join!(
+    let operations = has_operations
+        .then(|| downloader.fetch::<RawItemOperations>(Artifact::RestoreItemOperations, &restore));
+    let (list, results, operations, movers) = tokio::join!(
         downloader.fetch::<RawResourceList>(Artifact::RestoreResourceList, &restore),
         downloader.fetch(Artifact::RestoreResults, &restore),
+        OptionFuture::from(operations),
         movers::of_restore(&client, &velero, &restore),
     );
     let movers = movers.inspect_err(|error| tracing::warn!(%error, "data movers cannot be listed"));
+    // Without them less can be explained, and the rest is there all the same.
+    let operations = operations.map_or(Ok(Vec::new()), |list| list.map(operations::of_list));
+    let operations = operations.inspect_err(|error| tracing::warn!(%error, "item operations cannot be read"));
     Ok(RestoreOutcome {
         restored: RestoredObjects::new(&list?),
         results: results?,
         movers: movers.ok(),
+        operations: operations.ok(),
     })
 }
 

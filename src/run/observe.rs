@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     admission::AdmissionState,
+    checks::Target,
     sandbox::{leftovers::leftovers, naming::RunIdentity, remove::OwnedSandbox},
     velero::{
         Backup, Restore,
@@ -88,7 +89,7 @@ pub async fn observe(
             .find(server::is_server)
             .is_some_and(|server| server::is_down(&server)),
         delays: (0..sources).map(|i| memory.delays.get(i)).collect(),
-        workloads: came(context, memory, targets.len().max(1)),
+        workloads: came(context, memory, &targets),
         watched_since: memory.watched_since(),
         outcomes_of_checks: memory.ended_checks(),
         obstacle: memory.obstacle(),
@@ -111,7 +112,10 @@ pub async fn observe(
         sandboxes.sort();
         sandboxes.dedup();
         let uid = &observed.identity.uid;
-        let left = leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
+        let mut left = leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
+        for held in &mut left.held {
+            held.since = memory.clock.place(held.since);
+        }
         observed.leftovers = Some(left);
     } else {
         observed.going = going(context, &observed).await?;
@@ -197,16 +201,14 @@ async fn chosen_from_the_cluster(
         .collect())
 }
 
-/// What came up. A short name is a Service only if there is a namespace of that name.
-fn came(context: &RunContext, memory: &RunMemory, expected: usize) -> Option<Came> {
-    let mut came = memory.came(expected)?;
-    came.references.retain(|(_, reference)| {
-        reference.form == Form::Qualified
-            || context
-                .namespaces
-                .get(&ObjectRef::new(&reference.namespace))
-                .is_some()
-    });
+/// What came up. A short name is a Service only if there is a namespace of that name, or the test restores one.
+fn came(context: &RunContext, memory: &RunMemory, targets: &[Target]) -> Option<Came> {
+    let mut came = memory.came(targets.len().max(1))?;
+    let is_namespace = |name: &str| {
+        targets.iter().any(|t| t.source == name) || context.namespaces.get(&ObjectRef::new(name)).is_some()
+    };
+    came.references
+        .retain(|(_, reference)| reference.form == Form::Qualified || is_namespace(&reference.namespace));
     Some(came)
 }
 

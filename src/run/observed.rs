@@ -21,6 +21,7 @@ use crate::{
     velero::{
         choose::{Chosen, NoBackup},
         movers::Mover,
+        operations::ItemOperation,
         restore::RestorePhase,
         results::{BackupContents, RestoreResults, RestoredObjects},
     },
@@ -186,6 +187,8 @@ pub struct RestoreOutcome {
     pub results: RestoreResults,
     /// What carried the data of its volumes; `None` when that could not be listed.
     pub movers: Option<Vec<Mover>>,
+    /// What plugins did after the items were created; `None` when that could not be read.
+    pub operations: Option<Vec<ItemOperation>>,
 }
 
 /// What came up in all sandboxes of the run.
@@ -236,7 +239,7 @@ impl Came {
         judged
     }
 
-    /// When everything will have stayed ready for `settle`, and outlived its own last crash; with a `settle` of zero
+    /// When everything that is ready will have stayed so for `settle`, and outlived its own last crash; with a `settle` of zero
     /// nothing is waited for. Kubernetes tells only the second in which something became ready: it may have been at the
     /// end of it.
     #[must_use]
@@ -246,7 +249,8 @@ impl Came {
             return self.last_ready();
         }
         let stays = self.last_ready().map(|last| after(last, settle + SECOND));
-        let outlives = self.workloads.iter().filter_map(|w| w.outlives).max();
+        let ready = self.workloads.iter().filter(|w| w.is_ready());
+        let outlives = ready.filter_map(|w| w.outlives).max();
         stays.max(outlives)
     }
 }
@@ -256,10 +260,10 @@ impl Observed {
     /// bring any more.
     #[must_use]
     pub fn is_decided(&self, targets: &[Target]) -> bool {
-        use crate::workloads::WorkloadState::{Crashing, Hopeless, Pending, Ready};
+        use crate::workloads::WorkloadState::{Crashed, Crashing, Hopeless, Pending, Ready};
         let Some(came) = &self.workloads else { return false };
         came.workloads.iter().all(|w| match w.state {
-            Ready(_) | Hopeless(_) => true,
+            Ready(_) | Crashed(_) | Hopeless(_) => true,
             Pending(_) | Crashing { .. } => w.awaits_data && self.gave_up(targets, &w.source),
         })
     }

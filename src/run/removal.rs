@@ -5,6 +5,7 @@ use kube::Client;
 use super::memory::RunMemory;
 use crate::{
     sandbox::{
+        held,
         leftovers::{Leftovers, Removal, remove_outside},
         remove::OwnedSandbox,
     },
@@ -27,6 +28,22 @@ pub(super) async fn sandbox(
     };
     let removed = owned.remove(client).await.map(|freed| memory.note_freed(freed));
     memory.note_removal(Removal::of("Namespace", name, removed)?);
+    Ok(())
+}
+
+/// Lets a sandbox of the run with this UID go that is going and that another product holds.
+///
+/// # Errors
+/// When the API server does not answer.
+pub(super) async fn release(
+    client: &Client,
+    memory: &RunMemory,
+    name: &str,
+    run_uid: &str,
+) -> Result<(), kube::Error> {
+    let released = held::release(client, name, run_uid).await;
+    let released = released.map(|freed| memory.note_freed(freed));
+    memory.note_removal(Removal::of("Namespace", name, released)?);
     Ok(())
 }
 

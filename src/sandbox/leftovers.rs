@@ -7,7 +7,11 @@ use kube::{
 };
 use kymaros_crds::names;
 
-use super::{ignore_gone, snapshots, snapshots::SnapshotContent};
+use super::{
+    held::{self, HeldSandbox},
+    ignore_gone, snapshots,
+    snapshots::SnapshotContent,
+};
 use crate::velero::{DownloadRequest, Restore};
 
 /// What still carries the labels of a run.
@@ -17,6 +21,8 @@ pub struct Leftovers {
     pub namespaces: Vec<(String, bool)>,
     /// Why sandboxes that are going are still there, in the cluster's words.
     pub blocked: Vec<String>,
+    /// Sandboxes that are going and that other products hold.
+    pub held: Vec<HeldSandbox>,
     /// Restores; `true` when the Restore is already going.
     pub restores: Vec<(String, bool)>,
     /// Download requests.
@@ -66,6 +72,10 @@ pub async fn leftovers(
     )?;
     Ok(Leftovers {
         blocked: namespaces.iter().filter_map(blocker).collect(),
+        held: namespaces
+            .iter()
+            .filter_map(|namespace| HeldSandbox::of(namespace, run_uid))
+            .collect(),
         namespaces: namespaces
             .iter()
             .map(|n| (n.name_any(), n.metadata.deletion_timestamp.is_some()))
@@ -164,12 +174,18 @@ fn blocker(namespace: &Namespace) -> Option<String> {
         ];
         telling.contains(&c.type_.as_str()) && c.status == "True"
     };
-    let messages: Vec<_> = conditions
+    let mut messages: Vec<_> = conditions
         .into_iter()
         .flatten()
         .filter(waits)
         .filter_map(|c| c.message.clone())
         .collect();
+    // Kubernetes does not tell of these.
+    if namespace.metadata.deletion_timestamp.is_some() {
+        let foreign = held::foreign(namespace.finalizers());
+        messages
+            .extend(foreign.map(|finalizer| format!("it has the finalizer {finalizer} of another product")));
+    }
     (!messages.is_empty()).then(|| {
         format!(
             "namespace {} is still going: {}",
@@ -177,4 +193,39 @@ fn blocker(namespace: &Namespace) -> Option<String> {
             messages.join("; ")
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_namespace_that_goes_waits_for_is_said_with_the_finalizers_that_kubernetes_does_not_tell_of() {
+        let blocked = |metadata: serde_json::Value| {
+            let condition =
+                |kind: &str, message: &str| json!({ "type": kind, "status": "True", "message": message });
+            let conditions = [
+                condition("NamespaceContentRemaining", "pods remain"),
+                condition("NamespaceDeletionContentFailure", "no matter"),
+            ];
+            let namespace = json!({ "metadata": metadata, "status": { "conditions": conditions } });
+            blocker(&serde_json::from_value(namespace).unwrap())
+        };
+        let finalizers = ["foregroundDeletion", "example.com/cloud"];
+        let going =
+            json!({ "name": "sb", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers });
+        assert_eq!(
+            blocked(going).as_deref(),
+            Some(
+                "namespace sb is still going: pods remain; it has the finalizer example.com/cloud of another product"
+            )
+        );
+        let stays = json!({ "name": "sb", "finalizers": finalizers });
+        assert_eq!(
+            blocked(stays).as_deref(),
+            Some("namespace sb is still going: pods remain")
+        );
+    }
 }

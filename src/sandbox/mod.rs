@@ -1,6 +1,7 @@
 //! Sandboxes: namespaces made for one run and one source namespace, fenced before anything is restored.
 
 pub mod apply;
+pub mod held;
 pub mod leftovers;
 pub mod naming;
 pub mod objects;

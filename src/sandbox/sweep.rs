@@ -8,6 +8,7 @@ use kube::{Api, Client, ResourceExt, core::PartialObjectMeta, runtime::controlle
 use kymaros_crds::{RestoreReport, names};
 
 use super::{
+    held,
     leftovers::{leftovers, remove_outside},
     remove::OwnedSandbox,
 };
@@ -42,6 +43,11 @@ pub async fn reconcile(
             let wait = at.duration_since(Timestamp::now());
             Action::requeue(Duration::try_from(wait).unwrap_or(Duration::ZERO))
         })),
+        Fate::Release => {
+            tracing::warn!(run_uid = %uid, ?run, "lets a sandbox go that another product holds");
+            held::release(&context.client, &name, &uid).await?;
+            Ok(Action::requeue(Duration::from_secs(10)))
+        }
         Fate::Remove => {
             tracing::warn!(run_uid = %uid, ?run, "removes a sandbox nobody looks after any more");
             if let Some(owned) = OwnedSandbox::find(&context.client, &name, &uid).await? {
@@ -59,6 +65,8 @@ pub async fn reconcile(
 enum Fate {
     /// Nothing now; look again then.
     Look(Option<Timestamp>),
+    /// It is going, and finalizers of other products are taken off it.
+    Release,
     /// It goes.
     Remove,
 }
@@ -82,8 +90,16 @@ fn fate(namespace: &PartialObjectMeta<Namespace>, run: Run, now: Timestamp) -> F
         .and_then(|t| t.parse().ok());
     let deadline = expires.map(|at| crate::run::observed::after(at, GRACE));
     let is_overdue = deadline.is_none_or(|at| now >= at);
-    if namespace.metadata.deletion_timestamp.is_some() {
-        return Fate::Look(None);
+    if let Some(since) = &namespace.metadata.deletion_timestamp {
+        let is_held = held::foreign(namespace.finalizers()).next().is_some();
+        let patience = crate::run::observed::after(since.0, held::PATIENCE);
+        return match run {
+            // Its run names what it takes off.
+            Run::Held => Fate::Look(None),
+            Run::Over | Run::Gone if !is_held => Fate::Look(None),
+            Run::Over | Run::Gone if now >= patience => Fate::Release,
+            Run::Over | Run::Gone => Fate::Look(Some(patience)),
+        };
     }
     match run {
         Run::Gone => Fate::Remove,
@@ -171,6 +187,20 @@ mod tests {
             fate(&sandbox(Some(later), true), Run::Gone, now),
             Fate::Look(None)
         );
+    }
+
+    #[test]
+    fn a_sandbox_that_another_product_holds_is_let_go_once_it_had_time() {
+        let mut held = sandbox(None, true);
+        held.metadata.finalizers = Some(vec!["foregroundDeletion".into(), "example.com/cloud".into()]);
+        let soon = crate::run::observed::after(Timestamp::UNIX_EPOCH, held::PATIENCE);
+        for run in [Run::Gone, Run::Over] {
+            assert_eq!(fate(&held, run, Timestamp::UNIX_EPOCH), Fate::Look(Some(soon)));
+            assert_eq!(fate(&held, run, soon), Fate::Release);
+        }
+        assert_eq!(fate(&held, Run::Held, soon), Fate::Look(None), "its run does it");
+        held.metadata.finalizers = Some(vec!["foregroundDeletion".into()]);
+        assert_eq!(fate(&held, Run::Gone, soon), Fate::Look(None));
     }
 
     #[test]

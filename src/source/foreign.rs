@@ -132,6 +132,8 @@ mod tests {
             kind("widgets", "example.com", all),
             kind("gadgets", "example.com", all),
             kind("pods", "metrics.example.com", &["list"]),
+            kind("httproutes", "gateway.networking.k8s.io", all),
+            kind("ingresses", "networking.k8s.io", all),
             kind("deployments", "apps", all),
             kind("backups", "velero.io", all),
             kind("restoretests", names::GROUP, all),
@@ -143,6 +145,7 @@ mod tests {
         let served = sort(kinds.into_iter(), &named);
         let wanted: Vec<String> = served.wanted.iter().map(name).collect();
         assert_eq!(wanted, ["widgets.example.com"]);
-        assert_eq!(served.others, ["gadgets.example.com".to_owned()].into());
+        let others = ["gadgets.example.com", "httproutes.gateway.networking.k8s.io"];
+        assert_eq!(served.others, others.map(str::to_owned).into());
     }
 }

@@ -37,9 +37,11 @@ const fn kind(group: &'static str, version: &'static str, kind: &'static str, pl
 /// Looked at unless `completeness` of a source says otherwise. The operator's rights are declared from this list.
 pub const KINDS: &[Kind] = &[
     kind("", "v1", "ConfigMap", "configmaps"),
+    kind("", "v1", "LimitRange", "limitranges"),
     kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     kind("", "v1", "Pod", "pods"),
     kind("", "v1", "ReplicationController", "replicationcontrollers"),
+    kind("", "v1", "ResourceQuota", "resourcequotas"),
     kind("", "v1", "Service", "services"),
     kind("", "v1", "ServiceAccount", "serviceaccounts"),
     kind("apps", "v1", "DaemonSet", "daemonsets"),

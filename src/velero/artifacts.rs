@@ -41,6 +41,8 @@ pub enum Artifact {
     RestoreResourceList,
     /// Errors and warnings of the Restore.
     RestoreResults,
+    /// What plugins did after the items were created; there are none unless the Restore counts some.
+    RestoreItemOperations,
 }
 
 impl Artifact {
@@ -52,6 +54,7 @@ impl Artifact {
             Self::BackupVolumeInfos => "BackupVolumeInfos",
             Self::RestoreResourceList => "RestoreResourceList",
             Self::RestoreResults => "RestoreResults",
+            Self::RestoreItemOperations => "RestoreItemOperations",
         }
     }
 }
@@ -316,6 +319,7 @@ mod tests {
             Artifact::BackupVolumeInfos,
             Artifact::RestoreResourceList,
             Artifact::RestoreResults,
+            Artifact::RestoreItemOperations,
         ];
         assert_eq!(all.map(Artifact::kind), kymaros_webhooks::guard::ARTIFACTS);
     }

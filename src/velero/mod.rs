@@ -6,6 +6,7 @@ mod filters;
 pub mod kinds;
 pub mod location;
 pub mod movers;
+pub mod operations;
 pub mod restore;
 pub mod results;
 pub mod server;

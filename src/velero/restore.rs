@@ -126,6 +126,18 @@ impl RestorePhase {
     }
 }
 
+/// Whether plugins of Velero began asynchronous operations on its items; without any there is no list of them.
+#[must_use]
+pub fn has_item_operations(restore: &Restore) -> bool {
+    restore.status.as_ref().is_some_and(|status| {
+        let counts = [
+            status.restore_item_operations_attempted,
+            status.restore_item_operations_failed,
+        ];
+        counts.iter().flatten().any(|count| *count > 0)
+    })
+}
+
 /// Reads one of Velero's RFC 3339 timestamps.
 #[must_use]
 pub fn timestamp(text: Option<&str>) -> Option<Timestamp> {
@@ -180,6 +192,20 @@ mod tests {
             keys.contains(&("job-name".into(), "DoesNotExist".into())),
             "{keys:?}"
         );
+    }
+
+    #[test]
+    fn item_operations_are_there_when_some_were_begun() {
+        let has = |status: serde_json::Value| {
+            let mut restore = build(&plan(), "velero");
+            restore.status = serde_json::from_value(status).unwrap();
+            has_item_operations(&restore)
+        };
+        assert!(!has(serde_json::Value::Null));
+        assert!(!has(serde_json::json!({ "phase": "Completed" })));
+        assert!(!has(serde_json::json!({ "restoreItemOperationsAttempted": 0 })));
+        assert!(has(serde_json::json!({ "restoreItemOperationsAttempted": 2 })));
+        assert!(has(serde_json::json!({ "restoreItemOperationsFailed": 1 })));
     }
 
     #[test]

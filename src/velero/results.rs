@@ -40,10 +40,36 @@ impl ObjectId {
     }
 }
 
-/// Whether an API group is that of another product: the cluster's own have no dot, or end in `k8s.io`.
+/// Groups with a dot that are the cluster's own. Projects of Kubernetes that are installed, such as the Gateway API or
+/// snapshots of volumes, end in `k8s.io` as well.
+const OWN_GROUPS: &[&str] = &[
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "custom.metrics.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "external.metrics.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "metrics.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
+
+/// Whether an API group is that of another product: the cluster's own have no dot, or are known.
 #[must_use]
 pub fn is_foreign_group(group: &str) -> bool {
-    group.contains('.') && !group.ends_with(".k8s.io")
+    group.contains('.') && !OWN_GROUPS.contains(&group)
 }
 
 /// `{"v1/Pod": ["ns/name", ...]}`: both resource lists of Velero.

@@ -191,6 +191,10 @@ pub struct RestoreStatus {
     pub validation_errors: Option<Vec<String>>,
     /// Items restored so far.
     pub progress: Option<RestoreProgress>,
+    /// Asynchronous item operations that plugins began.
+    pub restore_item_operations_attempted: Option<i64>,
+    /// Those of them that failed.
+    pub restore_item_operations_failed: Option<i64>,
 }
 
 /// Progress of a Restore.

@@ -1,7 +1,10 @@
 //! Who is to blame for what Velero reports: its texts, classified.
 
+use std::{borrow::Cow, sync::LazyLock};
+
 use jiff::Timestamp;
 use kymaros_crds::Cause;
+use regex::Regex;
 
 use super::SourceEvidence;
 use crate::{
@@ -76,6 +79,16 @@ pub(super) fn misses_account(message: &str) -> bool {
     behind.is_some_and(|(_, why)| why.contains("not found"))
 }
 
+/// A message without the names of objects in it, which are anybody's words: what stands in quotes without a blank, and
+/// the path that Velero says it restores.
+fn without_names(message: &str) -> Cow<'_, str> {
+    static NAMES: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#""[^"\s]*"|error restoring [^:\s]*"#).ok());
+    NAMES
+        .as_ref()
+        .map_or(Cow::Borrowed(message), |names| names.replace_all(message, ""))
+}
+
 /// What is said of an archive that is gone or broken.
 const BROKEN: &[&str] = &[
     "gzip",
@@ -96,7 +109,7 @@ pub fn misses_backup(reason: &str) -> bool {
 /// the backup, and a plugin that does not start no more than that Velero cannot restore.
 pub(super) fn of_failure(reason: &str) -> Cause {
     // No name of an object has blanks around it.
-    let reason = format!(" {} ", reason.to_ascii_lowercase());
+    let reason = format!(" {} ", without_names(reason).to_ascii_lowercase());
     let says = |words: &[&str]| words.iter().any(|w| reason.contains(w));
     if is_out_of_reach(&reason)
         || misses_backup(&reason)
@@ -146,7 +159,7 @@ pub(super) fn is_out_of_reach(message: &str) -> bool {
         "expiredtoken",
         "node-agent pod is not running",
     ];
-    let message = message.to_ascii_lowercase();
+    let message = without_names(message).to_ascii_lowercase();
     WORDS.iter().any(|word| message.contains(word))
 }
 
@@ -188,7 +201,8 @@ pub(super) fn of_data_movement(message: &str) -> Cause {
 
 /// One error of a restore.
 pub(super) fn of_error(message: &str) -> Cause {
-    let says = |words: &[&str]| words.iter().any(|w| message.to_ascii_lowercase().contains(w));
+    let nameless = without_names(message).to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|w| nameless.contains(w));
     if is_out_of_reach(message) {
         return Cause::Sandbox;
     }
@@ -249,6 +263,19 @@ mod tests {
             of_error("error restoring secrets/sb/s: odd"),
             Cause::RestoreEngine
         );
+    }
+
+    #[test]
+    fn names_of_objects_accuse_nobody() {
+        for name in ["gzip-conf", "slowdown", "etcdserver"] {
+            let message = format!("error restoring configmaps/sb/{name}: ConfigMap \"{name}\" is invalid");
+            assert_eq!(of_error(&message), Cause::RestoreEngine, "{name}");
+        }
+        let refused = "error restoring secrets/sb/archive: admission webhook \"etcdserver.example.com\" denied the request: no";
+        assert_eq!(of_error(refused), Cause::Sandbox);
+        let gone = "error downloading backup \"gzip\": dial tcp: connection refused";
+        assert_eq!(of_failure(gone), Cause::Sandbox);
+        assert_eq!(without_names("é \"é\" \"a b\" e"), "é  \"a b\" e");
     }
 
     #[test]

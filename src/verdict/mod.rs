@@ -6,6 +6,7 @@ mod dependencies;
 mod failure;
 mod health;
 mod level;
+mod operations;
 mod regression;
 mod restore;
 mod result;

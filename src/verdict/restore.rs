@@ -2,8 +2,8 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level, SourceEvidence, blame, volumes};
-use crate::{reason::FindingReason, velero::restore::RestorePhase};
+use super::{Evidence, Level, SourceEvidence, blame, operations, unread::unread, volumes};
+use crate::{reason::FindingReason, run::observed::RestoreSeen, velero::restore::RestorePhase};
 
 const MAX: u32 = 25;
 
@@ -75,10 +75,11 @@ fn total(source: &SourceEvidence<'_>) -> usize {
 /// How many things were lost with the backup or the restore engine to blame; each becomes a finding.
 fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
     let mut lost = 0;
-    let messages: Vec<&str> = source
-        .outcome
-        .map(|o| o.results.errors.all().collect())
-        .unwrap_or_default();
+    let undone = operations::undone(source);
+    let errors = source.outcome.into_iter().flat_map(|o| o.results.errors.all());
+    let messages: Vec<&str> = errors
+        .filter(|message| !operations::repeats(message, &undone))
+        .collect();
     for message in &messages {
         let cause = source.blame(message);
         if cause != Cause::Sandbox {
@@ -87,20 +88,50 @@ fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
         let said = format!("Velero reports: {}", shorten(message));
         findings.push(error(FindingReason::RestoreError, cause, None, said));
     }
-    let is_partial = source
-        .restore
-        .is_some_and(|r| r.phase == RestorePhase::PartiallyFailed);
-    if messages.is_empty() && is_partial {
-        let counted = source.restore.map_or(1, |r| r.errors).max(1);
-        lost += usize::try_from(counted).unwrap_or(1);
-        let message =
-            format!("the restore ended PartiallyFailed with {counted} errors, whose text cannot be read");
-        findings.push(error(FindingReason::RestoreError, Cause::Unknown, None, message));
-    }
+    lost += operations::lost(source, &undone, findings);
+    lost += unexplained(source, messages.len(), undone.len(), findings);
     lost + volumes::lost(source, findings)
 }
 
-fn error(reason: FindingReason, cause: Cause, object: Option<String>, message: String) -> Finding {
+/// Errors that Velero counts, and of which neither a message nor an item operation tells.
+fn unexplained(
+    source: &SourceEvidence<'_>,
+    messages: usize,
+    undone: usize,
+    findings: &mut Vec<Finding>,
+) -> usize {
+    let is_partial = |restore: &&RestoreSeen| restore.phase == RestorePhase::PartiallyFailed;
+    let Some(restore) = source.restore.filter(is_partial) else {
+        return 0;
+    };
+    let counted = usize::try_from(restore.errors.max(1)).unwrap_or(1);
+    let is_unread = source.outcome.is_some_and(|o| o.operations.is_none());
+    let operations = if is_unread {
+        operations::told_by_movers(source)
+    } else {
+        undone
+    };
+    let untold = counted.saturating_sub(messages + operations);
+    if untold == 0 {
+        return 0;
+    }
+    if messages == 0 {
+        let which = match operations {
+            0 => "whose text cannot be read".to_owned(),
+            _ => format!("and the text of {untold} cannot be read"),
+        };
+        let message = format!("the restore ended PartiallyFailed with {counted} errors, {which}");
+        findings.push(error(FindingReason::RestoreError, Cause::Unknown, None, message));
+        return untold;
+    }
+    if is_unread {
+        let what = format!("why {untold} operations of Velero's plugins failed: their list cannot be read");
+        findings.push(unread(&what));
+    }
+    0
+}
+
+pub(super) fn error(reason: FindingReason, cause: Cause, object: Option<String>, message: String) -> Finding {
     Finding {
         level: FindingLevel::RestoreIntegrity,
         severity: Severity::Error,
@@ -111,6 +142,6 @@ fn error(reason: FindingReason, cause: Cause, object: Option<String>, message: S
     }
 }
 
-fn shorten(message: &str) -> String {
+pub(super) fn shorten(message: &str) -> String {
     message.chars().take(400).collect()
 }

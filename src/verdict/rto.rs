@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kymaros_crds::{Cause, CheckStatus, Finding, FindingLevel, Severity, domain};
+use kymaros_crds::{Cause, CheckResult, CheckStatus, Finding, FindingLevel, Severity, domain};
 
 use super::{Evidence, Level};
-use crate::reason::FindingReason;
+use crate::{reason::FindingReason, run::observed::Came};
 
 /// How long the recovery took: exactly, unless nobody looked when its last check first passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,12 @@ impl Recovery {
 }
 
 /// From the Restore's start to the moment the last workload was ready and the last check first passed: timestamps of
-/// the API server and of the checks, so a restart of the operator changes nothing.
+/// the API server and of the checks, so a restart of the operator changes nothing. Where one of them never came, nothing
+/// was recovered.
 pub(super) fn measured(evidence: &Evidence<'_>) -> Option<Recovery> {
     let started = evidence.sources.iter().filter_map(|s| s.restore?.started).min()?;
     let came = evidence.came.filter(|_| evidence.restored())?;
-    if !came.all_ready() || !evidence.absent.is_empty() {
+    if !came.all_ready() || !evidence.absent.is_empty() || failed_check(evidence).is_some() {
         return None;
     }
     let restored = evidence.sources.iter().filter_map(|s| s.restore?.completed).max();
@@ -52,9 +53,22 @@ pub(super) fn measured(evidence: &Evidence<'_>) -> Option<Recovery> {
     })
 }
 
+fn failed_check<'a>(evidence: &Evidence<'a>) -> Option<&'a CheckStatus> {
+    evidence.checks.iter().find(|c| c.status != CheckResult::Pass)
+}
+
 pub(super) fn judge(evidence: &Evidence<'_>, rto: Option<Recovery>, findings: &mut Vec<Finding>) -> Level {
     const MAX: u32 = 5;
     let Some(recovery) = rto else {
+        let came_up = evidence.came.is_some_and(Came::all_ready) && evidence.absent.is_empty();
+        if let Some(check) = failed_check(evidence).filter(|_| came_up && evidence.restored()) {
+            let why = format!("check {} did not pass, so there is no RTO", check.name);
+            return match evidence.max_rto {
+                // Nothing was agreed that could be missed.
+                None => Level::share(MAX, 1, 1, format!("{why}; no SLA is set")),
+                Some(_) => Level::not_tested(MAX, &why),
+            };
+        }
         return Level::not_tested(MAX, "the application did not come up, so there is no RTO");
     };
     let mut shown = domain::duration::format(recovery.at_most);

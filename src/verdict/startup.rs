@@ -94,6 +94,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
         return gave_up;
     }
     match &trouble.missing {
+        // What cannot even begin was kept from it by no network.
         None if trouble.cause == Cause::Application
             && !matches!(workload.state, WorkloadState::Hopeless(_)) =>
         {

@@ -2,9 +2,10 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
-use super::{SourceEvidence, blame, unread::unread};
+use super::{SourceEvidence, blame, operations, unread::unread};
 use crate::{
     reason::FindingReason,
+    run::observed::RestoreOutcome,
     velero::{
         movers::{Fills, Mover},
         results::{ItemAction, ObjectId, VolumeInfo},
@@ -105,29 +106,31 @@ fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> u
 /// Volumes whose data the backup has, and of which it did not arrive: a bound claim says nothing about what is in it.
 fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
     let Some(outcome) = source.outcome else { return 0 };
-    let Some(movers) = &outcome.movers else {
+    if outcome.movers.is_none() {
         if judged(source).any(|(volume, _)| volume.has_data()) {
             findings.push(unread(
                 "whether the data of volumes arrived: Velero's data movers cannot be listed",
             ));
         }
         return 0;
-    };
+    }
     let mut lost = 0;
     for (volume, sandbox) in judged(source).filter(|(volume, _)| volume.has_data()) {
-        let movers: Vec<&Mover> = movers.iter().filter(|m| m.namespace == sandbox).collect();
-        let is_back = |object: &ObjectId| {
-            let restored = outcome.restored.objects.get(sandbox);
-            restored.and_then(|r| r.get(object)) == Some(&ItemAction::Present)
-        };
-        let Some(trouble) = trouble(volume, &movers, is_back) else {
+        let movers = movers_into(outcome, sandbox);
+        let Some(trouble) = trouble(volume, &movers, is_back(outcome, sandbox)) else {
             findings.extend(cut_short(volume, &movers));
             continue;
         };
         let refused = source.failure_of(&volume.pvc_namespace, &claim(volume));
         let cause = match refused {
             Some((cause, _)) => cause,
-            None => blame::of_data_movement(&trouble),
+            None => match blame::of_data_movement(&trouble) {
+                // It is told to stop then, and may not have done so yet.
+                Cause::RestoreEngine if operations::gave_up_on(source, sandbox, &volume.pvc_name) => {
+                    Cause::Sandbox
+                }
+                cause => cause,
+            },
         };
         lost += usize::from(cause != Cause::Sandbox);
         findings.push(Finding {
@@ -143,6 +146,27 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
         });
     }
     lost
+}
+
+/// Whether a finding about the data mover of a claim says that its data did not arrive.
+pub(super) fn tells_of(source: &SourceEvidence<'_>, sandbox: &str, name: &str) -> bool {
+    let Some(outcome) = source.outcome.filter(|o| o.movers.is_some()) else {
+        return false;
+    };
+    let is_it = |volume: &VolumeInfo, of: &str| of == sandbox && volume.pvc_name == name && volume.has_data();
+    judged(source)
+        .filter(|(volume, of)| is_it(volume, of))
+        .any(|(volume, of)| trouble(volume, &movers_into(outcome, of), is_back(outcome, of)).is_some())
+}
+
+fn movers_into<'a>(outcome: &'a RestoreOutcome, sandbox: &str) -> Vec<&'a Mover> {
+    let movers = outcome.movers.iter().flatten();
+    movers.filter(|m| m.namespace == sandbox).collect()
+}
+
+fn is_back(outcome: &RestoreOutcome, sandbox: &str) -> impl Fn(&ObjectId) -> bool {
+    let restored = outcome.restored.objects.get(sandbox);
+    move |object| restored.and_then(|r| r.get(object)) == Some(&ItemAction::Present)
 }
 
 /// What is wrong with the mover of a volume. A pod that is not restored, such as one of a Job, has none.

@@ -39,7 +39,8 @@ fn workload(source: &str, pod: &Pod, state: &PodState) -> Workload {
         PodState::Ready(since) => WorkloadState::Ready(*since),
         PodState::Succeeded => WorkloadState::Ready(None),
         PodState::Gone(trouble) if owner(pod).is_some() => WorkloadState::Pending(trouble.clone()),
-        PodState::Hopeless(trouble) | PodState::Gone(trouble) => WorkloadState::Hopeless(trouble.clone()),
+        PodState::Gone(trouble) => WorkloadState::Crashed(trouble.clone()),
+        PodState::Hopeless(trouble) => WorkloadState::Hopeless(trouble.clone()),
         PodState::Waiting(trouble) => WorkloadState::Pending(trouble.clone()),
         PodState::Crashing(trouble, tried) => WorkloadState::Crashing {
             trouble: trouble.clone(),
@@ -127,7 +128,7 @@ mod tests {
         let state = |failed: &Pod| states(&[done.clone(), failed.clone()]).pop().unwrap();
         assert!(matches!(state(&failed), WorkloadState::Pending(_)));
         failed.metadata.owner_references = None;
-        assert!(matches!(state(&failed), WorkloadState::Hopeless(_)));
+        assert!(matches!(state(&failed), WorkloadState::Crashed(_)));
     }
 
     #[test]

@@ -291,7 +291,7 @@ mod tests {
         };
         assert!(matches!(only(&objects).state, WorkloadState::Pending(_)));
         objects.deployments.clear();
-        assert!(matches!(only(&objects).state, WorkloadState::Hopeless(_)));
+        assert!(matches!(only(&objects).state, WorkloadState::Crashed(_)));
     }
 
     #[test]

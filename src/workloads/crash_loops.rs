@@ -22,7 +22,7 @@ pub fn settle(workloads: &mut [Workload]) {
             let tried_since =
                 others_ready.is_none_or(|ready| tried.is_some_and(|at| at > after(ready, REACHABLE)));
             if tried_since {
-                workload.state = WorkloadState::Hopeless(trouble.clone());
+                workload.state = WorkloadState::Crashed(trouble.clone());
             }
         }
     }
@@ -54,30 +54,30 @@ mod tests {
         })
     }
 
-    fn is_hopeless(mut all: Vec<Workload>) -> bool {
+    fn is_for_good(mut all: Vec<Workload>) -> bool {
         settle(&mut all);
-        matches!(all[0].state, WorkloadState::Hopeless(_))
+        matches!(all[0].state, WorkloadState::Crashed(_))
     }
 
     #[test]
     fn it_is_for_good_when_nothing_is_left_to_wait_for() {
-        assert!(is_hopeless(vec![crashing("2026-01-01T00:00:10Z")]));
+        assert!(is_for_good(vec![crashing("2026-01-01T00:00:10Z")]));
         let other = workload(WorkloadState::Hopeless(Trouble::new(Cause::Application, "gone")));
-        assert!(is_hopeless(vec![crashing("2026-01-01T00:00:10Z"), other]));
+        assert!(is_for_good(vec![crashing("2026-01-01T00:00:10Z"), other]));
     }
 
     #[test]
     fn it_is_not_while_something_else_is_starting() {
         let other = workload(WorkloadState::Pending(Trouble::new(Cause::Application, "slow")));
-        assert!(!is_hopeless(vec![crashing("2026-01-01T00:00:10Z"), other]));
+        assert!(!is_for_good(vec![crashing("2026-01-01T00:00:10Z"), other]));
     }
 
     #[test]
     fn it_gets_another_try_once_the_others_are_ready() {
         let ready = || workload(WorkloadState::Ready("2026-01-01T00:00:20Z".parse().ok()));
-        assert!(!is_hopeless(vec![crashing("2026-01-01T00:00:10Z"), ready()]));
-        assert!(!is_hopeless(vec![crashing("2026-01-01T00:00:45Z"), ready()]));
-        assert!(is_hopeless(vec![crashing("2026-01-01T00:01:00Z"), ready()]));
-        assert!(!is_hopeless(vec![crashing("unknown"), ready()]));
+        assert!(!is_for_good(vec![crashing("2026-01-01T00:00:10Z"), ready()]));
+        assert!(!is_for_good(vec![crashing("2026-01-01T00:00:45Z"), ready()]));
+        assert!(is_for_good(vec![crashing("2026-01-01T00:01:00Z"), ready()]));
+        assert!(!is_for_good(vec![crashing("unknown"), ready()]));
     }
 }

@@ -50,7 +50,9 @@ pub enum WorkloadState {
         /// When its last try began.
         tried: Option<Timestamp>,
     },
-    /// It cannot come any more, whatever one waits.
+    /// It ran and ended badly, and nothing is left that it may wait for: the network of its sandbox may be why.
+    Crashed(Trouble),
+    /// It cannot even begin, whatever one waits.
     Hopeless(Trouble),
 }
 
@@ -87,10 +89,12 @@ impl Workload {
     /// Why it is not ready.
     #[must_use]
     pub fn trouble(&self) -> Option<&Trouble> {
-        use WorkloadState::{Crashing, Hopeless, Pending, Ready};
+        use WorkloadState::{Crashed, Crashing, Hopeless, Pending, Ready};
         match &self.state {
             Ready(_) => None,
-            Pending(trouble) | Hopeless(trouble) | Crashing { trouble, .. } => Some(trouble),
+            Pending(trouble) | Hopeless(trouble) | Crashed(trouble) | Crashing { trouble, .. } => {
+                Some(trouble)
+            }
         }
     }
 
@@ -102,7 +106,7 @@ impl Workload {
             WorkloadState::Ready(moment) | WorkloadState::Crashing { tried: moment, .. } => {
                 *moment = moment.map(&place);
             }
-            WorkloadState::Pending(_) | WorkloadState::Hopeless(_) => {}
+            WorkloadState::Pending(_) | WorkloadState::Crashed(_) | WorkloadState::Hopeless(_) => {}
         }
         self
     }

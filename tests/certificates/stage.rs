@@ -182,6 +182,7 @@ impl Stage {
                 validating: vec![self.configuration.clone()],
                 mutating: vec![self.configuration.clone()],
             },
+            fences: Vec::new(),
             source,
         })
     }

@@ -3,9 +3,17 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
+use kymaros::admission::Installation;
+use kymaros_certs::{Kind, Registration, flaw};
 use serde_json::{Value, json};
 
-use crate::helm::{NAMESPACE, object, rendered};
+use crate::{
+    arguments,
+    helm::{NAMESPACE, object, rendered},
+};
 
 fn webhooks(objects: &[Value]) -> Result<Vec<&Value>> {
     let mut all = Vec::new();
@@ -57,6 +65,105 @@ fn the_webhooks_are_the_ones_that_were_meant() -> Result<()> {
             ("validate.kymaros.io", "/validate", "Fail"),
         ]
     );
+    Ok(())
+}
+
+/// Everything that a configuration registers, by name.
+fn registered(objects: &[Value], kind: Kind, name: &str) -> Result<Vec<(String, Registration)>> {
+    Ok(match kind {
+        Kind::Validating => {
+            let found = object(objects, "ValidatingWebhookConfiguration", name)?.clone();
+            let found: ValidatingWebhookConfiguration = serde_json::from_value(found)?;
+            let webhooks = found.webhooks.iter().flatten();
+            webhooks.map(|w| (w.name.clone(), w.into())).collect()
+        }
+        Kind::Mutating => {
+            let found = object(objects, "MutatingWebhookConfiguration", name)?.clone();
+            let found: MutatingWebhookConfiguration = serde_json::from_value(found)?;
+            let webhooks = found.webhooks.iter().flatten();
+            webhooks.map(|w| (w.name.clone(), w.into())).collect()
+        }
+    })
+}
+
+/// The operator restores nothing unless these are as it knows them, so that both must say the same.
+#[test]
+fn the_fences_are_what_the_operator_waits_for() -> Result<()> {
+    for (settings, name, account, velero) in [
+        ("replicas=2", "kymaros", "kymaros", "velero"),
+        (
+            "fullnameOverride=restore-tests,velero.namespace=backup",
+            "restore-tests",
+            "restore-tests",
+            "backup",
+        ),
+        (
+            "serviceAccount.name=tester,webhooks.certManager.enabled=true,leaderElection.enabled=false,replicas=1",
+            "kymaros",
+            "tester",
+            "velero",
+        ),
+        (
+            "auth.mode=none,webhooks.defaulting.failurePolicy=Fail,webhooks.timeoutSeconds=9",
+            "kymaros",
+            "kymaros",
+            "velero",
+        ),
+    ] {
+        let objects = rendered(&["--set", settings])?;
+        let told = arguments(&object(&objects, "Deployment", name)?["spec"]["template"]["spec"]);
+        let flag = |flag: &str| {
+            let mut values = told.iter().filter_map(|told| told.strip_prefix(flag));
+            values
+                .next()
+                .with_context(|| format!("no {flag} with {settings}"))
+        };
+        let username = format!("system:serviceaccount:{NAMESPACE}:{account}");
+        let installation = Installation {
+            configuration: flag("--webhook-configuration=")?,
+            service: flag("--webhook-service=")?,
+            username: &username,
+            namespace: NAMESPACE,
+            velero_namespace: flag("--velero-namespace=")?,
+            lease: flag("--lease=")?,
+            certificate_secret: flag("--certificate-secret=")?,
+        };
+        assert_eq!(installation.velero_namespace, velero);
+        for fence in installation.fences() {
+            let kind = fence.configuration.kind;
+            let all = registered(&objects, kind, &fence.configuration.name)?;
+            let live = all.iter().find(|(name, _)| *name == fence.webhook);
+            let (_, live) =
+                live.with_context(|| format!("{} has no {}", fence.configuration, fence.webhook))?;
+            assert_eq!(
+                flaw(&fence.meant, live),
+                None,
+                "{} with {settings}",
+                fence.webhook
+            );
+            // Nor does the chart know less than the operator.
+            assert_eq!(
+                flaw(live, &fence.meant),
+                None,
+                "{} with {settings}",
+                fence.webhook
+            );
+        }
+        let another = Installation {
+            username: "system:serviceaccount:default:default",
+            ..installation
+        };
+        let fences = another.fences();
+        let guard = fences.iter().find(|fence| fence.webhook == "guard.kymaros.io");
+        let guard = guard.context("no guard")?;
+        let all = registered(&objects, Kind::Validating, name)?;
+        let live = all.iter().find(|(name, _)| *name == guard.webhook);
+        let (_, live) = live.context("no guard in the chart")?;
+        assert!(
+            flaw(&guard.meant, live).is_some(),
+            "it guards an account of others"
+        );
+    }
     Ok(())
 }
 

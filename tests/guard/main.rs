@@ -4,6 +4,7 @@
 //! run: the API server asks admission as always, and stores nothing even if a fence had a hole.
 
 mod attempt;
+mod namespaces;
 mod outcome;
 mod rights;
 #[path = "../story/mod.rs"]

@@ -1,8 +1,10 @@
 //! Processes of the test cluster, as this machine sees them: found by their command line, and sent signals.
 
+#![allow(dead_code, reason = "each file of tests uses its own part")]
+
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// The ids of the processes whose words are such; `what` they are, for the error.
 pub fn find(what: &str, is_it: impl Fn(&[&str]) -> bool) -> Result<Vec<String>> {
@@ -20,6 +22,29 @@ pub fn find(what: &str, is_it: impl Fn(&[&str]) -> bool) -> Result<Vec<String>> 
     }
     ensure!(!found.is_empty(), "{what} does not run");
     Ok(found)
+}
+
+/// Whether these are the words of an operator.
+pub fn is_operator(words: &[&str]) -> bool {
+    let [program, command, ..] = words else {
+        return false;
+    };
+    program.ends_with("kymaros") && *command == "operator"
+}
+
+/// The operator in the pod of this name.
+pub fn operator(pod: &str) -> Result<String> {
+    let named = format!("POD_NAME={pod}");
+    let runs_there = |process: &String| {
+        let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+        environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == named.as_bytes())
+    };
+    let mut operators = find("the operator", is_operator)?.into_iter();
+    operators
+        .find(runs_there)
+        .with_context(|| format!("no operator runs in {pod}"))
 }
 
 /// Sends a signal, such as `-STOP`.

@@ -31,6 +31,10 @@
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get, list, watch, create, delete]
+# takes foreign finalizers off sandboxes that are going; admission fences that it changes nothing else
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [patch]
 # closes a sandbox before anything is restored into it
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
@@ -86,7 +90,7 @@
 {{- end }}
 # holds a backup against what its source has: asks for metadata only
 - apiGroups: [""]
-  resources: [configmaps, persistentvolumeclaims, pods, replicationcontrollers, services, serviceaccounts]
+  resources: [configmaps, limitranges, persistentvolumeclaims, pods, replicationcontrollers, resourcequotas, services, serviceaccounts]
   verbs: [list]
 {{- if .Values.completeness.secrets }}
 # holds a backup against what its source has: asks for metadata only

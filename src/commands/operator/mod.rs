@@ -75,18 +75,16 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .context("no cluster: neither a service account nor a kubeconfig works")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), velero_namespace = %args.velero_namespace, "starts");
+    let username = who_am_i(&client).await?;
     let readiness = Readiness::waiting_for(&WAITS_FOR);
+    let settings = certificates::settings(&args, &username)?;
     let (certificates, keep_certificates) =
-        Certificates::start(client.clone(), certificates::settings(&args)?, stop.clone())
-            .context("TLS cannot be served")?;
+        Certificates::start(client.clone(), settings, stop.clone()).context("TLS cannot be served")?;
     let (admission, follow_certificates) =
         certificates::follow(&certificates, readiness.clone(), stop.clone());
-    let (license, follow_license) = license::watch(
-        client.clone(),
-        &args.namespace,
-        &args.license_secret,
-        SigningSecret::to_verify(),
-    );
+    let signing = SigningSecret::to_verify();
+    let (license, follow_license) =
+        license::watch(client.clone(), &args.namespace, &args.license_secret, signing);
     let give_back = CancellationToken::new();
     let (leading, lead) = leadership::contend(&args, give_back.clone()).await?;
     tokio::spawn(ready_with_license(license.clone(), readiness.clone()));
@@ -102,7 +100,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         args: &args,
         client: &client,
         events,
-        username: who_am_i(&client).await?,
+        username,
         defaults,
         receivers,
         readiness: &readiness,

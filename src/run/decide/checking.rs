@@ -15,6 +15,10 @@ use crate::{
     },
 };
 
+/// Where start-up took all the time there was, each check gets this much for its first try: what works must not be
+/// accused because something beside it does not.
+const LAST_TRY: Duration = Duration::from_secs(30);
+
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     starting::watch_and_fetch(observed, settings, decision);
     for outcome in &observed.outcomes_of_checks {
@@ -27,8 +31,13 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         .filter(|c| !is_recorded(decision, &c.name))
         .cloned()
         .collect();
-    let deadline = starting::deadline(observed, settings, now);
-    let is_over = now >= deadline;
+    let mut deadline = starting::deadline(observed, settings, now);
+    let began = timeline::entered(&decision.status, RunPhase::Checking).unwrap_or(now);
+    let began_late = began >= deadline;
+    if began_late {
+        deadline = after(began, LAST_TRY);
+    }
+    let is_over = now >= deadline || (began_late && missing.is_empty());
     let targets = plan::targets(&observed.identity, &settings.test);
     if !missing.is_empty() && !is_over {
         decision.effects.push(Effect::StartChecks {
@@ -36,17 +45,19 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
             targets: targets.clone(),
         });
     }
+    // Beside one that never comes, the others have to stay up as well.
     let settled_at = observed.workloads.as_ref().and_then(|came| {
-        if came.all_ready() {
-            Some(came.settles_at(settings.test.health.settle).unwrap_or(now))
-        } else {
-            observed.is_decided(&targets).then_some(now)
-        }
+        let settles = came.settles_at(settings.test.health.settle).unwrap_or(now);
+        observed.is_decided(&targets).then_some(settles)
     });
     let is_settled = settled_at.is_some_and(|at| now >= at);
     if is_over || (missing.is_empty() && is_settled) {
         for check in missing {
-            let message = "it did not end within healthChecks.timeout".to_owned();
+            let message = if began_late {
+                "it did not end soon after the workloads had taken all of healthChecks.timeout".to_owned()
+            } else {
+                "it did not end within healthChecks.timeout".to_owned()
+            };
             let duration = Duration::ZERO;
             let outcome = Outcome {
                 name: check.name,

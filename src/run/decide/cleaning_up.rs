@@ -9,7 +9,7 @@ use super::{Decision, Effect, judging, start_over, timeline};
 use crate::{
     reason::{FindingReason, RunReason},
     run::observed::{Observed, after},
-    sandbox::leftovers::Leftovers,
+    sandbox::{held, leftovers::Leftovers},
     velero::restore::RestorePhase,
 };
 
@@ -95,6 +95,9 @@ pub(super) fn sweep(
     for (name, _) in left.namespaces.iter().filter(|(_, going)| !going) {
         decision.effects.push(Effect::RemoveSandbox(name.clone()));
     }
+    for held in left.held.iter().filter(|h| now >= after(h.since, held::PATIENCE)) {
+        decision.effects.push(Effect::ReleaseSandbox(held.name.clone()));
+    }
     let mut outside = left.clone();
     if left.namespaces.is_empty() {
         timeline::moment(&mut decision.status, SANDBOXES_GONE, begun, now);
@@ -128,9 +131,13 @@ pub(super) fn sweep(
     false
 }
 
-/// Sandboxes of which somebody refuses that they go, and in whose words.
+/// Sandboxes of which somebody refuses that they go, or that they are let go, and in whose words.
 fn refusals<'a>(observed: &'a Observed, left: &'a Leftovers) -> Vec<(&'a str, &'a str)> {
-    let stays = left.namespaces.iter().filter(|(_, going)| !going);
+    let is_held = |name: &str| left.held.iter().any(|held| held.name == name);
+    let stays = left
+        .namespaces
+        .iter()
+        .filter(|(name, going)| !going || is_held(name));
     stays
         .filter_map(|(name, _)| Some((name.as_str(), observed.refused.get(&sandbox(name))?.as_str())))
         .collect()

@@ -105,6 +105,8 @@ pub enum Effect {
     FreeSandbox(String),
     /// Remove a sandbox with everything in it.
     RemoveSandbox(String),
+    /// Take finalizers of other products off the namespace of a sandbox that is going.
+    ReleaseSandbox(String),
     /// Remove the run's objects in Velero's namespace.
     RemoveOutside(Leftovers),
 }

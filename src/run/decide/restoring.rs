@@ -150,7 +150,7 @@ fn look_for_a_stuck_pod(
     let patience = after(started, settings.test.health.timeout);
     let waited_for = came.workloads.iter().filter(|w| w.awaits_data);
     let stuck = waited_for.clone().find_map(|w| match &w.state {
-        WorkloadState::Hopeless(trouble) => Some((w, trouble)),
+        WorkloadState::Crashed(trouble) | WorkloadState::Hopeless(trouble) => Some((w, trouble)),
         WorkloadState::Pending(trouble) if trouble.cause == Cause::Sandbox && now >= patience => {
             Some((w, trouble))
         }

@@ -16,11 +16,12 @@ use crate::{
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     watch_and_fetch(observed, settings, decision);
-    if let Some(why) = start_over::disturbance(observed, &decision.status) {
-        return start_over::begin(decision, why, now);
-    }
+    // No second try hides what the first one let out.
     if let Some(finding) = escape(observed, settings) {
         return decision.end(finding, now);
+    }
+    if let Some(why) = start_over::disturbance(observed, &decision.status) {
+        return start_over::begin(decision, why, now);
     }
     let deadline = deadline(observed, settings, now);
     let Some(came) = &observed.workloads else {

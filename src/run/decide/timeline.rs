@@ -58,6 +58,12 @@ pub(super) fn moment(status: &mut RestoreReportStatus, name: &str, from: Timesta
 /// The steps inside of the phases, as the cluster saw them. They overlap: pods are scheduled while Velero restores.
 pub(super) fn steps(status: &mut RestoreReportStatus, observed: &Observed) {
     let begun = observed.restores.iter().flatten().filter_map(|r| r.started).min();
+    let restored = observed
+        .restores
+        .iter()
+        .flatten()
+        .filter_map(|r| r.completed)
+        .max();
     let moves = || {
         let outcomes = observed.outcomes.iter().filter_map(Fetched::get);
         outcomes.flat_map(|o| o.movers.iter().flatten()).map(|m| m.times)
@@ -82,7 +88,7 @@ pub(super) fn steps(status: &mut RestoreReportStatus, observed: &Observed) {
         None => vec![("image and start", pods.scheduled, pods.started)],
     };
     let before = [
-        ("metadata", begun, data_from),
+        ("metadata", begun, data_from.or(restored)),
         ("volume data", data_from, data_to),
         ("scheduling", pods.created, pods.scheduled),
     ];

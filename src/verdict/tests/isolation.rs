@@ -12,10 +12,14 @@ fn names(service: &str, namespace: &str, from: &str) -> (String, Reference) {
     ("shop".to_owned(), reference)
 }
 
+fn trouble() -> Trouble {
+    Trouble::new(Cause::Application, "container c exits with code 1")
+}
+
 fn crashing(seen: &mut Seen) {
     seen.came.workloads[0].ready = 0;
     seen.came.workloads[0].state = WorkloadState::Crashing {
-        trouble: Trouble::new(Cause::Application, "container c exits with code 1"),
+        trouble: trouble(),
         tried: None,
     };
 }
@@ -40,6 +44,12 @@ fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
         });
         assert!(said, "{:?}", verdict.findings);
     }
+    seen.came.workloads[0].state = WorkloadState::Crashed(trouble());
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::Sandbox),
+        "nor when it is known that it goes on for good"
+    );
     seen.came.references = vec![names("db", "shop", "Deployment/other")];
     assert_eq!(
         seen.judge().cause,

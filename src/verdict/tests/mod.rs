@@ -3,6 +3,7 @@
 mod blame;
 mod isolation;
 mod namespaces;
+mod operations;
 mod unread;
 mod volumes;
 
@@ -114,6 +115,7 @@ impl Seen {
                     objects: [("sb".to_owned(), present)].into(),
                 },
                 movers: Some(vec![]),
+                operations: Some(vec![]),
                 ..Default::default()
             },
             came: Came {
@@ -248,12 +250,32 @@ fn a_recovery_that_nobody_saw_the_end_of_is_a_bound_and_accuses_nobody() {
 }
 
 #[test]
+fn without_a_check_that_passes_nothing_was_recovered_in_time() {
+    let mut seen = Seen::healthy();
+    seen.checks[0].status = CheckResult::Fail;
+    let verdict = seen.judge();
+    assert_eq!((verdict.rto, verdict.rto_compliance.points), (None, 0));
+    assert!(
+        verdict.rto_compliance.detail.starts_with("check a did not pass"),
+        "{}",
+        verdict.rto_compliance.detail
+    );
+    seen.max_rto = None;
+    let verdict = seen.judge();
+    let points = (verdict.rto, verdict.rto_compliance.points);
+    assert_eq!(points, (None, 5), "nothing was agreed");
+    seen.came.workloads[0].state = WorkloadState::Crashed(Trouble::new(Cause::Application, "exits"));
+    assert_eq!(seen.judge().rto_compliance.points, 0, "it did not come up");
+}
+
+#[test]
 fn a_failed_check_never_passes_and_a_required_one_fails() {
     let mut seen = Seen::healthy();
     seen.checks = (0..20)
         .map(|i| check(&i.to_string(), CheckResult::Pass, false))
         .collect();
     seen.checks[0].status = CheckResult::Fail;
+    seen.max_rto = None;
     let verdict = seen.judge();
     assert_eq!(
         (verdict.score(), verdict.result),

@@ -15,11 +15,12 @@ use crate::{
 };
 
 /// What a run asks Velero for. None of it holds data of objects, as the contents of a backup do.
-pub const ARTIFACTS: [&str; 4] = [
+pub const ARTIFACTS: [&str; 5] = [
     "BackupResourceList",
     "BackupVolumeInfos",
     "RestoreResourceList",
     "RestoreResults",
+    "RestoreItemOperations",
 ];
 
 /// The fields of a Restore that decide what it may reach.

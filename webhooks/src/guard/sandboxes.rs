@@ -8,7 +8,8 @@ use crate::{
     request::{Request, name, run_uid},
 };
 
-/// A namespace: created as a sandbox of a live run under a name of that run, deleted as a sandbox, never changed.
+/// A namespace: created as a sandbox of a live run under a name of that run, deleted as a sandbox. Of one that is going,
+/// finalizers are taken; nothing else of any namespace is ever changed.
 pub(super) fn namespace(request: &Request, facts: &dyn Facts) -> Ruling {
     match request.operation {
         Operation::Create => creation(request, facts),
@@ -16,9 +17,11 @@ pub(super) fn namespace(request: &Request, facts: &dyn Facts) -> Ruling {
             marked(request.old_object.as_ref()).is_some(),
             "a namespace without the marks of a sandbox is not the operator's to delete",
         ),
-        Operation::Update | Operation::Connect => {
-            Ruling::Refused("a namespace is never changed by the operator".to_owned())
-        }
+        Operation::Update => Ruling::fine_if(
+            is_going_sandbox(request.old_object.as_ref()) && only_drops_finalizers(request),
+            "a namespace is never changed by the operator, but that finalizers are taken off a sandbox that is going",
+        ),
+        Operation::Connect => Ruling::Refused("a namespace is nothing to connect to".to_owned()),
     }
 }
 
@@ -42,6 +45,11 @@ fn creation(request: &Request, facts: &dyn Facts) -> Ruling {
 /// Of which run the marks are.
 fn marked(object: Option<&DynamicObject>) -> Option<&str> {
     run_uid(object).filter(|uid| !uid.is_empty())
+}
+
+fn is_going_sandbox(namespace: Option<&DynamicObject>) -> bool {
+    let is_going = namespace.is_some_and(|n| n.metadata.deletion_timestamp.is_some());
+    is_going && marked(namespace).is_some()
 }
 
 /// Something in a namespace. While the run is live, anything; afterwards, and for sandboxes whose report is gone,

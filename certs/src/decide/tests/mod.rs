@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     clock::before,
     published::{Configuration, Kind, Live},
+    registration::Registration,
     settings::Names,
     tests::{LEAF, PROPAGATION, at, authority, rules},
 };
@@ -25,6 +26,7 @@ fn published(bundle: &Bundle) -> Sights {
         name: "a".into(),
         text: bundle.pem().into_bytes(),
         bundle: bundle.clone(),
+        registration: Registration::default(),
     };
     let live = Live {
         version: "7".into(),

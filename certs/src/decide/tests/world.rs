@@ -13,6 +13,7 @@ use crate::{
     decide::{Decision, decide, is_settled},
     leaf::Leaf,
     published::{Configuration, Kind, Live, Publication, Sight, Sights, Webhook},
+    registration::Registration,
     serve,
     settings::Lifetimes,
     stored::{Data, Stored},
@@ -417,5 +418,6 @@ fn webhook(name: &str, text: &str) -> Webhook {
         name: name.to_owned(),
         text: text.into(),
         bundle: Bundle::read(text.as_bytes()),
+        registration: Registration::default(),
     }
 }

@@ -78,3 +78,50 @@ pub(super) fn parse_into(checks: &[crate::Check], path: &str, problems: &mut Pro
     }
     parsed
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Checks of these names; each looks for an object of the second name.
+    fn checks(all: &[(&str, &str)]) -> Vec<Check> {
+        let raw = all.iter().map(|(name, object)| {
+            json!({ "name": name, "type": "resourceExists",
+                "resourceExists": { "resources": [{ "kind": "ConfigMap", "name": object }] } })
+        });
+        let raw: Vec<crate::Check> = raw.map(|check| serde_json::from_value(check).unwrap()).collect();
+        parse_checks(&raw, "spec.checks").unwrap()
+    }
+
+    #[test]
+    fn the_checks_of_a_policy_are_made_but_those_that_the_test_has_itself() {
+        type Named<'a> = &'a [(&'a str, &'a str)];
+        let table: [(Named<'_>, Named<'_>, Named<'_>); 6] = [
+            (&[], &[], &[]),
+            (&[("a", "policy")], &[], &[("a", "policy")]),
+            (&[], &[("a", "own")], &[("a", "own")]),
+            (
+                &[("a", "policy"), ("b", "policy")],
+                &[("c", "own")],
+                &[("a", "policy"), ("b", "policy"), ("c", "own")],
+            ),
+            (
+                &[("a", "policy"), ("b", "policy")],
+                &[("a", "own"), ("c", "own")],
+                &[("b", "policy"), ("a", "own"), ("c", "own")],
+            ),
+            // Only the very same name is the same check.
+            (
+                &[("a", "policy"), ("A", "policy")],
+                &[("a", "own")],
+                &[("A", "policy"), ("a", "own")],
+            ),
+        ];
+        for (policy, own, all) in table {
+            let merged = merge_checks(checks(policy), &checks(own));
+            assert_eq!(merged, checks(all), "{policy:?} and {own:?}");
+        }
+    }
+}

@@ -324,6 +324,56 @@ fn what_held_a_sandbox_is_named_and_lowers_nothing() {
 }
 
 #[test]
+fn a_product_that_holds_a_sandbox_has_time_to_let_it_go_and_is_named_when_it_does_not() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.holds = Some("example.com/cloud");
+    for _ in 0..10 {
+        world.reconcile(None);
+        world.advance();
+        world.pass(1);
+    }
+    assert!(world.holds.is_some(), "it may tidy up first");
+    until(&mut world, RunPhase::Completed);
+    let findings = world.status.findings.iter();
+    let named: Vec<_> = findings.filter(|f| f.reason == "FinalizerRemoved").collect();
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert!(named[0].message.contains("(example.com/cloud)") && named[0].message.contains("Namespace/"));
+    assert_eq!(world.status.result, Some(RunResult::Pass));
+    assert_eq!(world.status.leftovers, Some(0));
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn who_refuses_that_a_held_sandbox_is_let_go_is_named() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::CleaningUp);
+    world.holds = Some("example.com/cloud");
+    world.refuses = Some((
+        "finalizers",
+        "admission webhook \"keep.example.com\" denied the request",
+    ));
+    for _ in 0..20 {
+        world.reconcile(None);
+        world.advance();
+        world.pass(5);
+    }
+    assert_eq!(
+        (world.phase(), world.status.leftovers),
+        (RunPhase::CleaningUp, Some(1))
+    );
+    let told = |f: &Finding| f.reason == "CleanupBlocked" && f.message.contains("keep.example.com");
+    assert!(
+        world.status.findings.iter().any(told),
+        "{:?}",
+        world.status.findings
+    );
+    world.refuses = None;
+    until(&mut world, RunPhase::Completed);
+    assert!(world.is_clean() && world.released);
+}
+
+#[test]
 fn a_snapshot_that_the_backup_needs_stays_and_is_named() {
     for is_retained in [true, false] {
         let mut world = World::new(Script::healthy(), &spec());

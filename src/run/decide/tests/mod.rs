@@ -1,6 +1,7 @@
 //! One story a test: what a run does and how it ends.
 
 mod absent;
+mod checking;
 mod disturbed;
 mod ends;
 mod properties;
@@ -208,18 +209,25 @@ fn a_storage_that_goes_away_in_the_middle_is_never_a_failed_backup() {
 fn a_restore_that_goes_beyond_its_plan_ends_the_run_and_nothing_of_it_is_kept() {
     let mut retained = spec();
     retained["sandbox"]["retention"] = "UntilTTL".into();
-    let mut world = World::new(Script::healthy(), &retained);
-    world.escapes = true;
-    until(&mut world, RunPhase::Completed);
-    assert_eq!(world.status.reason.as_deref(), Some("Escape"));
-    assert_eq!(world.status.result, Some(RunResult::Fail));
-    let said = world
-        .status
-        .findings
-        .iter()
-        .any(|f| f.message.contains("NetworkPolicy/open"));
-    assert!(said, "{:?}", world.status.findings);
-    assert!(world.is_clean());
+    for disturbed in [0, 1] {
+        let script = Script {
+            disturbed,
+            ..Script::healthy()
+        };
+        let mut world = World::new(script, &retained);
+        world.escapes = true;
+        until(&mut world, RunPhase::Completed);
+        assert_eq!(world.status.reason.as_deref(), Some("Escape"));
+        assert_eq!(world.status.result, Some(RunResult::Fail));
+        assert_eq!(world.status.attempt, None, "no second try hides it");
+        let said = world
+            .status
+            .findings
+            .iter()
+            .any(|f| f.message.contains("NetworkPolicy/open"));
+        assert!(said, "{:?}", world.status.findings);
+        assert!(world.is_clean());
+    }
 }
 
 #[test]

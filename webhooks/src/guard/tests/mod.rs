@@ -1,5 +1,6 @@
 //! Each rule once where it lets pass and once where it must not.
 
+mod namespaces;
 mod restores;
 
 use serde_json::{Value, json};
@@ -237,33 +238,6 @@ fn events_and_reviews_are_harmless() {
     passes(ask("CREATE", "events.events.k8s.io").within("production"));
     passes(ask("CREATE", "selfsubjectreviews.authentication.k8s.io"));
     refused(ask("DELETE", "events").within("production"), "told");
-}
-
-#[test]
-fn a_namespace_is_made_as_a_sandbox_of_a_live_run_and_deleted_as_one() {
-    let made = |name: &str, labels: Value| {
-        let object = json!({ "metadata": { "name": name, "labels": labels } });
-        ask("CREATE", "namespaces")
-            .named(name)
-            .within(name)
-            .object(object)
-    };
-    passes(made("rp-live", marks("live")));
-    refused(made("rp-live", json!({})), "marks");
-    refused(made("production", marks("live")), "name of a sandbox");
-    refused(made("rp-ending", marks("ending")), "ended");
-    refused(made("rp-new", marks("not-known-yet")), "no report");
-    let going = |labels: Value| {
-        ask("DELETE", "namespaces")
-            .named("x")
-            .within("x")
-            .old(json!({ "metadata": { "labels": labels } }))
-    };
-    passes(going(marks("gone")));
-    refused(going(json!({})), "marks");
-    let changed = ask("UPDATE", "namespaces").named(LIVE).within(LIVE);
-    refused(changed, "never changed");
-    refused(ask("UPDATE", "namespaces/finalize").named(LIVE), "whole cluster");
 }
 
 #[test]

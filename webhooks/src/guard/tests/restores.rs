@@ -146,6 +146,7 @@ fn download_requests_belong_to_a_run() {
     refused(made(json!({}), of("RestoreResults")), "labels of its run");
     refused(made(marks("unheard-of"), of("RestoreResults")), "no report");
     refused(made(marks("live"), of("BackupContents")), "never for data");
+    refused(made(marks("live"), of("BackupItemOperations")), "never for data");
     refused(made(marks("live"), json!({})), "never for data");
 }
 

@@ -7,13 +7,14 @@ use anyhow::Result;
 use crate::operator::root;
 
 /// Tests that need the inside of the test cluster: its storage, its network, its programs.
-const INSIDE: [&str; 13] = [
+const INSIDE: [&str; 14] = [
     "cert_manager",
     "certificates",
     "chart_install",
     "clusters",
     "foreign_kinds",
     "guides",
+    "lifecycle",
     "network_policy",
     "policies",
     "process",

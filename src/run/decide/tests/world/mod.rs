@@ -22,7 +22,7 @@ use crate::{
         plan,
         queue::QueuePlace,
     },
-    sandbox::{leftovers::Leftovers, naming::RunIdentity, snapshots::SnapshotContent},
+    sandbox::{held::HeldSandbox, leftovers::Leftovers, naming::RunIdentity, snapshots::SnapshotContent},
     source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},
@@ -98,6 +98,10 @@ pub(super) struct World {
     pub origin: Origin,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
+    /// A finalizer of another product on the namespaces of the sandboxes.
+    pub holds: Option<&'static str>,
+    /// When the sandboxes were asked to go.
+    asked_to_go: Option<Timestamp>,
     /// Somebody refuses that objects of a kind are deleted, in these words.
     pub refuses: Option<(&'static str, &'static str)>,
     /// What carried finalizers of somebody else.
@@ -197,6 +201,8 @@ impl World {
             unreadable: false,
             origin: Origin::Test,
             sandboxes_stay: false,
+            holds: None,
+            asked_to_go: None,
             refuses: None,
             freed: vec![],
             snapshots: vec![],
@@ -298,7 +304,7 @@ impl World {
 
     /// The world takes one step: Velero, kubelets, controllers, fetches and checks get on with what they have.
     pub(super) fn advance(&mut self) {
-        if !self.sandboxes_stay {
+        if !self.sandboxes_stay && self.holds.is_none() {
             self.sandboxes.retain(|_, going| !*going);
         }
         let is_disturbed = self.is_disturbed();
@@ -331,6 +337,7 @@ impl World {
     }
 
     fn apply(&mut self, effect: &Effect) {
+        let clock = self.clock();
         match effect {
             Effect::MakeSandbox(plan) => {
                 self.sandboxes.entry(plan.name.clone()).or_insert(false);
@@ -368,9 +375,21 @@ impl World {
             Effect::StartChecks { .. } => self.memory.checking = true,
             Effect::RemoveSandbox(name) => match (self.refuses, self.sandboxes.get_mut(name)) {
                 (Some(("Namespace", why)), Some(_)) => self.memory.refuse(format!("Namespace/{name}"), why),
-                (_, Some(going)) => *going = true,
+                (_, Some(going)) => {
+                    *going = true;
+                    self.asked_to_go.get_or_insert(clock);
+                }
                 (_, None) => {}
             },
+            Effect::ReleaseSandbox(name) => {
+                if let Some(("finalizers", why)) = self.refuses {
+                    self.memory.refuse(format!("Namespace/{name}"), why);
+                } else {
+                    let taken = self.holds.take();
+                    let taken = taken.map(|finalizer| format!("Namespace/{name} ({finalizer})"));
+                    self.freed.extend(taken);
+                }
+            }
             Effect::RemoveOutside(_) if self.storage_is_down => {}
             Effect::RemoveOutside(left) => {
                 match self.refuses {

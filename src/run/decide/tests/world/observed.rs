@@ -125,6 +125,7 @@ impl World {
                 objects: [(sandbox.clone(), present)].into(),
             },
             movers: Some(vec![]),
+            operations: Some(vec![]),
             ..Default::default()
         };
         if self.is_disturbed() {
@@ -189,6 +190,7 @@ impl World {
                 .iter()
                 .map(|(n, going)| (n.clone(), *going))
                 .collect(),
+            held: self.held(),
             restores: self
                 .restore
                 .iter()
@@ -197,6 +199,20 @@ impl World {
             snapshots: self.snapshots.clone(),
             ..Leftovers::default()
         }
+    }
+
+    fn held(&self) -> Vec<HeldSandbox> {
+        let going = self
+            .sandboxes
+            .iter()
+            .filter(|(_, going)| **going && self.holds.is_some());
+        let since = self.place(self.asked_to_go.unwrap_or(self.now));
+        going
+            .map(|(name, _)| HeldSandbox {
+                name: name.clone(),
+                since,
+            })
+            .collect()
     }
 }
 

@@ -2,6 +2,8 @@
 //! is away for a while and operators are killed.
 
 mod figures;
+#[path = "../../../../../tests/processes/mod.rs"]
+mod processes;
 mod receiver;
 
 use std::{
@@ -12,10 +14,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{Patch, PatchParams, PostParams},
     runtime::{WatchStreamExt, watcher},
 };
 use kymaros_crds::{NotificationState, RestoreReport, RestoreTest, RunPhase, names};
@@ -23,7 +25,11 @@ use kymaros_testbed::scene::{NAMESPACE, RELEASE, Scene, leader, until_all_ready,
 use serde_json::json;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
-use self::{figures::Figures, receiver::Receiver};
+use self::{
+    figures::Figures,
+    processes::{operator, signal},
+    receiver::Receiver,
+};
 
 /// Tests, each of which fails once in every round.
 const TESTS: usize = 20;
@@ -153,9 +159,8 @@ impl Stage {
             .await
             .context("nothing comes to the receiver")??;
         let leads = leader(&self.client, self.killed.as_deref()).await?;
-        let pods = Api::<Pod>::namespaced(self.client.clone(), NAMESPACE);
-        pods.delete(&leads, &DeleteParams::default().grace_period(0))
-            .await?;
+        // Whoever deletes its pod, without grace too, has it asked to stop first.
+        signal("-KILL", &operator(&leads)?)?;
         Ok(leads)
     }
 
