@@ -10,6 +10,7 @@ use std::{
     fs::File,
     path::PathBuf,
     process::{Child, Command},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -44,6 +45,8 @@ struct Stage {
     args: Vec<String>,
     /// What preloaded libraries are told.
     variables: Vec<(&'static str, PathBuf)>,
+    /// How often it died where it was meant to.
+    died: AtomicUsize,
     _lease: AbortOnDropHandle<()>,
 }
 
@@ -63,6 +66,7 @@ impl Stage {
             folder,
             args,
             variables: Vec::new(),
+            died: AtomicUsize::new(0),
             _lease: lease,
         })
     }
@@ -106,6 +110,13 @@ impl Stage {
         Ok(std::fs::rename(next, clock)?)
     }
 
+    /// The time that the operator saw when it last logged something.
+    fn clock_of_log(&self) -> Result<jiff::Timestamp> {
+        let log = std::fs::read_to_string(self.folder.path().join("log"))?;
+        let time = |line: &str| line.split(['"', ' ']).find_map(|word| word.parse().ok());
+        log.lines().rev().find_map(time).context("the log tells no time")
+    }
+
     /// Runs a test of this backup; what its report says, after the operator died as `treatment` says.
     async fn play(
         &self,
@@ -128,7 +139,10 @@ impl Stage {
             Trouble::Death(point) => {
                 // Not every run writes as much: one that ends before was not disturbed.
                 tokio::select! {
-                    reached = self.between.written(point) => reached?,
+                    reached = self.between.written(point) => {
+                        reached?;
+                        self.died.fetch_add(1, Ordering::Relaxed);
+                    }
                     over = finished(client, namespace, "crash") => drop(over?),
                 }
                 drop(operator);
@@ -142,6 +156,11 @@ impl Stage {
             }
         }
         let report = finished(client, namespace, "crash").await?;
+        if let Trouble::Clock(by) = trouble {
+            let off = self.clock_of_log()?.duration_since(jiff::Timestamp::now());
+            let wrong = (off.as_secs() - i64::from(by)).abs();
+            assert!(wrong < 60, "its clock was set by {by} s, and it saw {off:?}");
+        }
         let left = leftovers(client, &report).await?;
         assert_eq!(left, Vec::<String>::new(), "{trouble:?}");
         let reports = Api::<RestoreReport>::namespaced(client.clone(), namespace);
@@ -322,7 +341,10 @@ async fn matrix(without: &[&str], right: impl Fn(&Said) -> bool) -> Result<()> {
         );
         played += 1;
     }
-    println!("died {played} times");
+    let died = stage.died.load(Ordering::Relaxed);
+    println!("died {died} times in {played} runs");
+    // A run may write a little less than the one before it, and then ends before its point.
+    assert!(died * 10 >= played * 9, "too many runs ended before their point");
     delete_backup(&stage.scene.client, &name).await
 }
 
@@ -383,6 +405,22 @@ async fn answers_that_say_try_again_change_nothing() -> Result<()> {
             }
         };
         let said = stage.play(&namespace, &name, refuse, Trouble::Nothing).await?;
+        assert_eq!(
+            (said.score, said.result),
+            (Some(100), Some(RunResult::Pass)),
+            "{code}: {said:?}"
+        );
+    }
+    // What is read is refused now and then.
+    for code in [429, 500] {
+        stage.between.refuse_reads(5, code);
+        let said = stage
+            .play(&namespace, &name, |_, _| Treatment::Pass, Trouble::Nothing)
+            .await;
+        let refused = stage.between.let_reads_pass();
+        let said = said?;
+        println!("{refused} reads were answered with {code}");
+        assert!(refused > 5, "{refused}");
         assert_eq!(
             (said.score, said.result),
             (Some(100), Some(RunResult::Pass)),

@@ -54,7 +54,17 @@ impl Gate {
         })
     }
 
-    /// A reconciler that does nothing while somebody else leads.
+    /// Until somebody else may lead. Never, when the process just stops: what was begun is finished then.
+    async fn lost(&self) {
+        let mut leading = self.leading.clone();
+        let is_lost = leading.wait_for(|leads| !*leads).await.is_ok();
+        if !is_lost {
+            future::pending::<()>().await;
+        }
+    }
+
+    /// A reconciler that does nothing while somebody else leads. Where it is when the lead is lost, it stops: whoever leads
+    /// next goes on as after a crash.
     fn guarded<K, C, E, F>(
         self,
         reconcile: impl Fn(Arc<K>, Arc<C>) -> F + Clone + Send + Sync + 'static,
@@ -71,8 +81,12 @@ impl Gate {
                 if !*gate.leading.borrow() {
                     return Ok(Action::await_change());
                 }
-                gate.synced.await;
-                reconcile(object, context).await
+                gate.synced.clone().await;
+                tokio::select! {
+                    biased;
+                    () = gate.lost() => Ok(Action::await_change()),
+                    done = reconcile(object, context) => done,
+                }
             })
         }
     }
@@ -178,4 +192,53 @@ fn try_again<K: Resource<DynamicType = ()>, E: std::fmt::Display, C>(
         "will be tried again",
     );
     Action::requeue(Duration::from_secs(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// What takes two steps, each when it is told to; whether it took the second.
+    async fn second_step_after(
+        change: impl FnOnce(watch::Sender<bool>) -> Option<watch::Sender<bool>>,
+    ) -> bool {
+        let (sender, leading) = watch::channel(true);
+        let gate = Gate {
+            synced: future::ready(()).boxed().shared(),
+            leading,
+            stop: CancellationToken::new(),
+        };
+        let (first, second) = (CancellationToken::new(), CancellationToken::new());
+        let (begun, go_on) = (first.clone(), second.clone());
+        let took = Arc::new(AtomicBool::new(false));
+        let taken = took.clone();
+        let guarded = gate.guarded(move |_: Arc<()>, _: Arc<()>| {
+            let (begun, go_on, taken) = (begun.clone(), go_on.clone(), taken.clone());
+            async move {
+                begun.cancel();
+                go_on.cancelled().await;
+                taken.store(true, Ordering::Relaxed);
+                Ok::<_, std::convert::Infallible>(Action::await_change())
+            }
+        });
+        let running = tokio::spawn(guarded(Arc::new(()), Arc::new(())));
+        first.cancelled().await;
+        let _kept = change(sender);
+        second.cancel();
+        assert!(running.await.is_ok());
+        took.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn who_does_not_lead_any_more_takes_no_other_step() {
+        let deposed = |sender: watch::Sender<bool>| {
+            sender.send_replace(false);
+            Some(sender)
+        };
+        assert!(!second_step_after(deposed).await);
+        assert!(second_step_after(Some).await, "it still leads");
+        assert!(second_step_after(|_| None).await, "it stops, and finishes first");
+    }
 }

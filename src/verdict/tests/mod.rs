@@ -355,6 +355,17 @@ fn a_reference_out_of_the_test_costs_points_unless_the_cluster_has_it() {
         "{:?}",
         verdict.findings
     );
+    assert_eq!(
+        verdict.cross_namespace_deps.not_tested,
+        ["Deployment/web → db.data"]
+    );
+    seen.mapping.insert("data".into(), "sandbox-of-data".into());
+    let level = seen.judge().cross_namespace_deps;
+    assert_eq!(
+        (level.points, level.tested),
+        (10, vec!["Deployment/web → db.data".to_owned()]),
+        "the test restores it"
+    );
 }
 
 #[test]

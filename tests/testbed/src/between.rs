@@ -45,11 +45,21 @@ pub struct Between {
     _task: AbortOnDropHandle<()>,
 }
 
+/// What becomes of reads.
+#[derive(Default)]
+struct Reads {
+    /// So many were asked for since they are refused.
+    asked: usize,
+    /// One in so many is refused, with this code.
+    refused: Option<(usize, u16)>,
+}
+
 struct State {
     client: Client,
     /// Writes since the last [`Between::rule`], in words.
     writes: watch::Sender<Vec<String>>,
     rule: Mutex<Rule>,
+    reads: Mutex<Reads>,
     /// Goes up when all watches are cut.
     cuts: watch::Sender<u32>,
 }
@@ -72,6 +82,7 @@ impl Between {
             client: Client::try_from(config)?,
             writes: watch::Sender::new(Vec::new()),
             rule: Mutex::new(Box::new(|_, _| Treatment::Pass)),
+            reads: Mutex::default(),
             cuts: watch::Sender::new(0),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -98,6 +109,20 @@ impl Between {
     pub fn rule(&self, rule: impl FnMut(usize, &str) -> Treatment + Send + 'static) {
         *lock(&self.state.rule) = Box::new(rule);
         self.state.writes.send_replace(Vec::new());
+    }
+
+    /// From now on, one in so many reads gets this code for an answer: of objects, lists and watches, and of ways into
+    /// pods.
+    pub fn refuse_reads(&self, one_in: usize, code: u16) {
+        let refused = Some((one_in, code));
+        *lock(&self.state.reads) = Reads { asked: 0, refused };
+    }
+
+    /// From now on, every read passes; how many were refused.
+    #[must_use]
+    pub fn let_reads_pass(&self) -> usize {
+        let reads = std::mem::take(&mut *lock(&self.state.reads));
+        reads.refused.map_or(0, |(one_in, _)| reads.asked / one_in)
     }
 
     /// The writes since then.
@@ -146,7 +171,11 @@ impl State {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
         if !is_write {
-            return self.forward(request).await;
+            let refusal = lock(&self.reads).refuse();
+            return match refusal {
+                Some(code) => refused(code),
+                None => self.forward(request).await,
+            };
         }
         let what = format!("{} {}", request.method(), request.uri().path());
         let number = self.writes.borrow().len() + 1;
@@ -204,6 +233,15 @@ impl State {
     }
 }
 
+impl Reads {
+    /// The answer to the next one, when it does not pass.
+    fn refuse(&mut self) -> Option<u16> {
+        let (one_in, code) = self.refused?;
+        self.asked += 1;
+        self.asked.is_multiple_of(one_in).then_some(code)
+    }
+}
+
 /// As the API server words it.
 fn refused(code: u16) -> Answer {
     let reason = match code {
@@ -213,10 +251,15 @@ fn refused(code: u16) -> Answer {
     };
     let status = serde_json::json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
         "reason": reason, "message": "refused by the test" });
-    plain(
+    let mut answer = plain(
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         status.to_string(),
-    )
+    );
+    if code == 429 {
+        let headers = answer.headers_mut();
+        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    answer
 }
 
 fn plain(code: StatusCode, text: String) -> Answer {

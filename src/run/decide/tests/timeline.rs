@@ -109,4 +109,15 @@ fn steps_have_their_names_and_begin_and_end_when_the_cluster_says_so() {
         names.contains(&"image and start") && !names.contains(&"image"),
         "{names:?}"
     );
+    // Nothing has data.
+    observed.outcomes.clear();
+    for restore in observed.restores.iter_mut().flatten() {
+        restore.completed = Some(at(8));
+    }
+    let mut status = RestoreReportStatus::default();
+    steps(&mut status, &observed);
+    assert_eq!(
+        (status.timeline[0].name.as_str(), status.timeline[0].seconds),
+        ("metadata", Some(8.0))
+    );
 }

@@ -61,6 +61,7 @@ impl Played {
         };
         let names = |f: &Finding| {
             f.severity != Severity::Info
+                && f.cause == fault.cause
                 && (f.message.contains(&fault.says)
                     || f.object.as_deref().is_some_and(|o| o.contains(&fault.says)))
         };
