@@ -70,7 +70,9 @@ async fn it_is_not_ready_while_the_api_server_cannot_call_it() -> Result<()> {
     let server = ApiServer::start().await?;
     install(&server)?;
     let cluster = server.cluster();
-    cluster.kubectl(&["delete", "validatingwebhookconfiguration", "kymaros"])?;
+    for kind in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
+        cluster.kubectl(&["delete", kind, "--all"])?;
+    }
     let mut operator = Operator::start(&server)?;
     let mut ticks = tokio::time::interval(LOOK);
     let waits = loop {
@@ -82,13 +84,15 @@ async fn it_is_not_ready_while_the_api_server_cannot_call_it() -> Result<()> {
         anyhow::ensure!(operator.begun.elapsed() < Duration::from_mins(1), "{answer}");
     };
     assert!(waits.starts_with("HTTP/1.1 503"), "{waits}");
-    let webhooks = template(&["--show-only", "templates/webhooks-validating.yaml"])?;
-    pipe(
-        &cluster,
-        "kubectl",
-        &["apply", "--server-side", "--filename", "-"],
-        &webhooks,
-    )?;
+    for webhooks in ["validating", "mutating"] {
+        let webhooks = template(&["--show-only", &format!("templates/webhooks-{webhooks}.yaml")])?;
+        pipe(
+            &cluster,
+            "kubectl",
+            &["apply", "--server-side", "--filename", "-"],
+            &webhooks,
+        )?;
+    }
     operator.ready().await?;
     Ok(())
 }

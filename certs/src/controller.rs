@@ -162,7 +162,12 @@ impl Controller {
         self.readiness.send_if_modified(|told| {
             let differs = *told != readiness;
             if differs {
-                tracing::info!(%readiness, "certificates of the webhooks");
+                match readiness {
+                    Readiness::Missing { .. } | Readiness::Weakened { .. } => {
+                        tracing::warn!(%readiness, "nothing is restored meanwhile");
+                    }
+                    _ => tracing::info!(%readiness, "certificates of the webhooks"),
+                }
                 *told = readiness;
             }
             differs

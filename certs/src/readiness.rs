@@ -17,8 +17,12 @@ use crate::{
 /// A warning is due when one over this of a life is left: renewal should have happened long before.
 const WORRY: i32 = 10;
 
-/// What puts back what somebody took away; the authority of the certificate follows by itself.
-const REMEDY: &str = "upgrade the release with its chart again, or apply what the chart renders";
+/// What puts back what somebody took away or added: an upgrade leaves what it did not write. The authority of the
+/// certificate follows by itself.
+const REMEDY: &str =
+    "delete it, and upgrade the release with its chart again, or apply what the chart renders";
+/// The same of one that is not there.
+const COMES_BACK: &str = "upgrade the release with its chart again, or apply what the chart renders";
 
 /// Whether the API server can talk to us.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +56,11 @@ pub enum Readiness {
         /// Why.
         why: String,
     },
+    /// None of the configurations exists.
+    NotInstalled {
+        /// Kind and name of one.
+        configuration: String,
+    },
     /// A webhook that must be there is not, or leaves something out.
     Weakened {
         /// Kind and name of the configuration.
@@ -75,7 +84,10 @@ impl Readiness {
     /// Whether the API server gets an answer wherever it is told to ask.
     #[must_use]
     pub fn is_reachable(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Weakened { .. } | Self::Ready)
+        matches!(
+            self,
+            Self::Missing { .. } | Self::NotInstalled { .. } | Self::Weakened { .. } | Self::Ready
+        )
     }
 }
 
@@ -86,7 +98,9 @@ impl fmt::Display for Readiness {
             Self::NoCertificate => f.write_str("there is no certificate yet"),
             Self::NotValid { why } => write!(f, "the certificate is not valid: {why}"),
             Self::NotSeen { configuration } => write!(f, "{configuration} has not been looked at yet"),
-            Self::Missing { configuration } => write!(f, "{configuration} does not exist; {REMEDY}"),
+            Self::Missing { configuration } | Self::NotInstalled { configuration } => {
+                write!(f, "{configuration} does not exist; {COMES_BACK}")
+            }
             Self::NotTrusted {
                 configuration,
                 webhook,
@@ -123,15 +137,20 @@ pub fn readiness(
     let obstacle = |(configuration, sight): (&_, &_)| obstacle(served, configuration, sight, names, now);
     // Those in the way of an answer come first: what is reachable is so everywhere.
     let obstacles = sights.iter().filter_map(obstacle);
-    let absent = sights.iter().filter_map(absent);
+    let is_installed = sights.values().any(|sight| *sight != Sight::Absent);
+    let absent = sights.iter().filter_map(|sight| absent(sight, is_installed));
     let weakened = fences.iter().filter_map(|fence| weakened(fence, sights));
     let mut all = obstacles.chain(absent).chain(weakened);
     all.next().unwrap_or(Readiness::Ready)
 }
 
-fn absent((configuration, sight): (&Configuration, &Sight<Live>)) -> Option<Readiness> {
+fn absent((configuration, sight): (&Configuration, &Sight<Live>), is_installed: bool) -> Option<Readiness> {
     let configuration = configuration.to_string();
-    (*sight == Sight::Absent).then_some(Readiness::Missing { configuration })
+    (*sight == Sight::Absent).then_some(if is_installed {
+        Readiness::Missing { configuration }
+    } else {
+        Readiness::NotInstalled { configuration }
+    })
 }
 
 fn weakened(fence: &Fence, sights: &Sights) -> Option<Readiness> {
@@ -269,8 +288,23 @@ mod tests {
         );
         assert_eq!(
             told(&with(Sight::Absent)),
-            format!("ValidatingWebhookConfiguration one does not exist; {REMEDY}")
+            format!("ValidatingWebhookConfiguration one does not exist; {COMES_BACK}")
         );
+        let one_of_two = |other: Sight<Live>| {
+            let mut sights = with(Sight::Absent);
+            let configuration = Configuration {
+                kind: Kind::Mutating,
+                name: "two".to_owned(),
+            };
+            sights.insert(configuration, other);
+            readiness(leaf, &sights, &[], &names(), at(0))
+        };
+        let there = trusting.values().next().unwrap().clone();
+        assert!(matches!(one_of_two(there), Readiness::Missing { .. }));
+        assert!(matches!(
+            one_of_two(Sight::Absent),
+            Readiness::NotInstalled { .. }
+        ));
         let not_seen = told(&with(Sight::NotSeen));
         assert_eq!(
             not_seen,

@@ -238,7 +238,7 @@ impl Requirement {
     }
 
     /// Providers of clusters add this to every webhook, again and again, to keep their own namespaces out of it; Azure's
-    /// Admissions Enforcer does. No sandbox has these labels, nor such a name.
+    /// Admissions Enforcer does. No sandbox has such a name, and none has these labels, unless somebody puts one on it.
     pub(crate) fn spares_the_provider(&self) -> bool {
         let only = |is_theirs: fn(&str) -> bool| self.values.iter().all(|value| is_theirs(value));
         match (self.key.as_str(), self.operator.as_str()) {

@@ -13,7 +13,7 @@ use k8s_openapi::api::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
-    core::NamespaceResourceScope,
+    core::{NamespaceResourceScope, Status},
     discovery::{ApiGroup, ApiResource, Discovery, Scope, verbs},
 };
 use kymaros_crds::names;
@@ -109,10 +109,13 @@ impl OwnedSandbox {
     }
 
     /// What is not deleted now goes with the namespace, only later: an API server that asks to try again must not keep
-    /// a sandbox until it takes all of that in one go. Without the right to it, nothing goes.
+    /// a sandbox until it takes all of that in one go, nor must a sandbox stay that was still without our rights in it when
+    /// its run ended. What somebody refuses does not go with the namespace either.
     fn goes_anyway(&self, deleted: Result<(), kube::Error>) -> Result<(), kube::Error> {
         match deleted {
-            Err(kube::Error::Api(status)) if status.is_forbidden() => Err(kube::Error::Api(status)),
+            Err(kube::Error::Api(status)) if status.is_forbidden() && !is_without_right(&status) => {
+                Err(kube::Error::Api(status))
+            }
             Err(error) => {
                 tracing::warn!(sandbox = %self.name, %error, "workloads go with their namespace");
                 Ok(())
@@ -216,6 +219,11 @@ impl OwnedSandbox {
     }
 }
 
+/// Whether it is a right that is missing, in the words that the API server has for that; admission has others.
+fn is_without_right(status: &Status) -> bool {
+    status.message.contains(" cannot deletecollection resource ")
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -246,13 +254,19 @@ mod tests {
             (names::RUN_UID_LABEL, "u"),
         ];
         let sandbox = OwnedSandbox::of(&namespace(&ours), "u").unwrap();
-        let refused = |code: u16, reason: &str| {
-            let status = serde_json::json!({ "status": "Failure", "code": code, "reason": reason });
+        let refused_with = |code: u16, reason: &str, message: &str| {
+            let status = serde_json::json!({ "status": "Failure", "code": code, "reason": reason, "message": message });
             let status = serde_json::from_value(status).unwrap();
             sandbox.goes_anyway(Err(kube::Error::Api(Box::new(status))))
         };
+        let refused = |code: u16, reason: &str| refused_with(code, reason, "");
         assert!(refused(500, "InternalError").is_ok() && refused(429, "TooManyRequests").is_ok());
         assert!(refused(403, "Forbidden").is_err());
+        let by_webhook = "admission webhook \"keep.example.com\" denied the request: it is Friday";
+        assert!(refused_with(403, "Forbidden", by_webhook).is_err());
+        let half_made = "deployments.apps is forbidden: User \"kymaros\" cannot deletecollection resource \
+                         \"deployments\" in API group \"apps\" in the namespace \"production\"";
+        assert!(refused_with(403, "Forbidden", half_made).is_ok());
     }
 
     /// A cluster that refuses every fourth write, and whether the namespace was deleted.

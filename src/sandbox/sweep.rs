@@ -94,8 +94,8 @@ fn fate(namespace: &PartialObjectMeta<Namespace>, run: Run, now: Timestamp) -> F
         let is_held = held::foreign(namespace.finalizers()).next().is_some();
         let patience = crate::run::observed::after(since.0, held::PATIENCE);
         return match run {
-            // Its run names what it takes off.
-            Run::Held => Fate::Look(None),
+            // Its run names what it takes off, unless somebody takes its report away.
+            Run::Held => Fate::Look(is_held.then(|| crate::run::observed::after(now, GRACE))),
             Run::Over | Run::Gone if !is_held => Fate::Look(None),
             Run::Over | Run::Gone if now >= patience => Fate::Release,
             Run::Over | Run::Gone => Fate::Look(Some(patience)),
@@ -198,7 +198,8 @@ mod tests {
             assert_eq!(fate(&held, run, Timestamp::UNIX_EPOCH), Fate::Look(Some(soon)));
             assert_eq!(fate(&held, run, soon), Fate::Release);
         }
-        assert_eq!(fate(&held, Run::Held, soon), Fate::Look(None), "its run does it");
+        let again = Fate::Look(Some(crate::run::observed::after(soon, GRACE)));
+        assert_eq!(fate(&held, Run::Held, soon), again, "its run does it");
         held.metadata.finalizers = Some(vec!["foregroundDeletion".into()]);
         assert_eq!(fate(&held, Run::Gone, soon), Fate::Look(None));
     }

@@ -60,14 +60,11 @@ pub(super) fn lost(
     lost
 }
 
-/// Whether Velero waited no longer for the operation that fills a claim.
-pub(super) fn gave_up_on(source: &SourceEvidence<'_>, sandbox: &str, claim: &str) -> bool {
+/// Who is to blame for the operation that was to fill a claim and did not; its data mover may not have heard of that.
+pub(super) fn cause_of_claim(source: &SourceEvidence<'_>, sandbox: &str, claim: &str) -> Option<Cause> {
     let is_it = |o: &&ItemOperation| o.is_of_claim() && o.namespace == sandbox && o.name == claim;
-    let operations = undone(source);
-    operations
-        .into_iter()
-        .filter(is_it)
-        .any(ItemOperation::was_given_up)
+    let operation = undone(source).into_iter().find(is_it)?;
+    Some(cause(source, operation))
 }
 
 /// How many operations failed as far as data movers tell: each of them that fills a claim belongs to one.

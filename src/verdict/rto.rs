@@ -31,7 +31,8 @@ impl Recovery {
 pub(super) fn measured(evidence: &Evidence<'_>) -> Option<Recovery> {
     let started = evidence.sources.iter().filter_map(|s| s.restore?.started).min()?;
     let came = evidence.came.filter(|_| evidence.restored())?;
-    if !came.all_ready() || !evidence.absent.is_empty() || failed_check(evidence).is_some() {
+    let are_checked = evidence.checks.len() >= evidence.expected_checks && failed_check(evidence).is_none();
+    if !came.all_ready() || !evidence.absent.is_empty() || !are_checked {
         return None;
     }
     let restored = evidence.sources.iter().filter_map(|s| s.restore?.completed).max();
@@ -61,8 +62,11 @@ pub(super) fn judge(evidence: &Evidence<'_>, rto: Option<Recovery>, findings: &m
     const MAX: u32 = 5;
     let Some(recovery) = rto else {
         let came_up = evidence.came.is_some_and(Came::all_ready) && evidence.absent.is_empty();
-        if let Some(check) = failed_check(evidence).filter(|_| came_up && evidence.restored()) {
-            let why = format!("check {} did not pass, so there is no RTO", check.name);
+        if came_up && evidence.restored() {
+            let why = match failed_check(evidence) {
+                Some(check) => format!("check {} did not pass, so there is no RTO", check.name),
+                None => "the run ended before its checks, so there is no RTO".to_owned(),
+            };
             return match evidence.max_rto {
                 // Nothing was agreed that could be missed.
                 None => Level::share(MAX, 1, 1, format!("{why}; no SLA is set")),

@@ -125,10 +125,9 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
         let cause = match refused {
             Some((cause, _)) => cause,
             None => match blame::of_data_movement(&trouble) {
-                // It is told to stop then, and may not have done so yet.
-                Cause::RestoreEngine if operations::gave_up_on(source, sandbox, &volume.pvc_name) => {
-                    Cause::Sandbox
-                }
+                // What Velero says of it may tell more than the data mover itself.
+                Cause::RestoreEngine => operations::cause_of_claim(source, sandbox, &volume.pvc_name)
+                    .unwrap_or(Cause::RestoreEngine),
                 cause => cause,
             },
         };

@@ -80,10 +80,10 @@ pub(super) fn follow(
     })
 }
 
-/// Whether this replica belongs behind the Service. One that was there stays when a configuration is taken away: without
-/// an answer from the webhooks that are left, the operator's own writes would fail, and nobody would be told what is wrong.
+/// Whether this replica belongs behind the Service. It does when a configuration is taken away: without an answer from
+/// the webhooks that are left, the operator's own writes would fail, and nobody would be told what is wrong.
 fn answers(now: &kymaros_certs::Readiness, has_answered: bool) -> bool {
-    let is_installed = !matches!(now, kymaros_certs::Readiness::Missing { .. }) || has_answered;
+    let is_installed = !matches!(now, kymaros_certs::Readiness::NotInstalled { .. }) || has_answered;
     now.is_reachable() && is_installed
 }
 
@@ -97,6 +97,9 @@ mod tests {
         let configuration = "MutatingWebhookConfiguration kymaros".to_owned();
         let webhook = "neutralise.kymaros.io".to_owned();
         let missing = Readiness::Missing {
+            configuration: configuration.clone(),
+        };
+        let not_installed = Readiness::NotInstalled {
             configuration: configuration.clone(),
         };
         let weakened = Readiness::Weakened {
@@ -114,7 +117,8 @@ mod tests {
             (Readiness::NoCertificate, false, false),
             (not_trusted, false, false),
             // Of an installation that is under way.
-            (missing, false, true),
+            (not_installed, false, true),
+            (missing, true, true),
             (weakened, true, true),
             (Readiness::Ready, true, true),
         ] {

@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Where start-up took all the time there was, each check gets this much for its first try: what works must not be
-/// accused because something beside it does not.
+/// Checks have this much in any case, or as much as start-up and checks together when that is less: what works must not be
+/// accused because something beside it takes all the time.
 const LAST_TRY: Duration = Duration::from_secs(30);
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
@@ -31,15 +31,13 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         .filter(|c| !is_recorded(decision, &c.name))
         .cloned()
         .collect();
-    let mut deadline = starting::deadline(observed, settings, now);
     let began = timeline::entered(&decision.status, RunPhase::Checking).unwrap_or(now);
+    let last_try = after(began, LAST_TRY.min(settings.test.health.timeout));
+    let deadline = starting::deadline(observed, settings, now);
     let began_late = began >= deadline;
-    if began_late {
-        deadline = after(began, LAST_TRY);
-    }
-    let is_over = now >= deadline || (began_late && missing.is_empty());
+    let deadline = deadline.max(last_try);
     let targets = plan::targets(&observed.identity, &settings.test);
-    if !missing.is_empty() && !is_over {
+    if !missing.is_empty() && now < deadline {
         decision.effects.push(Effect::StartChecks {
             checks: missing.clone(),
             targets: targets.clone(),
@@ -50,14 +48,11 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
         let settles = came.settles_at(settings.test.health.settle).unwrap_or(now);
         observed.is_decided(&targets).then_some(settles)
     });
-    let is_settled = settled_at.is_some_and(|at| now >= at);
-    if is_over || (missing.is_empty() && is_settled) {
+    // What is not ready had its time.
+    let is_settled = settled_at.map_or(began_late, |at| now >= at);
+    if now >= deadline || (missing.is_empty() && is_settled) {
         for check in missing {
-            let message = if began_late {
-                "it did not end soon after the workloads had taken all of healthChecks.timeout".to_owned()
-            } else {
-                "it did not end within healthChecks.timeout".to_owned()
-            };
+            let message = "it did not end within healthChecks.timeout".to_owned();
             let duration = Duration::ZERO;
             let outcome = Outcome {
                 name: check.name,

@@ -74,7 +74,12 @@ pub(super) fn sweep(
     begun: Timestamp,
     now: Timestamp,
 ) -> bool {
-    for freed in observed.freed.iter().take(MOST_FREED) {
+    // A sandbox's own finalizer is the first to be named.
+    let (sandboxes, objects): (Vec<&String>, Vec<_>) = observed
+        .freed
+        .iter()
+        .partition(|freed| freed.starts_with("Namespace/"));
+    for freed in sandboxes.into_iter().chain(objects).take(MOST_FREED) {
         let message =
             format!("a finalizer of another product was taken off {freed}: it would have kept the sandbox");
         decision.find(Finding {

@@ -189,6 +189,18 @@ fn a_data_mover_that_velero_waited_no_longer_for_accuses_nobody() {
 }
 
 #[test]
+fn an_operation_tells_who_is_to_blame_for_a_data_mover_that_has_not_heard_of_it() {
+    let mut seen = partial(1, Some(vec![]));
+    moved(&mut seen, "InProgress", "");
+    let away = "fail to list DataDownload: dial tcp 10.96.0.1:443: connect: connection refused";
+    for (error, cause) in [(away, Cause::Sandbox), ("snapshot not found", Cause::Backup)] {
+        seen.outcome.operations = Some(vec![failed("persistentvolumeclaims", "d", error)]);
+        let verdict = seen.judge();
+        assert_eq!(verdict.cause, Some(cause), "{:?}", verdict.findings);
+    }
+}
+
+#[test]
 fn an_operation_that_failed_at_once_is_told_once() {
     let mut seen = partial(1, Some(vec![failed("secrets", "s", "no space")]));
     let repeated = "error from restore item operation: no space".to_owned();

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kymaros_crds::CheckResult;
 
-use super::{super::Decision, *};
+use super::{
+    super::{Decision, starting},
+    *,
+};
 use crate::{
     checks::Outcome,
     run::observed::{Fetched, Observed, RestoreOutcome, Settings},
@@ -87,6 +90,29 @@ fn a_workload_that_takes_all_the_time_costs_no_check_its_try() {
     let status = decide(&observed, later(30)).status;
     assert_ne!(status.phase, Some(RunPhase::Checking));
     assert_eq!(status.checks[0].status, CheckResult::Fail, "it had its time");
+
+    // What comes up meanwhile has to stay up as at any other time.
+    let came = answered.workloads.as_mut().unwrap();
+    came.workloads[1].state = WorkloadState::Ready(Some(later(2)));
+    let phase = |seconds: i64| decide(&answered, later(seconds)).status.phase;
+    assert_eq!(phase(5), Some(RunPhase::Checking));
+    assert_ne!(phase(14), Some(RunPhase::Checking));
+}
+
+#[test]
+fn checks_that_begin_just_in_time_have_no_less_than_those_that_begin_late() {
+    let world = restored();
+    let mut observed = beside(&world, WorkloadState::Hopeless(trouble()));
+    let deadline = starting::deadline(&observed, observed.settings.as_ref().unwrap(), world.now);
+    let begin = deadline - SignedDuration::from_secs(2);
+    observed.status = decide(&observed, begin).status;
+    assert_eq!(observed.status.phase, Some(RunPhase::Checking));
+    let phase = |seconds: i64| {
+        let at = begin + SignedDuration::from_secs(seconds);
+        decide(&observed, at).status.phase
+    };
+    assert_eq!(phase(29), Some(RunPhase::Checking));
+    assert_ne!(phase(30), Some(RunPhase::Checking));
 }
 
 #[test]

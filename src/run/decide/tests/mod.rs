@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kymaros_crds::{Cause, Finding, RunPhase, RunResult, Severity};
 
-use self::world::{Script, World, spec};
+use self::world::{Comes, Script, World, spec};
 use super::{Effect, decide};
 use crate::{run::observed::Origin, velero::restore::RestorePhase};
 
@@ -316,7 +316,7 @@ fn what_is_between_two_crashes_when_the_time_is_up_is_not_ready() {
 #[test]
 fn an_application_that_does_not_come_up_loses_its_points() {
     let world = story(Script {
-        comes_up: false,
+        comes: Comes::Never,
         check_passes: false,
         ..Script::healthy()
     });
@@ -345,7 +345,7 @@ fn a_sandbox_that_cannot_be_watched_says_nothing_of_the_backup() {
 #[test]
 fn only_a_pod_that_velero_waits_for_ends_a_restore_early() {
     let crashes = Script {
-        comes_up: false,
+        comes: Comes::Never,
         ..Script::healthy()
     };
     let mut world = World::new(crashes, &spec());

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult};
 use proptest::prelude::*;
 
-use super::world::{Script, World, spec};
+use super::world::{Comes, Script, World, spec};
 use crate::{
     reason::{FindingReason, RunReason},
     velero::restore::RestorePhase,
@@ -96,12 +96,18 @@ fn script() -> impl Strategy<Value = Script> {
         1 => Just(RestorePhase::FailedValidation),
     ];
     let chance = || prop::bool::weighted(0.8);
+    let comes = prop_oneof![
+        8 => Just(Comes::Up),
+        1 => Just(Comes::Crashing),
+        1 => Just(Comes::Never),
+        1 => Just(Comes::Late),
+    ];
     let disturbed = prop_oneof![3 => Just(0), 1 => 1_u8..4];
     let late = prop_oneof![1 => Just(0), 1 => 1_u8..6];
     let works = (chance(), chance());
     (
         ends,
-        chance(),
+        comes,
         chance(),
         chance(),
         chance(),
@@ -109,10 +115,10 @@ fn script() -> impl Strategy<Value = Script> {
         (disturbed, late),
     )
         .prop_map(
-            |(restore_ends, comes_up, check_passes, has_backup, has_artifacts, works, (disturbed, late))| {
+            |(restore_ends, comes, check_passes, has_backup, has_artifacts, works, (disturbed, late))| {
                 Script {
                     restore_ends,
-                    comes_up,
+                    comes,
                     check_passes,
                     has_backup,
                     has_artifacts,
@@ -259,7 +265,7 @@ proptest! {
     fn nothing_passes_that_is_not_whole(script in script()) {
         let mut world = World::new(script.clone(), &spec());
         finish(&mut world);
-        let whole = script.restore_ends == RestorePhase::Completed && script.comes_up && script.check_passes
+        let whole = script.restore_ends == RestorePhase::Completed && script.comes == Comes::Up && script.check_passes
             && script.has_backup && script.has_artifacts && script.velero_works && script.watches_work
             && script.disturbed < 3;
         if whole {

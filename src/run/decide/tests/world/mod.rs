@@ -32,14 +32,26 @@ use crate::{
     workloads::{Trouble, Workload, WorkloadState},
 };
 
+/// How a workload comes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comes {
+    Up,
+    /// It crashes for good.
+    Crashing,
+    /// It cannot begin.
+    Never,
+    /// It is not ready, and nobody knows whether it will be.
+    Late,
+}
+
 /// How the world behaves in one test.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "independent switches of a test")]
 pub(super) struct Script {
     /// How Velero ends the Restore.
     pub restore_ends: RestorePhase,
-    /// The web front end comes up.
-    pub comes_up: bool,
+    /// How the web front end comes up.
+    pub comes: Comes,
     /// The check passes.
     pub check_passes: bool,
     /// There is a backup.
@@ -60,7 +72,7 @@ impl Script {
     pub(super) fn healthy() -> Self {
         Self {
             restore_ends: RestorePhase::Completed,
-            comes_up: true,
+            comes: Comes::Up,
             check_passes: true,
             has_backup: true,
             has_artifacts: true,

@@ -146,16 +146,18 @@ impl World {
 
     /// What is in the sandbox once it was restored.
     pub(in super::super) fn came_up(&self) -> Came {
-        let state = if self.script.comes_up {
-            WorkloadState::Ready(self.restore.as_ref().and_then(|r| r.completed))
-        } else {
-            WorkloadState::Hopeless(Trouble::new(Cause::Application, "it crashes"))
+        let trouble = |what: &str| Trouble::new(Cause::Application, what);
+        let state = match self.script.comes {
+            Comes::Up => WorkloadState::Ready(self.restore.as_ref().and_then(|r| r.completed)),
+            Comes::Crashing => WorkloadState::Crashed(trouble("it crashes")),
+            Comes::Never => WorkloadState::Hopeless(trouble("it has no image")),
+            Comes::Late => WorkloadState::Pending(trouble("it is not ready")),
         };
         let web = Workload {
             source: SOURCE.into(),
             object: "Deployment/web".into(),
             wanted: 1,
-            ready: i32::from(self.script.comes_up),
+            ready: i32::from(self.script.comes == Comes::Up),
             state,
             restarts: 0,
             outlives: None,
