@@ -27,7 +27,7 @@ fn lifetimes() -> Result<Lifetimes> {
 async fn nothing_is_needed_to_begin_with() -> Result<()> {
     let stage = Stage::bare().await?;
     let replica = Replica::start(&stage, stage.settings(lifetimes()?)?)?;
-    let missing = |readiness: &Readiness| matches!(readiness, Readiness::Missing { .. });
+    let missing = |readiness: &Readiness| matches!(readiness, Readiness::NotInstalled { .. });
     replica.when("a missing configuration", missing).await?;
     stage.apply_configurations().await?;
     replica.ready().await?;
