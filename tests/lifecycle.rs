@@ -1,7 +1,6 @@
 //! Replicas of the operator come and go, at the worst moments. A file of its own, because others would miss the webhooks
 //! meanwhile.
 
-mod processes;
 mod story;
 
 use std::time::{Duration, Instant};
@@ -21,7 +20,7 @@ use kymaros_testbed::scene::{
     Backup, LEASE, NAMESPACE, Scene, apply, backup, delete_backup, leader, scale, unique, until_all_ready,
     wait_ready,
 };
-use processes::{operator, signal};
+use kymaros_testbed::signals::{operator, signal};
 use serde_json::json;
 use story::{
     SMALL, answers, assert_recovery_time, create_test, finished, gone, leftovers, phase, report_when, small,

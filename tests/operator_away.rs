@@ -1,7 +1,6 @@
 //! The operator is away: production works on, people restore and delete as ever; only new tests and writes into
 //! sandboxes wait. A file of its own, because nothing else may run meanwhile.
 
-mod processes;
 mod story;
 
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use kube::{
 };
 use kymaros_crds::{RestoreReport, RestoreTest};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, scale, unique, wait_ready};
-use processes::{find, is_operator, signal};
+use kymaros_testbed::signals::{find, is_operator, signal};
 use serde_json::json;
 use story::{SMALL, answers, gone, run, spec};
 

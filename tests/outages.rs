@@ -1,7 +1,6 @@
 //! What can happen to the cluster under a run. A file of its own, run before a release, because everything else in the
 //! cluster suffers too: `cargo test --test outages -- --ignored --test-threads=1`.
 
-mod processes;
 mod story;
 
 use std::time::Duration;
@@ -14,11 +13,11 @@ use kube::{
     runtime::wait::await_condition,
 };
 use kymaros_crds::{Cause, RestoreReportStatus, RunPhase, RunResult};
+use kymaros_testbed::signals::{find, signal};
 use kymaros_testbed::{
     places,
     scene::{Backup, Scene, VELERO, apply, backup, delete_backup, scale, unique, wait_ready},
 };
-use processes::{find, signal};
 use serde_json::json;
 use story::{create_test, finished, leftovers, phase, report_when, small, spec};
 

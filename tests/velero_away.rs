@@ -1,6 +1,5 @@
 //! Velero belongs to others too, and it can fail under a run. A file of its own, because no other story can go on meanwhile.
 
-mod processes;
 mod story;
 
 use std::time::{Duration, Instant};
@@ -15,13 +14,13 @@ use kube::{
 };
 use kymaros::velero::Restore;
 use kymaros_crds::{Cause, RestoreReport, RunPhase, RunResult, names};
+use kymaros_testbed::signals::{find, signal};
 use kymaros_testbed::{
     places::{NODE_ADDRESS, S3_PORT},
     scene::{
         Backup, Scene, VELERO, backup, delete_backup, deploy_shop, scale_deployment, unique, wait_ready,
     },
 };
-use processes::{find, signal};
 use serde_json::json;
 use story::{
     assert_undecided, create_test, finished, leftovers, phase, report_when, small, spec,

@@ -49,16 +49,23 @@ impl SandboxWatch {
         let mut tasks = Vec::new();
         let all = watcher::Config::default;
         Self {
-            pods: watch(client, sandbox, all(), wake, &mut tasks),
-            deployments: watch(client, sandbox, all(), wake, &mut tasks),
-            stateful_sets: watch(client, sandbox, all(), wake, &mut tasks),
-            daemon_sets: watch(client, sandbox, all(), wake, &mut tasks),
-            replica_sets: watch(client, sandbox, all(), wake, &mut tasks),
-            replication_controllers: watch(client, sandbox, all(), wake, &mut tasks),
-            config_maps: watch_part(client, sandbox, all(), references::keep_names, wake, &mut tasks),
-            services: watch(client, sandbox, all(), wake, &mut tasks),
-            warnings: watch(client, sandbox, all().fields("type=Warning"), wake, &mut tasks),
-            pulled: watch_part(
+            pods: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            deployments: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            stateful_sets: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            daemon_sets: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            replica_sets: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            replication_controllers: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            config_maps: watch(client, sandbox, all(), references::keep_names, wake, &mut tasks),
+            services: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            warnings: watch(
+                client,
+                sandbox,
+                all().fields("type=Warning"),
+                whole,
+                wake,
+                &mut tasks,
+            ),
+            pulled: watch(
                 client,
                 sandbox,
                 all().fields("reason=Pulled"),
@@ -118,27 +125,8 @@ where
     store.state().iter().map(|object| K::clone(object)).collect()
 }
 
+/// Watches, and stores of each object what `keep` leaves of it: [`whole`], or what else is needed.
 fn watch<K>(
-    client: &Client,
-    sandbox: &str,
-    config: watcher::Config,
-    wake: &Wake,
-    tasks: &mut Vec<AbortOnDropHandle<()>>,
-) -> Store<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
-    watch_part(client, sandbox, config, |_| (), wake, tasks)
-}
-
-/// Watches, and stores of each object what `keep` leaves of it.
-fn watch_part<K>(
     client: &Client,
     sandbox: &str,
     config: watcher::Config,
@@ -164,6 +152,8 @@ where
     tasks.push(AbortOnDropHandle::new(tokio::spawn(drive(stream, wake.clone()))));
     reader
 }
+
+fn whole<K>(_: &mut K) {}
 
 /// Wakes the run after each change, and once the first list is complete. While the first list comes in piece by
 /// piece there is nothing to decide.

@@ -25,6 +25,7 @@
 //! - [`lone`]: an API server of its own for one test
 //! - [`netpol`]: what enforces `NetworkPolicy`
 //! - [`ports`]: ports for what a test starts
+//! - [`signals`]: signals to processes of the cluster, for tests that stop or kill one
 
 pub mod addons;
 pub mod between;
@@ -42,3 +43,4 @@ pub mod ports;
 pub mod programs;
 pub mod progress;
 pub mod scene;
+pub mod signals;

@@ -2,8 +2,6 @@
 //! is away for a while and operators are killed.
 
 mod figures;
-#[path = "../../../../../tests/processes/mod.rs"]
-mod processes;
 mod receiver;
 
 use std::{
@@ -22,14 +20,11 @@ use kube::{
 };
 use kymaros_crds::{NotificationState, RestoreReport, RestoreTest, RunPhase, names};
 use kymaros_testbed::scene::{NAMESPACE, RELEASE, Scene, leader, until_all_ready, until_allowed};
+use kymaros_testbed::signals::{operator, signal};
 use serde_json::json;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
-use self::{
-    figures::Figures,
-    processes::{operator, signal},
-    receiver::Receiver,
-};
+use self::{figures::Figures, receiver::Receiver};
 
 /// Tests, each of which fails once in every round.
 const TESTS: usize = 20;

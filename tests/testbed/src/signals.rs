@@ -1,12 +1,13 @@
 //! Processes of the test cluster, as this machine sees them: found by their command line, and sent signals.
 
-#![allow(dead_code, reason = "each file of tests uses its own part")]
-
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 /// The ids of the processes whose words are such; `what` they are, for the error.
+///
+/// # Errors
+/// When there is none, or `/proc` cannot be read.
 pub fn find(what: &str, is_it: impl Fn(&[&str]) -> bool) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")?.flatten() {
@@ -25,6 +26,7 @@ pub fn find(what: &str, is_it: impl Fn(&[&str]) -> bool) -> Result<Vec<String>> 
 }
 
 /// Whether these are the words of an operator.
+#[must_use]
 pub fn is_operator(words: &[&str]) -> bool {
     let [program, command, ..] = words else {
         return false;
@@ -33,6 +35,9 @@ pub fn is_operator(words: &[&str]) -> bool {
 }
 
 /// The operator in the pod of this name.
+///
+/// # Errors
+/// When none runs there.
 pub fn operator(pod: &str) -> Result<String> {
     let named = format!("POD_NAME={pod}");
     let runs_there = |process: &String| {
@@ -48,6 +53,9 @@ pub fn operator(pod: &str) -> Result<String> {
 }
 
 /// Sends a signal, such as `-STOP`.
+///
+/// # Errors
+/// When the process is gone.
 pub fn signal(signal: &str, process: &str) -> Result<()> {
     let status = Command::new("kill").args([signal, process]).status()?;
     ensure!(status.success(), "{signal} to {process}");
