@@ -24,6 +24,7 @@ pub mod reach;
 pub mod reason;
 pub mod refusal;
 pub mod report;
+mod retry;
 pub mod run;
 pub mod sandbox;
 pub mod schedule;

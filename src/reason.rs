@@ -55,7 +55,7 @@ reasons! {
         SandboxNotSeen,
         /// Velero waits for a pod that never starts.
         CannotStart,
-        /// The restore brought what the plan did not have.
+        /// The restore brought what the plan did not have, or something in a sandbox is not harmless.
         Escape,
         /// The timeout of the run passed.
         TimedOut,
@@ -97,6 +97,8 @@ reasons! {
         NothingRestored,
         /// Something that the verdict rests on could not be read.
         NotRead,
+        /// The objects of a sandbox could not be listed.
+        SandboxNotListed,
         /// A workload is not ready.
         WorkloadNotReady,
         /// A workload was restored and is gone.

@@ -117,6 +117,13 @@ impl Stage {
         log.lines().rev().find_map(time).context("the log tells no time")
     }
 
+    /// What the operator logged last, for whoever reads why a test failed.
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
     /// Runs a test of this backup; what its report says, after the operator died as `treatment` says.
     async fn play(
         &self,
@@ -418,7 +425,7 @@ async fn answers_that_say_try_again_change_nothing() -> Result<()> {
             .play(&namespace, &name, |_, _| Treatment::Pass, Trouble::Nothing)
             .await;
         let refused = stage.between.let_reads_pass();
-        let said = said?;
+        let said = said.with_context(|| stage.last_words())?;
         println!("{refused} reads were answered with {code}");
         assert!(refused > 5, "{refused}");
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Replicas of the operator come and go, at the worst moments. A file of its own, because others would miss the webhooks
 //! meanwhile.
 
+mod recovery;
 mod story;
 
 use std::time::{Duration, Instant};

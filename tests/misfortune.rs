@@ -13,10 +13,10 @@ use kube::{
 use kymaros_crds::{Cause, Finding, RestoreReport, RestoreReportStatus, RunPhase, RunResult};
 use kymaros_testbed::{
     cluster::Cluster,
-    scene::{Scene, delete_backup},
+    scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::json;
-use story::{create_test, finished, gone, leftovers, phase, report_when, small, spec};
+use story::{create_test, finished, gone, leftovers, phase, removal, report_when, small, spec};
 
 /// A run of a small application that goes on checking until something happens to it.
 async fn checking(scene: &mut Scene, stem: &str) -> Result<(String, String, RestoreReport)> {
@@ -128,6 +128,52 @@ async fn a_sandbox_that_somebody_deletes_is_no_failed_backup() -> Result<()> {
     let named = |f: &Finding| f.message.contains("ConfigMap/page (example.com/cloud)");
     assert!(status.findings.iter().any(named), "{:?}", status.findings);
     delete_backup(&scene.client, &name).await
+}
+
+/// An application with a volume whose copies never get ready: only its source has the seed.
+fn never_ready() -> String {
+    const DATA: &str = include_str!("verdicts/apps/data.yaml");
+    let probe = "readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}";
+    let seeded = r#"readinessProbe: {exec: {command: [sh, -c, '[ -n "$SEED" ]']}, periodSeconds: 1}"#;
+    let changed = DATA.replace(probe, seeded);
+    assert_ne!(changed, DATA, "it has another probe by now");
+    changed
+}
+
+/// The report of a run whose workloads start, and go on starting.
+async fn starting(client: &Client, namespace: &str, backup: &str, test: &str) -> Result<RestoreReport> {
+    let long = json!({ "healthChecks": { "timeout": "4m" } });
+    create_test(client, namespace, test, spec(&[namespace], backup, long)).await?;
+    let starts = |r: &RestoreReport| phase(r) == Some(RunPhase::Starting);
+    let report = report_when(client, namespace, test, "its start", starts).await?;
+    let there = leftovers(client, &report).await?;
+    for kind in ["Namespace/", "Restore/", "PersistentVolume/"] {
+        let is_there = there.iter().any(|object| object.starts_with(kind));
+        assert!(is_there, "nothing that could be left: {there:?}");
+    }
+    Ok(report)
+}
+
+#[tokio::test]
+async fn what_somebody_deletes_while_workloads_start_leaves_nothing() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let namespace = scene.namespace("starting").await?;
+    apply(&client, &namespace, &never_ready()).await?;
+    wait_ready(&client, &namespace, "app=data", 1).await?;
+    let name = unique("starting");
+    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let sandbox = async {
+        let report = starting(&client, &namespace, &name, "sandbox").await?;
+        removal::sandbox_goes(&client, &report).await?;
+        ended(&client, &namespace, "sandbox").await.map(drop)
+    };
+    let test = async {
+        let report = starting(&client, &namespace, &name, "test").await?;
+        removal::test_goes(&client, &report).await
+    };
+    tokio::try_join!(sandbox, test)?;
+    delete_backup(&client, &name).await
 }
 
 /// A finalizer on the namespace itself, as Rancher puts one on each. A test that fails takes it off.

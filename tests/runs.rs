@@ -15,10 +15,7 @@ use kube::{
 use kymaros_crds::{Cause, RestoreReport, RestoreTest, RestoreTestPhase, RunPhase, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, backup, delete_backup, unique};
 use serde_json::json;
-use story::{
-    assert_recovery_time, create_test, finished, gone, leftovers, phase, report_when, run, small, spec,
-    stopwatch,
-};
+use story::{create_test, finished, gone, phase, removal, report_when, run, small, spec};
 
 fn web_check() -> serde_json::Value {
     json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",
@@ -39,19 +36,6 @@ async fn a_source_that_is_gone_is_the_very_disaster_this_is_for() -> Result<()> 
         "{:?}",
         status.findings
     );
-    delete_backup(&scene.client, &name).await
-}
-
-#[tokio::test]
-async fn the_recovery_time_is_what_a_stopwatch_outside_shows() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    let (namespace, name) = small(&mut scene, "stopwatch").await?;
-    let sandbox = unique("stopwatch-sandbox");
-    let shown = tokio::spawn(stopwatch(scene.client.clone(), sandbox.clone()));
-    let mut timed = spec(&[&namespace], &name, web_check());
-    timed["backupSource"]["namespaces"][0]["sandboxName"] = json!(sandbox);
-    let report = run(&scene, &namespace, "stopwatch", timed).await?;
-    assert_recovery_time(&report, shown.await??)?;
     delete_backup(&scene.client, &name).await
 }
 
@@ -206,21 +190,17 @@ async fn deleted_in(client: &Client, namespace: &str, backup: &str, at: RunPhase
         let first = test_of(RunPhase::CleaningUp);
         report_when(client, namespace, &first, "a run before it", |_| true).await?;
     }
-    // Only a run that is cleaned up has come to its end.
-    let settle = if at == RunPhase::CleaningUp { "0s" } else { "2m" };
-    let slow = json!({ "healthChecks": { "settle": settle, "timeout": "5m" } });
+    // Only a run that is judged and cleaned up has come to its end. Judging waits for the logs.
+    let settle = match at {
+        RunPhase::Judging | RunPhase::CleaningUp => "0s",
+        _ => "2m",
+    };
+    let slow = json!({ "healthChecks": { "settle": settle, "timeout": "5m" },
+        "logCollection": { "enabled": at == RunPhase::Judging } });
     create_test(client, namespace, &test, spec(&[namespace], backup, slow)).await?;
     let is_there = |r: &RestoreReport| phase(r) == Some(at);
     let report = report_when(client, namespace, &test, &format!("{at:?}"), is_there).await?;
-    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
-    tests.delete(&test, &DeleteParams::default()).await?;
-    gone(tests, &test).await?;
-    let reports = Api::<RestoreReport>::namespaced(client.clone(), namespace);
-    let is_left = reports.get_opt(&report.name_any()).await?.is_some();
-    ensure!(!is_left, "deleted in {at:?}: its report is left");
-    let left = leftovers(client, &report).await?;
-    ensure!(left.is_empty(), "deleted in {at:?}: {left:?}");
-    Ok(())
+    removal::test_goes(client, &report).await
 }
 
 #[tokio::test]
@@ -230,6 +210,7 @@ async fn deleting_a_test_in_the_middle_of_a_run_leaves_nothing() -> Result<()> {
     // What is over soon is not first: its turn comes late enough to be seen.
     let phases = [
         RunPhase::CleaningUp,
+        RunPhase::Judging,
         RunPhase::Checking,
         RunPhase::Starting,
         RunPhase::Restoring,

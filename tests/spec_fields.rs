@@ -3,18 +3,19 @@
 mod story;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
     runtime::wait::await_condition,
 };
 use kymaros_crds::{
-    ContainerLogType, RestoreReport, RestoreReportStatus, RestoreTest, RunPhase, RunResult, Severity, names,
+    ContainerLogType, FindingLevel, RestoreReport, RestoreReportStatus, RestoreTest, RunResult, Severity,
+    domain::duration,
 };
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::{Value, json};
-use story::{SMALL, create_test, gone, run, small, spec};
+use story::{SMALL, again, create_test, gone, run, small, spec};
 
 fn get(path: &str) -> Value {
     json!({ "name": "page", "type": "httpGet", "timeout": "3s",
@@ -33,32 +34,69 @@ fn status(report: &RestoreReport) -> RestoreReportStatus {
     report.status.clone().unwrap_or_default()
 }
 
-/// Triggers another run of a test and waits for its end. Reports of runs `before` may still be there, or be about to go.
-async fn again(scene: &Scene, namespace: &str, test: &str, before: &[String]) -> Result<RestoreReport> {
-    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), namespace);
-    let trigger = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "true" } } });
-    tests
-        .patch(test, &PatchParams::default(), &Patch::Merge(&trigger))
-        .await?;
-    story::report_when(&scene.client, namespace, test, "another run", |r| {
-        !before.contains(&r.name_any()) && story::phase(r) == Some(RunPhase::Completed)
-    })
-    .await
+/// Passes so many seconds after it was first tried.
+fn late(seconds: u64) -> Value {
+    let script = format!(
+        "[ -e /tmp/tried ] || date +%s > /tmp/tried; [ $(($(date +%s) - $(cat /tmp/tried))) -ge {seconds} ]"
+    );
+    json!({ "name": "late", "type": "exec", "exec": { "podSelector": { "app": "small" },
+        "command": ["sh", "-c", script], "timeout": format!("{}s", seconds + 60) } })
+}
+
+/// A report says that this is worse than in the run before it, in its findings, by itself, and in its condition; and that
+/// nothing else is.
+fn assert_worse(report: &RestoreReport, worse: &[String]) -> Result<()> {
+    let status = status(report);
+    let found = status.findings.iter().filter(|f| f.reason == "Regressed");
+    let found: Vec<(FindingLevel, Severity, &str)> =
+        found.map(|f| (f.level, f.severity, f.message.as_str())).collect();
+    let wanted = worse
+        .iter()
+        .map(|w| (FindingLevel::Run, Severity::Warning, w.as_str()));
+    assert_eq!(found, wanted.collect::<Vec<_>>(), "{:?}", status.findings);
+    assert_eq!(status.regressions, worse);
+    let previous = report.spec.previous.as_ref().context("compared with nothing")?;
+    let said = status.conditions.iter().find(|c| c.type_ == "Regressed");
+    let said = said.map(|c| (c.status.as_str(), c.reason.as_str(), c.message.clone()));
+    let meant = if worse.is_empty() {
+        ("False", "AsBefore", format!("not worse than {}", previous.report))
+    } else {
+        ("True", "Worse", worse.join("; "))
+    };
+    assert_eq!(said, Some(meant));
+    Ok(())
+}
+
+/// The test says of its latest run what that says.
+async fn says_of_its_run(tests: &Api<RestoreTest>, test: &str, worse: &str) -> Result<()> {
+    let told = await_condition(tests.clone(), test, |t: Option<&RestoreTest>| {
+        let conditions = t.and_then(|t| t.status.as_ref()).map(|s| &s.conditions);
+        conditions.is_some_and(|c| {
+            let says = |c: &Condition| c.type_ == "Regressed" && c.status == "True" && c.message == worse;
+            c.iter().any(says) && !c.iter().any(|c| c.type_ == "RTOExceeded")
+        })
+    });
+    tokio::time::timeout(std::time::Duration::from_mins(1), told)
+        .await
+        .context("the test does not say what its run says")??;
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_missed_recovery_time_is_said_to_whoever_asked_and_so_is_what_got_worse() -> Result<()> {
     let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
     let namespace = scene.namespace("worse").await?;
     // What takes less than a second may be no time at all to Velero and the kubelet, whose clocks have whole seconds.
     let probe = "readinessProbe:\n";
     let slow = SMALL.replace(probe, &format!("{probe}            initialDelaySeconds: 2\n"));
-    apply(&scene.client, &namespace, &slow).await?;
-    wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    apply(&client, &namespace, &slow).await?;
+    wait_ready(&client, &namespace, "app=small", 1).await?;
     let name = unique("worse");
-    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    backup(&client, &name, &Backup::of(&[&namespace])).await?;
     let agreed = json!({ "sla": { "maxRTO": "1ms", "alertOnExceed": true }, "healthChecks": { "checks": [get("/")] } });
     let first = run(&scene, &namespace, "worse", spec(&[&namespace], &name, agreed)).await?;
+    assert_eq!(status(&first).score, Some(95), "{:?}", status(&first).findings);
     assert_eq!(condition(&first, "RTOExceeded").as_deref(), Some("True"));
     assert_eq!(
         condition(&first, "Regressed"),
@@ -70,41 +108,56 @@ async fn a_missed_recovery_time_is_said_to_whoever_asked_and_so_is_what_got_wors
         .iter()
         .any(|f| f.severity == Severity::Warning && f.message.contains("more than the agreed 1ms"));
     assert!(told, "{:?}", status(&first).findings);
-    let events = Api::<Event>::namespaced(scene.client.clone(), &namespace);
+    let events = Api::<Event>::namespaced(client.clone(), &namespace);
     let said = await_event(&events, "more than the agreed 1ms").await?;
     assert_eq!(said.type_.as_deref(), Some("Warning"));
+    gets_worse(&scene, &namespace, &first).await?;
+    delete_backup(&client, &name).await
+}
 
-    // Edits take effect at once: the next run is judged by them, and compared with the first.
-    let tests = Api::<RestoreTest>::namespaced(scene.client.clone(), &namespace);
-    let worse = json!({ "spec": { "sla": null, "healthChecks": { "checks": [get("/absent")] } } });
-    tests
-        .patch("worse", &PatchParams::default(), &Patch::Merge(&worse))
-        .await?;
-    let second = again(&scene, &namespace, "worse", &[first.name_any()]).await?;
-    assert_eq!(
-        second.spec.previous.as_ref().map(|p| p.report.clone()),
-        Some(first.name_any())
+/// The time it takes, then a check, then nothing more. Edits take effect at once: each run is judged by them, and compared
+/// with the one before it.
+async fn gets_worse(scene: &Scene, namespace: &str, first: &RestoreReport) -> Result<()> {
+    let client = &scene.client;
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    let check = async |checks: Value| {
+        let edit = json!({ "spec": { "sla": null, "healthChecks": { "checks": checks } } });
+        tests
+            .patch("worse", &PatchParams::default(), &Patch::Merge(&edit))
+            .await
+    };
+    let recovery = |report: &RestoreReport| {
+        let rto = status(report).rto.context("no recovery time")?;
+        anyhow::Ok(rto.measured)
+    };
+    let mut names = vec![first.name_any()];
+
+    // However fast this machine is at the time, this is more than half as long again.
+    let slower = duration::parse(&recovery(first)?)?.mul_f64(1.5).as_secs() + 6;
+    check(json!([get("/"), late(slower)])).await?;
+    let slower = again(client, namespace, "worse", &names).await?;
+    assert_eq!(status(&slower).score, Some(100), "{:?}", status(&slower).findings);
+    let took = format!(
+        "recovery took {}, more than half as long again as {} in {}",
+        recovery(&slower)?,
+        recovery(first)?,
+        names[0]
     );
-    assert_eq!(condition(&second, "Regressed").as_deref(), Some("True"));
-    assert!(
-        status(&second)
-            .regressions
-            .iter()
-            .any(|r| r.contains("internalHealth")),
-        "{:?}",
-        status(&second).regressions
-    );
-    let test = await_condition(tests, "worse", |t: Option<&RestoreTest>| {
-        let conditions = t.and_then(|t| t.status.as_ref()).map(|s| &s.conditions);
-        conditions.is_some_and(|c| {
-            let regressed = c.iter().any(|c| c.type_ == "Regressed" && c.status == "True");
-            regressed && !c.iter().any(|c| c.type_ == "RTOExceeded")
-        })
-    });
-    tokio::time::timeout(std::time::Duration::from_mins(1), test)
-        .await
-        .context("the test does not say what its run says")??;
-    delete_backup(&scene.client, &name).await
+    assert_worse(&slower, &[took])?;
+    names.push(slower.name_any());
+
+    check(json!([get("/absent")])).await?;
+    let broken = again(client, namespace, "worse", &names).await?;
+    let fell = format!("the score fell from 100 to 80 since {}", names[1]);
+    let lost = format!("internalHealth had full marks in {} and has lost them", names[1]);
+    let worse = [fell, lost];
+    assert_worse(&broken, &worse)?;
+    says_of_its_run(&tests, "worse", &worse.join("; ")).await?;
+    names.push(broken.name_any());
+
+    let same = again(client, namespace, "worse", &names).await?;
+    assert_eq!(same.spec.previous.as_ref().map(|p| &p.report), names.last());
+    assert_worse(&same, &[])
 }
 
 async fn await_event(events: &Api<Event>, text: &str) -> Result<Event> {
@@ -263,7 +316,7 @@ async fn reports_beyond_the_history_limit_go_and_the_newest_stay() -> Result<()>
     .await?;
     let mut names = Vec::new();
     for _ in 0..3 {
-        let report = again(&scene, &namespace, "history", &names).await?;
+        let report = again(&scene.client, &namespace, "history", &names).await?;
         names.push(report.name_any());
     }
     let reports = Api::<RestoreReport>::namespaced(scene.client.clone(), &namespace);

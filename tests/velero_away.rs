@@ -1,30 +1,28 @@
 //! Velero belongs to others too, and it can fail under a run. A file of its own, because no other story can go on meanwhile.
 
+mod midway;
 mod story;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use futures::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use anyhow::{Context, Result};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, PostParams},
-    runtime::{WatchStreamExt, wait::await_condition, watcher},
+    runtime::wait::await_condition,
 };
 use kymaros::velero::Restore;
-use kymaros_crds::{Cause, RestoreReport, RunPhase, RunResult, names};
+use kymaros_crds::{RestoreReport, RunPhase, RunResult, names};
 use kymaros_testbed::signals::{find, signal};
 use kymaros_testbed::{
     places::{NODE_ADDRESS, S3_PORT},
-    scene::{
-        Backup, Scene, VELERO, backup, delete_backup, deploy_shop, scale_deployment, unique, wait_ready,
-    },
+    scene::{Backup, Scene, VELERO, backup, delete_backup, deploy_shop, scale_deployment, unique},
 };
 use serde_json::json;
 use story::{
     assert_undecided, create_test, finished, leftovers, phase, report_when, small, spec,
     until_nothing_is_left,
+    velero::{server, stop_in_the_middle},
 };
 use tokio::sync::Mutex;
 
@@ -168,82 +166,6 @@ async fn a_backup_that_goes_while_its_test_waits_is_not_accused() -> Result<()> 
     delete_backup(&client, &name).await
 }
 
-/// The host's id of the Velero server.
-fn server() -> Result<String> {
-    let is_server = |words: &[&str]| matches!(words, [program, "server", ..] if program.ends_with("/velero"));
-    Ok(find("the Velero server", is_server)?.swap_remove(0))
-}
-
-fn is_running(restore: &Restore) -> bool {
-    let phase = restore.status.as_ref().and_then(|s| s.phase.clone());
-    phase.is_some_and(|phase| format!("{phase:?}").contains("InProgress"))
-}
-
-/// Stops Velero in the middle of the next Restore of a run.
-async fn stop_in_the_middle(client: &Client, velero: &str) -> Result<()> {
-    let restores = Api::<Restore>::namespaced(client.clone(), VELERO);
-    let ours = format!("{}={}", names::MANAGED_BY_LABEL, names::MANAGED_BY);
-    let mut seen = watcher(restores.clone(), watcher::Config::default().labels(&ours))
-        .default_backoff()
-        .applied_objects()
-        .boxed();
-    let running = async {
-        while let Some(restore) = seen.next().await {
-            if let Some(restore) = restore.ok().filter(is_running) {
-                return Ok(restore.name_any());
-            }
-        }
-        bail!("the watch ended")
-    };
-    let running = tokio::time::timeout(Duration::from_mins(2), running)
-        .await
-        .context("no restore begins")??;
-    signal("-STOP", velero)?;
-    ensure!(
-        is_running(&restores.get(&running).await?),
-        "the restore had ended before Velero was stopped: the story was not told"
-    );
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_velero_that_dies_in_the_middle_of_a_restore_is_no_failed_backup() -> Result<()> {
-    let _alone = ONE_AT_A_TIME.lock().await;
-    let mut scene = Scene::new().await?;
-    let client = scene.client.clone();
-    let namespace = scene.namespace("midway").await?;
-    deploy_shop(&client, &namespace).await?;
-    let name = unique("midway");
-    backup(&client, &name, &Backup::of(&[&namespace])).await?;
-    let killed = server()?;
-    create_test(
-        &client,
-        &namespace,
-        "midway",
-        spec(&[&namespace], &name, json!({})),
-    )
-    .await?;
-    let stopped = stop_in_the_middle(&client, &killed).await;
-    signal("-KILL", &killed)?;
-    stopped?;
-    let report = finished(&client, &namespace, "midway").await?;
-    let status = report.status.clone().context("no status")?;
-    assert!(
-        matches!(status.result, Some(RunResult::Partial | RunResult::Inconclusive)),
-        "{:?} {:?}",
-        status.result,
-        status.findings
-    );
-    let blames = status.findings.iter().any(|f| f.cause == Cause::Backup);
-    assert!(!blames, "the backup is accused: {:?}", status.findings);
-    until_nothing_is_left(&client, &report).await?;
-    let pods = Api::<Pod>::namespaced(client.clone(), VELERO);
-    let velero = pods.list(&ListParams::default().labels("deploy=velero")).await?;
-    assert_eq!(velero.items.len(), 1);
-    wait_ready(&client, VELERO, "deploy=velero", 1).await?;
-    delete_backup(&client, &name).await
-}
-
 /// The host's id of the S3 server of Velero's own location; another one answers over TLS.
 fn storage() -> Result<String> {
     let port = format!("--port={NODE_ADDRESS}:{S3_PORT}");
@@ -310,7 +232,7 @@ async fn a_storage_that_stops_in_the_middle_of_a_restore_is_no_failed_backup() -
     let short = json!({ "timeout": "60s", "healthChecks": { "timeout": "30s" } });
     create_test(&client, &namespace, "drained", spec(&[&namespace], &name, short)).await?;
     let stopped = stop_in_the_middle(&client, &velero).await;
-    let drained = stopped.and_then(|()| signal("-STOP", &storage));
+    let drained = stopped.and_then(|_| signal("-STOP", &storage));
     signal("-CONT", &velero)?;
     let ended = match drained {
         Ok(()) => {

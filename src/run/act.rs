@@ -22,10 +22,12 @@ use crate::{
     logs::collect,
     reason::RunReason,
     refusal,
+    retry::again,
     sandbox::{
         apply::{self, SandboxError},
         naming::RunIdentity,
         remove::OwnedSandbox,
+        untamed,
     },
     source::list,
     velero::{
@@ -166,6 +168,10 @@ async fn one(
             };
             Fetches::start(memory, |m| &m.outcomes, *source, work);
         }
+        Effect::LookInto { source, sandboxes } => {
+            let work = untamed::within(client.clone(), sandboxes.clone(), identity.uid.clone());
+            Fetches::start(memory, |m| &m.untamed, *source, work);
+        }
         Effect::FetchDelay {
             source,
             read,
@@ -190,7 +196,7 @@ async fn one(
         }
         Effect::FreeSandbox(name) => {
             if let Some(owned) = OwnedSandbox::find(client, name, &identity.uid).await? {
-                memory.note_freed(owned.free(client).await?);
+                owned.free(client, &|freed| memory.note_freed(freed)).await?;
             }
         }
         Effect::RemoveSandbox(name) => removal::sandbox(client, memory, name, &identity.uid).await?,
@@ -252,7 +258,7 @@ async fn outcome(
         downloader.fetch::<RawResourceList>(Artifact::RestoreResourceList, &restore),
         downloader.fetch(Artifact::RestoreResults, &restore),
         OptionFuture::from(operations),
-        movers::of_restore(&client, &velero, &restore),
+        again(|| movers::of_restore(&client, &velero, &restore)),
     );
     let movers = movers.inspect_err(|error| tracing::warn!(%error, "data movers cannot be listed"));
     // Without them less can be explained, and the rest is there all the same.

@@ -37,10 +37,22 @@ impl RunClock {
         self.with(|time| time.look(Timestamp::now(), elapsed))
     }
 
+    /// Since when this process looks after the run.
+    #[must_use]
+    pub fn looks_since(&self) -> Timestamp {
+        self.with(|time| time.begun())
+    }
+
     /// A moment that somebody else wrote down, by the clock of the cluster, in the even time.
     #[must_use]
     pub fn place(&self, written: Timestamp) -> Timestamp {
         self.with(|time| time.place(written))
+    }
+
+    /// The same of something that has happened.
+    #[must_use]
+    pub fn place_past(&self, written: Timestamp) -> Timestamp {
+        self.with(|time| time.place_past(written))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut EvenTime) -> T) -> T {
@@ -103,6 +115,12 @@ impl EvenTime {
         time
     }
 
+    /// When it began.
+    #[must_use]
+    pub fn begun(&self) -> Timestamp {
+        self.origin
+    }
+
     /// The even time when the clock shows `wall`, that long after the beginning.
     pub fn look(&mut self, wall: Timestamp, elapsed: Duration) -> Timestamp {
         let now = super::observed::after(self.origin, elapsed);
@@ -123,6 +141,17 @@ impl EvenTime {
         let place = |time: &Self| time.place_anew(written);
         let placed = self.placed.get(&written).copied().unwrap_or_else(|| place(self));
         self.placed.insert(written, placed);
+        placed
+    }
+
+    /// The same of something that has happened. What seems to be to come was written under a setting of the clock that this
+    /// process never saw: it is taken to be of the first look at it.
+    pub fn place_past(&mut self, written: Timestamp) -> Timestamp {
+        let mut placed = self.place(written);
+        if placed > back(self.looked, -IN_STEP) {
+            placed = self.looked;
+            self.placed.insert(written, placed);
+        }
         placed
     }
 
@@ -224,6 +253,17 @@ mod tests {
             let mut time = set_by(step);
             assert_eq!(time.place(at(90)), at(90), "{step}");
             assert_eq!(time.place(at(100 + step)), at(100), "{step}");
+        }
+    }
+
+    #[test]
+    fn what_has_happened_before_the_clock_was_set_back_and_the_process_began_is_not_to_come() {
+        let mut time = EvenTime::new(at(100), at(0), Some(at(90)));
+        assert_eq!(time.place_past(at(95 + HOUR)), at(100), "when it was seen first");
+        time.look(at(130), Duration::from_secs(30));
+        assert_eq!(time.place_past(at(95 + HOUR)), at(100), "and it grows older");
+        for seconds in [20, 129, 133] {
+            assert_eq!(time.place_past(at(seconds)), at(seconds), "{seconds}");
         }
     }
 

@@ -20,14 +20,14 @@ use crate::{
     checks::{Outcome, Target},
     logs::Collected,
     reason::RunReason,
-    sandbox::leftovers::Removal,
+    sandbox::{freed::Freed, leftovers::Removal, untamed::Untamed},
     source::SourceObjects,
     velero::results::BackupContents,
     workloads::{
         assess::assess,
         crash_loops,
         moments::Moments,
-        references,
+        outside, references,
         watch::{SandboxWatch, Wake},
     },
 };
@@ -53,13 +53,15 @@ pub struct RunMemory {
     pub sources: Fetches<SourceObjects>,
     /// What each Restore did.
     pub outcomes: Fetches<RestoreOutcome>,
+    /// What in the sandboxes of each Restore is not harmless.
+    pub untamed: Fetches<Vec<Untamed>>,
     /// What each Restore that does not end in time may wait for.
     pub delays: Fetches<Delay>,
     /// Logs and events of all sandboxes together.
     pub logs: Fetches<Collected>,
     checks: Mutex<Checks>,
     obstacle: Mutex<Option<Obstacle>>,
-    freed: Mutex<BTreeSet<String>>,
+    freed: Mutex<BTreeSet<Freed>>,
     refused: Mutex<BTreeMap<String, String>>,
 }
 
@@ -87,6 +89,7 @@ impl RunMemory {
             contents: Fetches::default(),
             sources: Fetches::default(),
             outcomes: Fetches::default(),
+            untamed: Fetches::default(),
             delays: Fetches::default(),
             logs: Fetches::default(),
             checks: Mutex::default(),
@@ -133,11 +136,10 @@ impl RunMemory {
             came.moments = came
                 .moments
                 .and(Moments::of(&objects.pods, &objects.pulled).placed(place));
-            came.references.extend(
-                references::find(&objects)
-                    .into_iter()
-                    .map(|r| (source.clone(), r)),
-            );
+            let references = references::find(&objects).into_iter();
+            came.references.extend(references.map(|r| (source.clone(), r)));
+            let outside = outside::find(&objects).into_iter();
+            came.outside.extend(outside.map(|o| (source.clone(), o)));
         }
         crash_loops::settle(&mut came.workloads);
         Some(came)
@@ -188,14 +190,14 @@ impl RunMemory {
     }
 
     /// Remembers what was freed of finalizers of other products.
-    pub fn note_freed(&self, freed: Vec<String>) {
-        lock(&self.freed).extend(freed);
+    pub fn note_freed(&self, freed: Freed) {
+        lock(&self.freed).insert(freed);
     }
 
     /// What was freed of finalizers of other products.
     #[must_use]
-    pub fn freed(&self) -> Vec<String> {
-        lock(&self.freed).iter().cloned().collect()
+    pub fn freed(&self) -> BTreeSet<Freed> {
+        lock(&self.freed).clone()
     }
 
     /// Remembers who refused a removal, until it is done.

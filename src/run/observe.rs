@@ -84,12 +84,14 @@ pub async fn observe(
             .map(|i| restore(context, &memory.clock, &identity, i))
             .collect(),
         outcomes: (0..sources).map(|i| memory.outcomes.get(i)).collect(),
+        untamed: (0..sources).map(|i| memory.untamed.get(i)).collect(),
         velero_is_down: context
             .velero
             .find(server::is_server)
             .is_some_and(|server| server::is_down(&server)),
         delays: (0..sources).map(|i| memory.delays.get(i)).collect(),
         workloads: came(context, memory, &targets),
+        looks_since: memory.clock.looks_since(),
         watched_since: memory.watched_since(),
         outcomes_of_checks: memory.ended_checks(),
         obstacle: memory.obstacle(),
@@ -114,7 +116,7 @@ pub async fn observe(
         let uid = &observed.identity.uid;
         let mut left = leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
         for held in &mut left.held {
-            held.since = memory.clock.place(held.since);
+            held.since = memory.clock.place_past(held.since);
         }
         observed.leftovers = Some(left);
     } else {
@@ -209,6 +211,8 @@ fn came(context: &RunContext, memory: &RunMemory, targets: &[Target]) -> Option<
     };
     came.references
         .retain(|(_, reference)| reference.form == Form::Qualified || is_namespace(&reference.namespace));
+    came.outside
+        .retain(|(_, outside)| outside.namespace().is_none_or(|name| !is_namespace(name)));
     Some(came)
 }
 
@@ -224,10 +228,11 @@ fn settings(report: &RestoreReport) -> Result<Settings, String> {
         .spec
         .policy
         .as_ref()
-        .map(|p| domain::parse_checks(&p.checks, "spec.policy.checks"));
+        .map(|p| domain::parse_checks(&p.checks, "spec.checks"));
+    let named = test.health.policy.as_deref().unwrap_or("of the test");
     let policy = policy
         .transpose()
-        .map_err(|error| error.to_string())?
+        .map_err(|error| format!("HealthCheckPolicy {named}: {error}"))?
         .unwrap_or_default();
     let checks = domain::merge_checks(policy, &test.health.checks);
     let missing_policy = test
@@ -366,7 +371,7 @@ mod tests {
         assert_eq!(matches("^ok$"), None);
         let error = matches("([").unwrap();
         assert!(
-            error.contains("spec.policy.checks[0].exec.stdoutMatches"),
+            error.starts_with("HealthCheckPolicy of the test: spec.checks[0].exec.stdoutMatches"),
             "{error}"
         );
     }

@@ -16,7 +16,7 @@ use super::{absent::absent, memory::Obstacle, queue::QueuePlace};
 use crate::{
     checks::{Outcome, Target},
     logs::Collected,
-    sandbox::{leftovers::Leftovers, naming::RunIdentity},
+    sandbox::{freed::Freed, leftovers::Leftovers, naming::RunIdentity, untamed::Untamed},
     source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},
@@ -25,7 +25,9 @@ use crate::{
         restore::RestorePhase,
         results::{BackupContents, RestoreResults, RestoredObjects},
     },
-    workloads::{Trouble, Workload, WorkloadState, moments::Moments, references::Reference},
+    workloads::{
+        Trouble, Workload, WorkloadState, moments::Moments, outside::Outside, references::Reference,
+    },
 };
 
 /// Where a report comes from.
@@ -66,12 +68,16 @@ pub struct Observed {
     pub restores: Vec<Option<RestoreSeen>>,
     /// What each Restore did.
     pub outcomes: Vec<Fetched<RestoreOutcome>>,
+    /// What in the sandboxes of each Restore is not harmless; asked for only once that has ended.
+    pub untamed: Vec<Fetched<Vec<Untamed>>>,
     /// Velero's server has no pod that is up.
     pub velero_is_down: bool,
     /// What each Restore may wait for; asked for only when one does not end in time.
     pub delays: Vec<Fetched<Delay>>,
     /// What came up; `None` until the watches are complete.
     pub workloads: Option<Came>,
+    /// Since when this process looks after this try of the run.
+    pub looks_since: Timestamp,
     /// Since when this process watches the sandboxes.
     pub watched_since: Option<Timestamp>,
     /// Checks that have ended since this process started.
@@ -82,8 +88,8 @@ pub struct Observed {
     pub logs: Fetched<Collected>,
     /// Sandboxes that somebody deletes while the run needs them; not looked at while cleaning up.
     pub going: Vec<String>,
-    /// Objects of the sandboxes that finalizers of other products held, until they were taken off.
-    pub freed: Vec<String>,
+    /// What finalizers of other products held, until they were taken off.
+    pub freed: BTreeSet<Freed>,
     /// Objects whose removal was refused when it was tried last, and in whose words.
     pub refused: BTreeMap<String, String>,
     /// What still carries the run's labels; only looked at while cleaning up.
@@ -202,6 +208,8 @@ pub struct Came {
     pub moments: Moments,
     /// What they reference outside their own namespace, by source namespace.
     pub references: Vec<(String, Reference)>,
+    /// What workloads may need outside of their sandboxes, by source namespace.
+    pub outside: Vec<(String, Outside)>,
 }
 
 impl Came {

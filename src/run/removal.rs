@@ -26,7 +26,7 @@ pub(super) async fn sandbox(
     let Some(owned) = OwnedSandbox::find(client, name, run_uid).await? else {
         return Ok(());
     };
-    let removed = owned.remove(client).await.map(|freed| memory.note_freed(freed));
+    let removed = owned.remove(client, &|freed| memory.note_freed(freed)).await;
     memory.note_removal(Removal::of("Namespace", name, removed)?);
     Ok(())
 }
@@ -42,7 +42,9 @@ pub(super) async fn release(
     run_uid: &str,
 ) -> Result<(), kube::Error> {
     let released = held::release(client, name, run_uid).await;
-    let released = released.map(|freed| memory.note_freed(freed));
+    if let Ok(Some(freed)) = &released {
+        memory.note_freed(freed.clone());
+    }
     memory.note_removal(Removal::of("Namespace", name, released)?);
     Ok(())
 }
@@ -99,31 +101,45 @@ mod tests {
     use super::*;
     use crate::run::clock::RunClock;
 
-    /// A cluster with a sandbox, of which somebody refuses the deletion for as long as they want.
+    /// A cluster with a sandbox, of which somebody refuses the deletion for as long as they want, and in it an object that
+    /// another product holds until its finalizer is taken off.
     fn cluster(refuses: Arc<AtomicBool>) -> Client {
+        let labels = json!({ names::MANAGED_BY_LABEL: names::MANAGED_BY, names::RUN_UID_LABEL: "u" });
+        let sandbox = json!({ "metadata": { "name": "sb", "uid": "n", "labels": labels } });
+        let maps = json!({ "resource": "configmaps", "scope": "Namespaced", "verbs": ["list", "patch"],
+                           "responseKind": { "group": "", "version": "v1", "kind": "ConfigMap" } });
+        let v1 =
+            json!([{ "metadata": { "name": "" }, "versions": [{ "version": "v1", "resources": [maps] }] }]);
+        let is_held = Arc::new(AtomicBool::new(true));
         let answer = move |method: http::Method, uri: http::Uri| {
-            let is_sandbox = uri.path() == "/api/v1/namespaces/sb";
-            let (code, body) = if is_sandbox && method == http::Method::GET {
-                let labels = json!({ names::MANAGED_BY_LABEL: names::MANAGED_BY, names::RUN_UID_LABEL: "u" });
-                (
-                    200,
-                    json!({ "metadata": { "name": "sb", "uid": "n", "labels": labels } }),
-                )
-            } else if method == http::Method::GET {
-                let kind = if matches!(uri.path(), "/api" | "/apis") {
-                    "APIGroupDiscoveryList"
-                } else {
-                    "List"
-                };
-                let list = json!({ "kind": kind, "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [] });
-                (200, list)
-            } else if is_sandbox && refuses.load(Ordering::SeqCst) {
-                let why = "admission webhook \"keep.example.com\" denied the request: it is Friday";
-                let status =
-                    json!({ "status": "Failure", "code": 403, "reason": "Forbidden", "message": why });
-                (403, status)
-            } else {
-                (200, json!({ "kind": "Status", "status": "Success" }))
+            let discovered = |groups: serde_json::Value| {
+                json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
+                        "metadata": {}, "items": groups })
+            };
+            let (code, body) = match (method.as_str(), uri.path()) {
+                ("GET", "/api/v1/namespaces/sb") => (200, sandbox.clone()),
+                ("GET", "/api") => (200, discovered(v1.clone())),
+                ("GET", "/apis") => (200, discovered(json!([]))),
+                ("GET", "/api/v1/namespaces/sb/configmaps") => {
+                    let held = json!({ "metadata": { "name": "page", "finalizers": ["example.com/cloud"] } });
+                    let is_held = is_held.load(Ordering::SeqCst);
+                    (
+                        200,
+                        json!({ "metadata": {}, "items": is_held.then_some(held).as_slice() }),
+                    )
+                }
+                ("GET", _) => (200, json!({ "metadata": {}, "items": [] })),
+                ("PATCH", _) => {
+                    is_held.store(false, Ordering::SeqCst);
+                    (200, json!({ "metadata": { "name": "page" } }))
+                }
+                ("DELETE", "/api/v1/namespaces/sb") if refuses.load(Ordering::SeqCst) => {
+                    let why = "admission webhook \"keep.example.com\" denied the request: it is Friday";
+                    let status =
+                        json!({ "status": "Failure", "code": 403, "reason": "Forbidden", "message": why });
+                    (403, status)
+                }
+                _ => (200, json!({ "kind": "Status", "status": "Success" })),
             };
             let code = http::StatusCode::from_u16(code).unwrap();
             std::future::ready((code, axum::Json(body)))
@@ -131,11 +147,15 @@ mod tests {
         Client::new(axum::Router::new().fallback(answer), "default")
     }
 
+    fn memory() -> RunMemory {
+        RunMemory::new(Arc::new(|| {}), RunClock::start(Timestamp::MIN, None))
+    }
+
     #[tokio::test]
     async fn who_refuses_that_a_sandbox_goes_is_remembered_until_it_goes() {
         let refuses = Arc::new(AtomicBool::new(true));
         let client = cluster(refuses.clone());
-        let memory = RunMemory::new(Arc::new(|| {}), RunClock::start(Timestamp::MIN, None));
+        let memory = memory();
         sandbox(&client, &memory, "sb", "u").await.unwrap();
         let told = memory.refused();
         assert!(
@@ -145,5 +165,18 @@ mod tests {
         refuses.store(false, Ordering::SeqCst);
         sandbox(&client, &memory, "sb", "u").await.unwrap();
         assert!(memory.refused().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_freed_before_somebody_refused_the_rest_is_named_all_the_same() {
+        let refuses = Arc::new(AtomicBool::new(true));
+        let client = cluster(refuses.clone());
+        let memory = memory();
+        for refused in [true, false] {
+            refuses.store(refused, Ordering::SeqCst);
+            sandbox(&client, &memory, "sb", "u").await.unwrap();
+            let named: Vec<String> = memory.freed().iter().map(ToString::to_string).collect();
+            assert_eq!(named, ["ConfigMap/page (example.com/cloud)"], "{refused}");
+        }
     }
 }

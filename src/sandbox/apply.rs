@@ -1,6 +1,5 @@
 //! Making a sandbox, fences first.
 
-use backon::Retryable;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -10,11 +9,8 @@ use kymaros_crds::names;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use super::{
-    objects::{Operator, SandboxPlan},
-    patience,
-};
-use crate::refusal::is_final;
+use super::objects::{Operator, SandboxPlan};
+use crate::{refusal::is_final, retry::again};
 
 /// Field manager of everything Kymaros applies.
 pub const FIELD_MANAGER: &str = "kymaros";
@@ -108,9 +104,7 @@ where
     let name = object.name_any();
     let whole = Patch::Apply(object);
     let patch = || api.patch(&name, &params, &whole);
-    patch
-        .retry(patience::pauses())
-        .when(patience::may_pass)
+    again(patch)
         .await
         .map(|_| ())
         .map_err(|error| SandboxError::of(&format!("{}/{}", K::kind(&()), object.name_any()), error))

@@ -10,7 +10,7 @@ use kube::{
 };
 use kymaros_crds::names;
 
-use super::ignore_gone;
+use super::{freed::Freed, ignore_gone};
 
 /// A product that is there tidies up and takes its finalizer off by itself within this.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -52,22 +52,22 @@ fn is_held(metadata: &ObjectMeta, run_uid: &str) -> bool {
 }
 
 /// Takes finalizers of other products off the namespace of a sandbox of the given run that is going. What the namespace itself
-/// waits for, its `spec.finalizers`, is the cluster's. What was freed, as `Namespace/name (finalizer)`; nothing when somebody
-/// changed the namespace at the same moment.
+/// waits for, its `spec.finalizers`, is the cluster's. What was freed; nothing when somebody changed the namespace at the same
+/// moment.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
-pub async fn release(client: &Client, name: &str, run_uid: &str) -> Result<Vec<String>, kube::Error> {
+pub async fn release(client: &Client, name: &str, run_uid: &str) -> Result<Option<Freed>, kube::Error> {
     let namespaces = Api::<Namespace>::all(client.clone());
     let Some(namespace) = namespaces.get_metadata_opt(name).await? else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     if !is_held(&namespace.metadata, run_uid) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let all = namespace.finalizers();
-    let taken: Vec<&str> = foreign(all).collect();
-    let kept: Vec<&String> = all.iter().filter(|f| !taken.contains(&f.as_str())).collect();
+    let taken: Vec<String> = foreign(all).map(str::to_owned).collect();
+    let kept: Vec<&String> = all.iter().filter(|f| !taken.contains(f)).collect();
     // The version makes it refuse a namespace that is another one by now.
     let patch = Patch::Merge(serde_json::json!({
         "metadata": { "finalizers": kept, "resourceVersion": namespace.resource_version() },
@@ -77,15 +77,14 @@ pub async fn release(client: &Client, name: &str, run_uid: &str) -> Result<Vec<S
         .await
     {
         Ok(_) => {
-            let taken = taken.join(", ");
-            tracing::info!(
-                sandbox = name,
-                taken,
-                "removed a foreign finalizer of a namespace"
-            );
-            Ok(vec![format!("Namespace/{name} ({taken})")])
+            let freed = Freed::Namespace {
+                name: name.to_owned(),
+                finalizers: taken,
+            };
+            tracing::info!(%freed, "removed a foreign finalizer of a namespace");
+            Ok(Some(freed))
         }
-        refused => ignore_gone(refused.map(drop)).map(|()| Vec::new()),
+        refused => ignore_gone(refused.map(drop)).map(|()| None),
     }
 }
 
@@ -165,12 +164,16 @@ mod tests {
     async fn finalizers_of_others_are_taken_off_and_named_and_no_other_namespace_is_touched() {
         let (client, changes) = cluster(namespace(&json!({})), 200);
         let freed = release(&client, "sb", "u").await.unwrap();
-        assert_eq!(freed, [format!("Namespace/sb ({FOREIGN}, example.com/cloud)")]);
+        let named = freed.map(|freed| freed.to_string());
+        assert_eq!(
+            named,
+            Some(format!("Namespace/sb ({FOREIGN}, example.com/cloud)"))
+        );
         let wanted = json!({ "metadata": { "finalizers": ["foregroundDeletion"], "resourceVersion": "7" } });
         assert_eq!(*changes.lock().unwrap(), [wanted]);
         for other in others() {
             let (client, changes) = cluster(other.clone(), 200);
-            assert_eq!(release(&client, "sb", "u").await.unwrap(), Vec::<String>::new());
+            assert_eq!(release(&client, "sb", "u").await.unwrap(), None);
             assert!(changes.lock().unwrap().is_empty(), "{other}");
         }
     }
@@ -180,7 +183,7 @@ mod tests {
         for (code, is_fine) in [(404, true), (409, true), (403, false)] {
             let (client, _) = cluster(namespace(&json!({})), code);
             let freed = release(&client, "sb", "u").await.ok();
-            assert_eq!(freed, is_fine.then(Vec::new), "{code}");
+            assert_eq!(freed, is_fine.then_some(None), "{code}");
         }
     }
 }

@@ -12,7 +12,10 @@ use super::{
     ignore_gone, snapshots,
     snapshots::SnapshotContent,
 };
-use crate::velero::{DownloadRequest, Restore};
+use crate::{
+    retry::again,
+    velero::{DownloadRequest, Restore},
+};
 
 /// What still carries the labels of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,11 +67,11 @@ pub async fn leftovers(
     let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
     let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
     let (namespaces, restores, downloads, volumes, snapshots) = tokio::try_join!(
-        namespaces.list(&of_run),
-        restores.list(&of_run),
-        downloads.list(&of_run),
-        volumes_of(client, sandboxes),
-        snapshots::of_sandboxes(client, sandboxes),
+        again(|| namespaces.list(&of_run)),
+        again(|| restores.list(&of_run)),
+        again(|| downloads.list(&of_run)),
+        again(|| volumes_of(client, sandboxes)),
+        again(|| snapshots::of_sandboxes(client, sandboxes)),
     )?;
     Ok(Leftovers {
         blocked: namespaces.iter().filter_map(blocker).collect(),
@@ -197,9 +200,38 @@ fn blocker(namespace: &Namespace) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
     use serde_json::json;
 
     use super::*;
+
+    /// A cluster with nothing in it that fails at every fifth request.
+    fn failing(asked: Arc<AtomicUsize>) -> Client {
+        let answer = move || {
+            let fails = (asked.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(5);
+            let (code, body) = if fails {
+                let failed = json!({ "status": "Failure", "code": 500, "reason": "InternalError" });
+                (http::StatusCode::INTERNAL_SERVER_ERROR, failed)
+            } else {
+                (http::StatusCode::OK, json!({ "metadata": {}, "items": [] }))
+            };
+            std::future::ready((code, axum::Json(body)))
+        };
+        Client::new(axum::Router::new().fallback(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_fails_is_asked_for_again_by_itself() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let left = leftovers(&failing(asked.clone()), "velero", "u", &[])
+            .await
+            .unwrap();
+        assert_eq!((left.count(), asked.load(Ordering::SeqCst)), (0, 6));
+    }
 
     #[test]
     fn what_a_namespace_that_goes_waits_for_is_said_with_the_finalizers_that_kubernetes_does_not_tell_of() {

@@ -1,14 +1,15 @@
 //! Sandboxes: namespaces made for one run and one source namespace, fenced before anything is restored.
 
 pub mod apply;
+pub mod freed;
 pub mod held;
 pub mod leftovers;
 pub mod naming;
 pub mod objects;
-mod patience;
 pub mod remove;
 pub mod snapshots;
 pub mod sweep;
+pub mod untamed;
 
 /// Who deletes something, or changes something that goes, has what they want when it is gone.
 fn ignore_gone(result: Result<(), kube::Error>) -> Result<(), kube::Error> {

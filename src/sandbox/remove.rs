@@ -3,7 +3,6 @@
 //! Everything destructive inside a namespace takes an [`OwnedSandbox`], which exists only for a namespace that
 //! carries the labels of the run it is removed for.
 
-use backon::Retryable;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -19,7 +18,13 @@ use kube::{
 use kymaros_crds::names;
 use serde::de::DeserializeOwned;
 
-use super::{ignore_gone, leftovers::volumes_of, patience, snapshots};
+use super::{
+    freed::{Freed, Note},
+    ignore_gone,
+    leftovers::volumes_of,
+    snapshots,
+};
+use crate::retry::again;
 
 /// A namespace that was looked at and found to be a sandbox of the given run.
 #[derive(Clone, Debug)]
@@ -59,30 +64,49 @@ impl OwnedSandbox {
 
     /// Takes away what would outlive a namespace that somebody else deletes, or keep it: volumes to be retained, and
     /// finalizers of other products. There are five seconds for it, since Kubernetes waits that long before it deletes
-    /// what is in a namespace, our rights there among it; afterwards nothing is done. What it freed, as
-    /// [`OwnedSandbox::remove`].
+    /// what is in a namespace, our rights there among it; afterwards nothing is done. `note` is told of objects that
+    /// finalizers of other products held.
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn free(&self, client: &Client) -> Result<Vec<String>, kube::Error> {
-        match tokio::try_join!(self.release_volumes(client), self.strip_finalizers(client)) {
-            Ok(((), freed)) => Ok(freed),
-            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Vec::new()),
-            Err(error) => Err(error),
+    pub async fn free(&self, client: &Client, note: Note<'_>) -> Result<(), kube::Error> {
+        match tokio::try_join!(self.release_volumes(client), self.strip_finalizers(client, note)) {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
+            done => done.map(drop),
         }
     }
 
-    /// Workloads first and without grace, then the namespace: about twice as fast as deleting the namespace alone. The
-    /// objects that finalizers of other products held, each as `Kind/name (finalizer)`.
+    /// Workloads first and without grace, then the namespace: about twice as fast as deleting the namespace alone. `note` is
+    /// told of objects that finalizers of other products held.
     ///
     /// # Errors
     /// When the API server refuses or does not answer.
-    pub async fn remove(&self, client: &Client) -> Result<Vec<String>, kube::Error> {
-        let ((), freed, ()) = tokio::try_join!(
+    pub async fn remove(&self, client: &Client, note: Note<'_>) -> Result<(), kube::Error> {
+        // Workloads go whatever becomes of the rest.
+        let (freed, stopped) = tokio::join!(self.let_go(client, note), self.stop(client));
+        freed?;
+        stopped?;
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: Some(self.uid.clone()),
+            resource_version: None,
+        });
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let delete = || namespaces.delete(&self.name, &params);
+        ignore_gone(again(delete).await.map(|_| ()))
+    }
+
+    /// Takes away what would outlive the namespace, or keep it.
+    async fn let_go(&self, client: &Client, note: Note<'_>) -> Result<(), kube::Error> {
+        tokio::try_join!(
             self.release_volumes(client),
-            self.strip_finalizers(client),
+            self.strip_finalizers(client, note),
             self.remove_snapshots(client),
-        )?;
+        )
+        .map(drop)
+    }
+
+    /// Deletes whatever runs pods, and then those.
+    async fn stop(&self, client: &Client) -> Result<(), kube::Error> {
         let controllers = tokio::join!(
             self.delete_all::<Deployment>(client),
             self.delete_all::<StatefulSet>(client),
@@ -97,15 +121,7 @@ impl OwnedSandbox {
         for deleted in [deployments, stateful, daemons, replicas, old, crons, jobs, pods] {
             self.goes_anyway(deleted)?;
         }
-        let params = DeleteParams::background().preconditions(Preconditions {
-            uid: Some(self.uid.clone()),
-            resource_version: None,
-        });
-        let namespaces = Api::<Namespace>::all(client.clone());
-        let delete = || namespaces.delete(&self.name, &params);
-        let deleted = delete.retry(patience::pauses()).when(patience::may_pass).await;
-        ignore_gone(deleted.map(|_| ()))?;
-        Ok(freed)
+        Ok(())
     }
 
     /// What is not deleted now goes with the namespace, only later: an API server that asks to try again must not keep
@@ -174,8 +190,9 @@ impl OwnedSandbox {
     /// Removes finalizers of other products. The objects are copies: what such a finalizer guards outside belongs to
     /// the original, and nobody would ever take it off the copy. It is done before the namespace goes, because our
     /// rights in it go with it.
-    async fn strip_finalizers(&self, client: &Client) -> Result<Vec<String>, kube::Error> {
-        let discovery = Discovery::new(client.clone()).run_aggregated().await?;
+    async fn strip_finalizers(&self, client: &Client, note: Note<'_>) -> Result<(), kube::Error> {
+        let discover = || Discovery::new(client.clone()).run_aggregated();
+        let discovery = again(discover).await?;
         let kinds = discovery
             .groups()
             .flat_map(ApiGroup::recommended_resources)
@@ -184,24 +201,29 @@ impl OwnedSandbox {
                 capabilities.scope == Scope::Namespaced && usable(verbs::LIST) && usable(verbs::PATCH)
             });
         stream::iter(kinds)
-            .map(|(resource, _)| async move { self.strip_kind(client, &resource).await })
+            .map(|(resource, _)| async move { self.strip_kind(client, &resource, note).await })
             .buffer_unordered(16)
-            .try_concat()
+            .try_collect()
             .await
     }
 
-    async fn strip_kind(&self, client: &Client, resource: &ApiResource) -> Result<Vec<String>, kube::Error> {
+    async fn strip_kind(
+        &self,
+        client: &Client,
+        resource: &ApiResource,
+        note: Note<'_>,
+    ) -> Result<(), kube::Error> {
         let api = Api::<DynamicObject>::namespaced_with(client.clone(), &self.name, resource);
-        let objects = match api.list_metadata(&ListParams::default()).await {
+        let params = ListParams::default();
+        let objects = match again(|| api.list_metadata(&params)).await {
             Ok(objects) => objects.items,
             // A kind that an aggregated API server offers and does not serve must not keep the sandbox alive.
             Err(kube::Error::Api(status)) => {
                 tracing::debug!(kind = %resource.kind, reason = %status.reason, "cannot be listed in a sandbox");
-                return Ok(Vec::new());
+                return Ok(());
             }
             Err(error) => return Err(error),
         };
-        let mut freed = Vec::new();
         for object in objects {
             let finalizers = object.finalizers().iter();
             let (kept, foreign): (Vec<&String>, Vec<&String>) =
@@ -212,10 +234,14 @@ impl OwnedSandbox {
                 let patched = api.patch_metadata(&name, &PatchParams::default(), &patch).await;
                 ignore_gone(patched.map(|_| ()))?;
                 tracing::info!(sandbox = %self.name, kind = %resource.kind, name, "removed a foreign finalizer");
-                freed.push(format!("{}/{name} ({first})", resource.kind));
+                note(Freed::Object {
+                    kind: resource.kind.clone(),
+                    name,
+                    finalizer: String::clone(first),
+                });
             }
         }
-        Ok(freed)
+        Ok(())
     }
 }
 
@@ -306,7 +332,7 @@ mod tests {
         let sandbox = OwnedSandbox::of(&namespace(&ours), "u").unwrap();
         for code in [409, 500] {
             let (client, gone) = refusing(code);
-            sandbox.remove(&client).await.unwrap();
+            sandbox.remove(&client, &|_| {}).await.unwrap();
             assert!(gone.load(Ordering::SeqCst), "{code}");
         }
     }

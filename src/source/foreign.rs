@@ -10,7 +10,7 @@ use kube::{
 use kymaros_crds::names;
 use thiserror::Error;
 
-use crate::velero::results::is_foreign_group;
+use crate::{retry::again, velero::results::is_foreign_group};
 
 /// A kind as its `CustomResourceDefinition` is named: plural and group, `certificates.cert-manager.io`. Having a group,
 /// it is never a Secret.
@@ -55,7 +55,8 @@ pub(super) struct Served {
 
 /// Asks the cluster what kinds there are. One that it does not have has no objects.
 pub(super) async fn served(client: &Client, wanted: &[ForeignKind]) -> Result<Served, kube::Error> {
-    let discovery = Discovery::new(client.clone()).run_aggregated().await?;
+    let discover = || Discovery::new(client.clone()).run_aggregated();
+    let discovery = again(discover).await?;
     let kinds = discovery.groups().flat_map(ApiGroup::recommended_resources);
     Ok(sort(kinds, wanted))
 }

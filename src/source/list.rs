@@ -1,6 +1,6 @@
 //! Looking through source namespaces: metadata only, all kinds side by side.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -15,6 +15,7 @@ use kube::{
 use super::{SourceObject, SourceObjects, Wanted, foreign};
 use crate::{
     refusal::is_of_unknown_kind,
+    retry::again,
     velero::{results::ObjectId, types::EXCLUDE_FROM_BACKUP_LABEL},
 };
 
@@ -22,10 +23,8 @@ use crate::{
 const PAGE: u32 = 500;
 /// Lists under way at once.
 const AT_ONCE: usize = 8;
-/// Before the second try; each pause is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Tries after the first.
-const AGAIN: usize = 4;
+/// Times that lists begin anew.
+const ANEW: usize = 2;
 /// Volume claims, as Velero's lists name them.
 const CLAIM: &str = "v1/PersistentVolumeClaim";
 
@@ -50,18 +49,13 @@ pub async fn list(
     refusal: Refusal,
 ) -> Result<SourceObjects, kube::Error> {
     let ask = || once(&client, &namespaces, &wanted, refusal);
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_times(AGAIN);
-    ask.retry(pauses).when(may_pass).await
+    let anew = ExponentialBuilder::default().with_max_times(ANEW);
+    ask.retry(anew).when(has_expired).await
 }
 
-/// Whether another try may bring more. A refusal stays one.
-fn may_pass(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => matches!(status.code, 409 | 410 | 429 | 500..),
-        _ => true,
-    }
+/// Whether a list was cut off because it took too long, and has to begin anew.
+fn has_expired(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 410)
 }
 
 async fn once(
@@ -114,7 +108,7 @@ async fn bound(client: &Client) -> Result<BTreeMap<(String, String), Timestamp>,
     let mut params = ListParams::default().limit(PAGE);
     let mut bound = BTreeMap::new();
     loop {
-        let page = api.list(&params).await?;
+        let page = again(|| api.list(&params)).await?;
         bound.extend(page.items.iter().filter_map(bound_since));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params.continue_token = Some(token),
@@ -166,7 +160,7 @@ async fn of_kind(
     let mut params = ListParams::default().limit(PAGE);
     let mut made = Vec::new();
     loop {
-        let page = match api.list_metadata(&params).await {
+        let page = match again(|| api.list_metadata(&params)).await {
             Ok(page) => page,
             Err(error) if is_told(&error, source, refusal) => {
                 return Ok(Found::Refused(foreign::name(&kind)));

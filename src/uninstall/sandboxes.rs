@@ -85,8 +85,8 @@ async fn remove_one(client: &Client, us: &Operator, sandbox: Namespace) -> Resul
     tracing::info!(sandbox = name, "removes a sandbox");
     let deadline = Instant::now() + UNTIL_KNOWN;
     loop {
-        match owned.remove(client).await {
-            Ok(_) => return Ok(()),
+        match owned.remove(client, &|_| {}).await {
+            Ok(()) => return Ok(()),
             Err(kube::Error::Api(status)) if status.is_forbidden() && Instant::now() < deadline => {
                 tokio::time::sleep(AGAIN).await;
             }

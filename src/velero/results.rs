@@ -122,25 +122,48 @@ pub enum ItemAction {
     Failed,
 }
 
-/// Objects a Restore looked at, by target namespace.
+/// What Velero wrote of an object for the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// All of it: it was not there.
+    New,
+    /// Some of it: it was there before.
+    Changed,
+}
+
+/// Objects a Restore looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoredObjects {
     /// What became of each object, by target namespace.
     pub objects: BTreeMap<String, BTreeMap<ObjectId, ItemAction>>,
+    /// Those for the whole cluster that it wrote, by their names in the backup: no volume that is provisioned anew, and
+    /// nothing that was left out or refused.
+    pub cluster: BTreeMap<ObjectId, Written>,
 }
 
 impl RestoredObjects {
-    /// Reads Velero's `RestoreResourceList`, whose entries are `ns/name(created)`.
+    /// Reads Velero's `RestoreResourceList`, whose entries are `ns/name(created)`, or `name(created)` for the whole cluster.
     #[must_use]
     pub fn new(list: &RawResourceList) -> Self {
         let mut objects: BTreeMap<String, BTreeMap<ObjectId, ItemAction>> = BTreeMap::new();
+        let mut cluster = BTreeMap::new();
         for (kind, entries) in list {
             for entry in entries {
                 let (path, action) = match entry.rsplit_once('(') {
                     Some((path, action)) => (path, action.trim_end_matches(')')),
                     None => (entry.as_str(), "created"),
                 };
+                let id = |name: &str| ObjectId {
+                    kind: kind.clone(),
+                    name: name.to_owned(),
+                };
                 let Some((namespace, name)) = path.split_once('/') else {
+                    let written = match action {
+                        "created" => Written::New,
+                        "updated" => Written::Changed,
+                        _ => continue,
+                    };
+                    cluster.insert(id(path), written);
                     continue;
                 };
                 let action = match action {
@@ -148,17 +171,13 @@ impl RestoredObjects {
                     "skipped" => ItemAction::Skipped,
                     _ => ItemAction::Present,
                 };
-                let id = ObjectId {
-                    kind: kind.clone(),
-                    name: name.to_owned(),
-                };
                 objects
                     .entry(namespace.to_owned())
                     .or_default()
-                    .insert(id, action);
+                    .insert(id(name), action);
             }
         }
-        Self { objects }
+        Self { objects, cluster }
     }
 
     /// Whether nothing at all came back into a namespace, though something was to.
@@ -347,7 +366,30 @@ mod tests {
         assert_eq!(action("a"), ItemAction::Present);
         assert_eq!(action("b"), ItemAction::Failed);
         assert_eq!(action("c"), ItemAction::Skipped);
-        assert!(restored.is_empty_for("other"));
+        assert!(restored.is_empty_for("other") && restored.cluster.is_empty());
+    }
+
+    #[test]
+    fn what_was_written_for_the_whole_cluster_is_told_apart() {
+        let list = serde_json::json!({
+            "v1/PersistentVolume": ["pv-1(created)", "pv-2(updated)", "pv-3(skipped)", "pv-4(failed)"],
+            "rbac.authorization.k8s.io/v1/ClusterRole": ["system:shop(odd)(created)"],
+        });
+        let restored = RestoredObjects::new(&serde_json::from_value(list).unwrap());
+        let written: Vec<_> = restored
+            .cluster
+            .iter()
+            .map(|(object, written)| (object.display(), *written))
+            .collect();
+        assert_eq!(
+            written,
+            [
+                ("ClusterRole/system:shop(odd)".to_owned(), Written::New),
+                ("PersistentVolume/pv-1".to_owned(), Written::New),
+                ("PersistentVolume/pv-2".to_owned(), Written::Changed),
+            ]
+        );
+        assert!(restored.objects.is_empty());
     }
 
     #[test]

@@ -53,6 +53,17 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
     level
 }
 
+/// What a workload may need that no sandbox reaches, in a sentence: a Service by a name with a namespace in it, a host
+/// outside of the cluster, the API server. Hosts and the API server excuse no check.
+pub(super) fn needed(evidence: &Evidence<'_>, source: &str, workload: &str) -> Option<String> {
+    if let Some(reference) = blocked(evidence, Some(source), Some(workload)) {
+        return Some(out_of_reach(reference));
+    }
+    let mut outside = evidence.came.into_iter().flat_map(|came| &came.outside);
+    let need = outside.find(|(of, need)| of == source && need.from == workload);
+    need.map(|(_, need)| need.to_string())
+}
+
 /// A name in another namespace, or with its own namespace in it, which leads out of the sandbox to nothing. Whoever
 /// needs it cannot work there, and that says nothing about the backup. `of` is what names it; all that is restored when
 /// there is none. A `ConfigMap` may be anybody's.

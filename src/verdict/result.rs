@@ -37,7 +37,8 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
         .any(|s| s.backup.and_then(|b| b.phase.as_deref()) == Some("PartiallyFailed"));
     if band == RunResult::Pass && !partial_backup && errors.is_empty() {
         // What is not known is not proven.
-        return match verdict.findings.iter().find(|f| is_unread(f)) {
+        let mut found = evidence.findings.iter().chain(&verdict.findings);
+        return match found.find(|f| is_unread(f)) {
             Some(unread) => (RunResult::Partial, Some(unread.cause)),
             None => (RunResult::Pass, cause),
         };

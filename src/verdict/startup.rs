@@ -96,14 +96,12 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
     match &trouble.missing {
         // What cannot even begin was kept from it by no network.
         None if trouble.cause == Cause::Application
+            && !trouble.local
             && !matches!(workload.state, WorkloadState::Hopeless(_)) =>
         {
-            match dependencies::blocked(evidence, Some(&workload.source), Some(&workload.object)) {
+            match dependencies::needed(evidence, &workload.source, &workload.object) {
                 None => (trouble.cause, trouble.message.clone()),
-                Some(name) => {
-                    let why = dependencies::out_of_reach(name);
-                    (Cause::Sandbox, format!("{}; {why}", trouble.message))
-                }
+                Some(name) => (Cause::Sandbox, format!("{}; {name}", trouble.message)),
             }
         }
         None => (trouble.cause, trouble.message.clone()),

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::{ConfigMap, Event, Pod, ReplicationController, Service},
+    core::v1::{ConfigMap, Event, Pod, ReplicationController, Service, ServiceAccount},
+    rbac::v1::{Role, RoleBinding},
 };
 use kymaros_crds::Cause;
 
@@ -34,6 +35,12 @@ pub struct SandboxObjects {
     pub config_maps: Vec<ConfigMap>,
     /// Services, of which some are only names of others.
     pub services: Vec<Service>,
+    /// Who has rights at the API server.
+    pub role_bindings: Vec<RoleBinding>,
+    /// Which rights.
+    pub roles: Vec<Role>,
+    /// Accounts, which may say that pods get no token.
+    pub service_accounts: Vec<ServiceAccount>,
     /// Warnings.
     pub warnings: Vec<Event>,
     /// When the kubelet had an image of a container.

@@ -6,6 +6,7 @@ mod controllers;
 pub mod crash_loops;
 mod homes;
 pub mod moments;
+pub mod outside;
 pub mod pods;
 pub mod references;
 mod warnings;
@@ -65,6 +66,8 @@ pub struct Trouble {
     pub message: String,
     /// A missing object that explains it, as kind and name.
     pub missing: Option<(String, String)>,
+    /// Whether no network would have changed it.
+    pub local: bool,
 }
 
 impl Trouble {
@@ -75,6 +78,7 @@ impl Trouble {
             cause,
             message: message.into(),
             missing: None,
+            local: false,
         }
     }
 }

@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::Pod;
 pub struct Moments {
     /// The first pod was created.
     pub created: Option<Timestamp>,
+    /// The last pod was created.
+    pub all_created: Option<Timestamp>,
     /// The last pod was given to a node.
     pub scheduled: Option<Timestamp>,
     /// The last image was there that a container started from; nobody knows where the kubelet's events are lost.
@@ -42,6 +44,7 @@ impl Moments {
         let created = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
         Self {
             created: pods.iter().filter_map(created).min(),
+            all_created: pods.iter().filter_map(created).max(),
             scheduled: pods.iter().filter_map(|p| condition(p, "PodScheduled")).max(),
             pulled: pulled.iter().copied().filter(in_time).max(),
             started,
@@ -54,6 +57,7 @@ impl Moments {
     pub fn placed(self, place: impl Fn(Timestamp) -> Timestamp) -> Self {
         Self {
             created: self.created.map(&place),
+            all_created: self.all_created.map(&place),
             scheduled: self.scheduled.map(&place),
             pulled: self.pulled.map(&place),
             started: self.started.map(&place),
@@ -67,6 +71,7 @@ impl Moments {
         let first = |a: Option<Timestamp>, b: Option<Timestamp>| a.into_iter().chain(b).min();
         Self {
             created: first(self.created, other.created),
+            all_created: self.all_created.max(other.all_created),
             scheduled: self.scheduled.max(other.scheduled),
             pulled: self.pulled.max(other.pulled),
             started: self.started.max(other.started),
@@ -98,6 +103,7 @@ mod tests {
     fn the_first_begins_and_the_last_ends() {
         let both = Moments {
             created: at(10),
+            all_created: at(20),
             scheduled: at(21),
             pulled: at(21),
             started: at(22),

@@ -10,6 +10,7 @@ use regex::Regex;
 use super::{
     assess::SandboxObjects,
     homes::{is_foreign, owner},
+    outside,
 };
 
 /// Something restored that names a Service of another namespace.
@@ -61,22 +62,22 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Reference> {
 pub fn keep_names(map: &mut ConfigMap) {
     map.binary_data = None;
     map.managed_fields_mut().clear();
-    let names = |text: &str| {
-        let found = services("", text).into_iter();
-        found
-            .map(|r| match r.form {
-                Form::Qualified => format!("{}.{}.svc", r.service, r.namespace),
-                Form::Short => format!("{}.{}:0", r.service, r.namespace),
-            })
-            .collect::<Vec<_>>()
-            .join("\n")
+    let names = |key: &str, text: &str| {
+        let services = services("", text).into_iter().map(|r| match r.form {
+            Form::Qualified => format!("{}.{}.svc", r.service, r.namespace),
+            Form::Short => format!("{}.{}:0", r.service, r.namespace),
+        });
+        let hosts = outside::hosts(Some(key), text);
+        let hosts = hosts.into_iter().map(|host| format!("{host}:0"));
+        services.chain(hosts).collect::<Vec<_>>().join("\n")
     };
-    for text in map.data.iter_mut().flat_map(|data| data.values_mut()) {
-        *text = names(text);
+    for (key, text) in map.data.iter_mut().flatten() {
+        *text = names(key, text);
     }
 }
 
-fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
+/// What runs pods, each as `Kind/name`, with the spec of its pods; pods that a known controller makes are its own.
+pub(super) fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
     let mut specs = Vec::new();
     for d in &objects.deployments {
         let spec = d.spec.as_ref().and_then(|s| s.template.spec.as_ref());

@@ -8,7 +8,8 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-        core::v1::{ConfigMap, Event, Pod, ReplicationController, Service},
+        core::v1::{ConfigMap, Event, Pod, ReplicationController, Service, ServiceAccount},
+        rbac::v1::{Role, RoleBinding},
     },
 };
 use kube::{
@@ -37,6 +38,9 @@ pub struct SandboxWatch {
     replication_controllers: Store<ReplicationController>,
     config_maps: Store<ConfigMap>,
     services: Store<Service>,
+    role_bindings: Store<RoleBinding>,
+    roles: Store<Role>,
+    service_accounts: Store<ServiceAccount>,
     warnings: Store<Event>,
     pulled: Store<Event>,
     tasks: Vec<AbortOnDropHandle<()>>,
@@ -57,6 +61,9 @@ impl SandboxWatch {
             replication_controllers: watch(client, sandbox, all(), whole, wake, &mut tasks),
             config_maps: watch(client, sandbox, all(), references::keep_names, wake, &mut tasks),
             services: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            role_bindings: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            roles: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            service_accounts: watch(client, sandbox, all(), whole, wake, &mut tasks),
             warnings: watch(
                 client,
                 sandbox,
@@ -88,6 +95,9 @@ impl SandboxWatch {
             && is_synced(&self.replication_controllers)
             && is_synced(&self.config_maps)
             && is_synced(&self.services)
+            && is_synced(&self.role_bindings)
+            && is_synced(&self.roles)
+            && is_synced(&self.service_accounts)
             && is_synced(&self.warnings)
             && self.tasks.iter().all(|t| !t.is_finished());
         synced.then(|| SandboxObjects {
@@ -99,6 +109,9 @@ impl SandboxWatch {
             replication_controllers: owned(&self.replication_controllers),
             config_maps: owned(&self.config_maps),
             services: owned(&self.services),
+            role_bindings: owned(&self.role_bindings),
+            roles: owned(&self.roles),
+            service_accounts: owned(&self.service_accounts),
             warnings: owned(&self.warnings),
             pulled: self
                 .pulled

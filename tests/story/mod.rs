@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "each file of stories uses its own part")]
 
-use std::time::Duration;
+pub mod removal;
+pub mod velero;
+pub mod webhooks;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::{
@@ -11,7 +15,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{DynamicObject, ListParams, PostParams},
+    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
@@ -154,13 +158,25 @@ pub async fn run(scene: &Scene, namespace: &str, name: &str, spec: Value) -> Res
     finished(&scene.client, namespace, name).await
 }
 
-/// What a stopwatch outside of Kymaros shows: from the moment a Restore into this sandbox is seen to run until the small
-/// application in it is seen to be ready.
-pub async fn stopwatch(client: Client, sandbox: String) -> Result<Duration> {
+/// Triggers another run of a test and waits for its end. Reports of runs `before` may still be there, or be about to go.
+pub async fn again(client: &Client, namespace: &str, test: &str, before: &[String]) -> Result<RestoreReport> {
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), namespace);
+    let trigger = json!({ "metadata": { "annotations": { names::TRIGGER_NOW_ANNOTATION: "true" } } });
+    tests
+        .patch(test, &PatchParams::default(), &Patch::Merge(&trigger))
+        .await?;
+    report_when(client, namespace, test, "another run", |r| {
+        !before.contains(&r.name_any()) && phase(r) == Some(RunPhase::Completed)
+    })
+    .await
+}
+
+/// The moment at which a Restore into this sandbox is seen to run.
+pub async fn restore_begins(client: Client, sandbox: String) -> Result<Instant> {
     use futures::StreamExt;
     use kube::runtime::{WatchStreamExt, watcher};
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", "Restore"));
-    let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
+    let api = Api::<DynamicObject>::all_with(client, &resource);
     let runs = |restore: &DynamicObject| {
         let mapping = restore.data["spec"]["namespaceMapping"].as_object();
         let is_ours = mapping.is_some_and(|m| m.values().any(|to| to.as_str() == Some(&*sandbox)));
@@ -173,14 +189,20 @@ pub async fn stopwatch(client: Client, sandbox: String) -> Result<Duration> {
     let began = async {
         while let Some(restore) = restores.next().await {
             if restore.is_ok_and(|restore| runs(&restore)) {
-                return Ok(std::time::Instant::now());
+                return Ok(Instant::now());
             }
         }
         bail!("the watch ended")
     };
-    let began = tokio::time::timeout(PATIENCE, began)
+    tokio::time::timeout(PATIENCE, began)
         .await
-        .context("no restore begins")??;
+        .context("no restore begins")?
+}
+
+/// What a stopwatch outside of Kymaros shows: from the moment a Restore into this sandbox is seen to run until the small
+/// application in it is seen to be ready.
+pub async fn stopwatch(client: Client, sandbox: String) -> Result<Duration> {
+    let began = restore_begins(client.clone(), sandbox.clone()).await?;
     let deployments = Api::<Deployment>::namespaced(client, &sandbox);
     let ready = await_condition(deployments, "web", |d: Option<&Deployment>| {
         let ready = d.and_then(|d| d.status.as_ref()).and_then(|s| s.ready_replicas);

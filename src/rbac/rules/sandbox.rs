@@ -13,6 +13,7 @@ pub(in crate::rbac) const SANDBOX: &[Rule] = &[
             "src/workloads/watch.rs",
             "src/checks/resource_exists.rs",
             "src/sandbox/remove.rs",
+            "src/sandbox/untamed.rs",
         ],
         ..ANY
     },

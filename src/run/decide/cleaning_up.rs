@@ -20,13 +20,13 @@ const REMOVED: &str = "Removed";
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// The same, once something holds it up.
 const LOOK_RARELY: Duration = Duration::from_secs(5);
-/// Objects named that were freed of finalizers.
+/// How much is named that was freed of finalizers.
 const MOST_FREED: usize = 10;
 /// In the timeline: when the last sandbox was seen to be gone.
 const SANDBOXES_GONE: &str = "sandboxes gone";
 /// How long a Restore and volumes may stay after the sandboxes. Deleting a Restore needs the storage location: one
 /// that is down is reported, and nobody waits for it. The time counts from when everything was asked to go, not from
-/// the beginning of the phase: an operator that was away in between has not waited.
+/// the beginning of the phase, and anew for each process: an operator that was away in between has not waited.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a Restore that Velero works on may go on after the sandboxes: a Velero that is down ends none.
 const HOLD: Duration = Duration::from_secs(30);
@@ -74,12 +74,7 @@ pub(super) fn sweep(
     begun: Timestamp,
     now: Timestamp,
 ) -> bool {
-    // A sandbox's own finalizer is the first to be named.
-    let (sandboxes, objects): (Vec<&String>, Vec<_>) = observed
-        .freed
-        .iter()
-        .partition(|freed| freed.starts_with("Namespace/"));
-    for freed in sandboxes.into_iter().chain(objects).take(MOST_FREED) {
+    for freed in observed.freed.iter().take(MOST_FREED) {
         let message =
             format!("a finalizer of another product was taken off {freed}: it would have kept the sandbox");
         decision.find(Finding {
@@ -115,10 +110,11 @@ pub(super) fn sweep(
     if outside.count_outside() > 0 {
         decision.effects.push(Effect::RemoveOutside(outside));
     }
-    let is_late = now >= after(begun, PATIENCE);
+    let had_time = |since: Timestamp| now >= after(since.max(observed.looks_since), PATIENCE);
+    let is_late = had_time(begun);
     let refused = refusals(observed, left);
     if left.namespaces.is_empty() {
-        if now >= after(gone, PATIENCE) {
+        if had_time(gone) {
             return true;
         }
     } else if is_late {

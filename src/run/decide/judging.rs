@@ -6,9 +6,9 @@ use kymaros_crds::{
     Cause, Finding, FindingLevel, RestoreReportStatus, RunPhase, RunResult, Severity, domain::Retention,
 };
 
-use super::{Decision, Effect, preparing, size, start_over, starting, timeline};
+use super::{Decision, Effect, escapes, preparing, size, start_over, starting, timeline};
 use crate::{
-    reason::{FindingReason, RunReason},
+    reason::FindingReason,
     run::{
         observed::{Fetched, Observed, Settings, after},
         plan,
@@ -20,36 +20,17 @@ use crate::{
 pub(super) const RETAINED: &str = "Retained";
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
-    if needs_outcomes(observed) {
-        // Both lists of each source: without what its backup holds, half of the verdict would rest on nothing.
-        let mut pending = false;
-        for index in 0..settings.test.sources.len() {
-            pending |= starting::fetch(observed, decision, index);
-        }
-        decision
-            .effects
-            .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
-        preparing::look_at_sources(observed, settings, decision);
-        pending |= !preparing::sources_wanted(observed, settings).is_empty();
-        if pending {
-            return;
-        }
-        if observed.workloads.is_none() {
-            match observed.watched_since.map(|since| after(since, starting::BLIND)) {
-                Some(enough) if now >= enough => decision.find(starting::unseen()),
-                Some(enough) => return decision.wake_at(enough),
-                None => return,
-            }
-        }
-    }
-    if let Some(finding) = starting::escape(observed, settings).filter(|_| decision.status.reason.is_none()) {
-        decision.status.reason = Some(RunReason::Escape.into());
-        decision.find(finding);
+    // What got out goes at once, whatever else there is to be known of this run.
+    if !escapes::has_one(&decision.status) && awaits_evidence(observed, settings, decision, now) {
+        return;
     }
     if let Some(why) = start_over::disturbance(observed, &decision.status) {
         return start_over::begin(decision, why, now);
     }
-    if !collect_logs(observed, settings, decision) {
+    if let Some(finding) = escapes::unseen(observed).filter(|_| decision.status.reason.is_none()) {
+        decision.find(finding);
+    }
+    if !escapes::has_one(&decision.status) && !collect_logs(observed, settings, decision) {
         return;
     }
     timeline::steps(&mut decision.status, observed);
@@ -67,6 +48,42 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     decision.status.message = Some(verdict::sentence(&decision.status));
     size::fit(decision);
     finish(decision, Some(settings), now);
+}
+
+/// Whether something that the verdict rests on is yet to come; it is asked for.
+fn awaits_evidence(
+    observed: &Observed,
+    settings: &Settings,
+    decision: &mut Decision,
+    now: Timestamp,
+) -> bool {
+    let mut pending = escapes::look(observed, settings, decision);
+    if !needs_outcomes(observed) {
+        return pending;
+    }
+    // Both lists of each source: without what its backup holds, half of the verdict would rest on nothing.
+    for index in 0..settings.test.sources.len() {
+        pending |= starting::fetch(observed, decision, index);
+    }
+    decision
+        .effects
+        .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
+    preparing::look_at_sources(observed, settings, decision);
+    pending |= !preparing::sources_wanted(observed, settings).is_empty();
+    if pending || observed.workloads.is_some() {
+        return pending;
+    }
+    match observed.watched_since.map(|since| after(since, starting::BLIND)) {
+        Some(enough) if now >= enough => {
+            decision.find(starting::unseen());
+            false
+        }
+        Some(enough) => {
+            decision.wake_at(enough);
+            true
+        }
+        None => true,
+    }
 }
 
 /// Whether the logs are in the report, or are not wanted, or cannot be had.
@@ -130,7 +147,7 @@ fn finish(decision: &mut Decision, settings: Option<&Settings>, now: Timestamp) 
         .zip(decision.status.started_at.as_ref())
         .map(|(settings, started)| after(started.0, settings.test.sandbox.ttl));
     let keep = settings.is_some_and(|s| keeps(s.test.sandbox.retention, &decision.status))
-        && decision.status.reason.as_deref() != Some(RunReason::Escape.as_str())
+        && !escapes::has_one(&decision.status)
         && expires.is_some_and(|at| at > now)
         && !decision.status.sandboxes.is_empty();
     if keep {

@@ -6,6 +6,7 @@
 mod checking;
 mod cleaning_up;
 mod completed;
+mod escapes;
 mod judging;
 mod limit;
 mod preparing;
@@ -75,6 +76,13 @@ pub enum Effect {
         restore: String,
         /// The storage location of its backup.
         location: Option<String>,
+    },
+    /// Look for what is not harmless in the sandboxes of a Restore, in the background.
+    LookInto {
+        /// Which backup source.
+        source: usize,
+        /// Its sandboxes.
+        sandboxes: Vec<String>,
     },
     /// Look at what a Restore may wait for, in the background.
     FetchDelay {
@@ -210,6 +218,9 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     if !matches!(decision.phase(), RunPhase::Queued | RunPhase::Completed) {
         // Somebody who edits reports by hand takes no limit from a run.
         decision.status.started_at.get_or_insert(Time(now));
+    }
+    if let Some(escape) = escapes::find(observed, settings, &decision) {
+        decision.end(escape, now);
     }
     if let Some((limit, at)) = Limit::passed(settings, &decision, now) {
         limit.end(observed, &mut decision, at, now);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kymaros_crds::{Cause, RestoreStatusSummary, RunPhase};
 
-use super::{Decision, Effect, preparing, run_error, start_over, starting, timeline};
+use super::{Decision, Effect, escapes, preparing, run_error, start_over, starting, timeline};
 use crate::{
     reason::RunReason,
     run::{
@@ -26,6 +26,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     decision
         .effects
         .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
+    let is_looking = escapes::look(observed, settings, decision);
     for index in 0..settings.test.sources.len() {
         let Some(backup) = decision.status.sources.get(index).map(|s| s.name.clone()) else {
             let message = "no backup was resolved";
@@ -67,6 +68,10 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     let ended = observed.restores.iter().flatten();
     if ended.clone().any(RestoreSeen::has_failed) {
+        // Neither the end of the run nor another try hides what got out.
+        if is_looking {
+            return;
+        }
         if let Some(backup) = lost_backup(observed) {
             return preparing::backup_deleted(decision, backup, now);
         }
@@ -147,7 +152,9 @@ fn look_for_a_stuck_pod(
     let (Some(came), Some(started), true) = (&observed.workloads, seen.started, all_made) else {
         return;
     };
-    let patience = after(started, settings.test.health.timeout);
+    // A pod that has only just come waits for its volume rightly.
+    let made = came.moments.all_created.unwrap_or(started).max(started);
+    let patience = after(made, settings.test.health.timeout);
     let waited_for = came.workloads.iter().filter(|w| w.awaits_data);
     let stuck = waited_for.clone().find_map(|w| match &w.state {
         WorkloadState::Crashed(trouble) | WorkloadState::Hopeless(trouble) => Some((w, trouble)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kymaros_crds::{Cause, Finding, RunPhase};
 
-use super::{Decision, Effect, run_error, start_over, timeline};
+use super::{Decision, Effect, escapes, run_error, start_over, timeline};
 use crate::{
     reason::RunReason,
     run::{
@@ -15,13 +15,13 @@ use crate::{
 };
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
-    watch_and_fetch(observed, settings, decision);
-    // No second try hides what the first one let out.
-    if let Some(finding) = escape(observed, settings) {
-        return decision.end(finding, now);
-    }
+    let is_looking = watch_and_fetch(observed, settings, decision);
     if let Some(why) = start_over::disturbance(observed, &decision.status) {
-        return start_over::begin(decision, why, now);
+        // No second try hides what the first one let out.
+        if !is_looking {
+            start_over::begin(decision, why, now);
+        }
+        return;
     }
     let deadline = deadline(observed, settings, now);
     let Some(came) = &observed.workloads else {
@@ -56,23 +56,6 @@ pub(super) fn unseen() -> Finding {
     run_error(RunReason::SandboxNotSeen, Cause::Sandbox, None, message)
 }
 
-/// What came back is held against the plan. Cleanup, which follows at once, begins with the workloads; nothing is kept for
-/// people to look at.
-pub(super) fn escape(observed: &Observed, settings: &Settings) -> Option<Finding> {
-    let escapes = observed
-        .outcomes
-        .iter()
-        .enumerate()
-        .filter_map(|(index, outcome)| {
-            let mapping = plan::mapping(&observed.identity, &settings.test, index);
-            let escapes = crate::plan::escapes(&outcome.get()?.restored, &mapping);
-            (!escapes.is_empty()).then(|| escapes.join("; "))
-        });
-    let all: Vec<String> = escapes.collect();
-    let message = format!("the restore went beyond its plan: {}", all.join("; "));
-    (!all.is_empty()).then(|| run_error(RunReason::Escape, Cause::RestoreEngine, None, message))
-}
-
 /// Restored workloads that are not in their sandbox.
 pub(super) fn absent(observed: &Observed, settings: &Settings) -> Vec<(String, String)> {
     let sources = 0..settings.test.sources.len();
@@ -81,14 +64,16 @@ pub(super) fn absent(observed: &Observed, settings: &Settings) -> Vec<(String, S
         .collect()
 }
 
-/// The watches live in this process: after a restart they are asked for again.
-pub(super) fn watch_and_fetch(observed: &Observed, settings: &Settings, decision: &mut Decision) {
+/// The watches live in this process: after a restart they are asked for again. Whether it is yet to be known what got out
+/// of the sandboxes.
+pub(super) fn watch_and_fetch(observed: &Observed, settings: &Settings, decision: &mut Decision) -> bool {
     decision
         .effects
         .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
     for index in 0..settings.test.sources.len() {
         fetch(observed, decision, index);
     }
+    escapes::look(observed, settings, decision)
 }
 
 /// Asks for what a Restore did, and for what its backup holds when a restart forgot it; whether one of them is yet to

@@ -25,9 +25,8 @@ fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
         "error restoring secrets/sb/s: Internal error occurred: failed calling webhook \"x.example.com\"";
     seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), vec![refused.to_owned()])].into());
     seen.troubled(Trouble {
-        cause: Cause::Unknown,
-        message: String::new(),
         missing: Some(("Secret".into(), "s".into())),
+        ..Trouble::new(Cause::Unknown, "")
     });
     let verdict = seen.judge();
     assert_eq!(
@@ -227,9 +226,8 @@ fn a_custom_resource_that_the_backup_misses_is_lost_by_it() {
 #[test]
 fn a_missing_object_behind_a_workload_is_blamed_on_whoever_lost_it() {
     let missing = |name: &str| Trouble {
-        cause: Cause::Unknown,
-        message: String::new(),
         missing: Some(("Secret".into(), name.into())),
+        ..Trouble::new(Cause::Unknown, "")
     };
     let mut seen = Seen::healthy();
     seen.troubled(missing("s"));

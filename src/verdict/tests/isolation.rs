@@ -12,6 +12,13 @@ fn names(service: &str, namespace: &str, from: &str) -> (String, Reference) {
     ("shop".to_owned(), reference)
 }
 
+fn outside(from: &str) -> Outside {
+    Outside {
+        from: from.to_owned(),
+        need: Need::Host("db.example.com".to_owned()),
+    }
+}
+
 fn trouble() -> Trouble {
     Trouble::new(Cause::Application, "container c exits with code 1")
 }
@@ -56,6 +63,46 @@ fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
         Some(Cause::Application),
         "it is another one that names it"
     );
+}
+
+#[test]
+fn who_needs_a_host_outside_of_the_cluster_is_not_accused_for_not_starting() {
+    let mut seen = Seen::healthy();
+    crashing(&mut seen);
+    let names = |from: &str| vec![("shop".to_owned(), outside(from))];
+    seen.came.outside = names("Deployment/other");
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::Application),
+        "it is another one that names it"
+    );
+    seen.came.outside = names("Deployment/web");
+    let verdict = seen.judge();
+    assert_eq!(verdict.result, RunResult::Inconclusive);
+    let said =
+        "container c exits with code 1; Deployment/web names db.example.com, which a sandbox does not reach";
+    assert!(
+        verdict.findings.iter().any(|f| f.message.ends_with(said)),
+        "{:?}",
+        verdict.findings
+    );
+    seen.came.workloads[0].state = WorkloadState::Crashed(Trouble {
+        local: true,
+        ..trouble()
+    });
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::Application),
+        "it was killed for its memory"
+    );
+}
+
+#[test]
+fn a_check_that_fails_is_not_excused_by_a_host_outside() {
+    let mut seen = Seen::healthy();
+    seen.came.outside = vec![("shop".to_owned(), outside("Deployment/web"))];
+    seen.checks[1].status = CheckResult::Fail;
+    assert_eq!(seen.judge().result, RunResult::Fail);
 }
 
 #[test]

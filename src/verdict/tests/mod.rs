@@ -31,6 +31,7 @@ use crate::{
     workloads::{
         Trouble, Workload, WorkloadState,
         moments::Moments,
+        outside::{Need, Outside},
         references::{Form, Reference},
     },
 };
@@ -115,6 +116,7 @@ impl Seen {
             outcome: RestoreOutcome {
                 restored: RestoredObjects {
                     objects: [("sb".to_owned(), present)].into(),
+                    ..RestoredObjects::default()
                 },
                 movers: Some(vec![]),
                 operations: Some(vec![]),
@@ -134,6 +136,7 @@ impl Seen {
                 pods: BTreeSet::new(),
                 moments: Moments::default(),
                 references: vec![],
+                outside: vec![],
             },
             checks: vec![
                 check("a", CheckResult::Pass, false),

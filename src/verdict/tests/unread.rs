@@ -47,9 +47,8 @@ fn a_secret_outside_of_the_selection_is_not_the_backups_fault() {
         .unwrap()
         .remove(&secret);
     seen.troubled(Trouble {
-        cause: Cause::Unknown,
-        message: String::new(),
         missing: Some(("Secret".into(), "s".into())),
+        ..Trouble::new(Cause::Unknown, "")
     });
     let verdict = seen.judge();
     assert_eq!(verdict.result, RunResult::Inconclusive);

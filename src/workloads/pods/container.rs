@@ -16,15 +16,18 @@ pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> 
     let message = waiting.message.as_deref().unwrap_or_default();
     let name = &container.name;
     match reason {
-        "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" => {
-            Some(judge_image(reason, message, &container.image))
-        }
+        "ImagePullBackOff"
+        | "ErrImagePull"
+        | "ErrImageNeverPull"
+        | "InvalidImageName"
+        | "RegistryUnavailable"
+        | "ImageInspectError" => Some(judge_image(reason, message, &container.image)),
         "CreateContainerConfigError" | "CreateContainerError" => Some(missing_object(message).map_or_else(
             || {
-                PodState::Waiting(Trouble::new(
-                    Cause::Application,
-                    format!("container {name}: {message}"),
-                ))
+                PodState::Waiting(Trouble {
+                    local: true,
+                    ..Trouble::new(Cause::Application, format!("container {name}: {message}"))
+                })
             },
             PodState::Hopeless,
         )),
@@ -130,7 +133,18 @@ pub(super) fn crashed(pod: &Pod, container: &ContainerStatus) -> Option<Trouble>
         "container {} exits with code {}{why} again and again ({} restarts)",
         container.name, ended.exit_code, container.restart_count
     );
-    Some(Trouble::new(Cause::Application, message))
+    Some(Trouble {
+        local: is_local(ended),
+        ..Trouble::new(Cause::Application, message)
+    })
+}
+
+/// Whether a container ended for what is in its image or its limits: it was killed for its memory, or what it was told to
+/// run is not there or no program (126 and 127 of shells, `StartError` of the runtime).
+fn is_local(ended: &ContainerStateTerminated) -> bool {
+    const REASONS: &[&str] = &["OOMKilled", "StartError", "ContainerCannotRun"];
+    let reason = ended.reason.as_deref().unwrap_or_default();
+    REASONS.contains(&reason) || matches!(ended.exit_code, 126 | 127)
 }
 
 /// Whether the memory limit of a container is not its own, in the words of the API server's plugin that put it there:

@@ -162,6 +162,21 @@ fn is_being_filled(pod: &Pod) -> bool {
     containers(pod).any(|c| c.name == WAITS_FOR_DATA && runs(c))
 }
 
+/// The scheduler says nothing of a pod while it waits for a provisioner to make a volume, which it does for ten minutes.
+fn is_on_no_node(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+}
+
+/// The container whose image, volumes or network a pod waits for: nothing of the application was tried. Init containers come
+/// first, and where there are some, the kubelet has the same word for all that were not tried.
+fn being_made(pod: &Pod) -> Option<&ContainerStatus> {
+    let state = |c: &ContainerStatus| c.state.clone().unwrap_or_default();
+    let next = containers(pod).find(|c| state(c).terminated.is_none())?;
+    let waiting = state(next).waiting?.reason?;
+    let is_tried = next.last_state.as_ref().is_some_and(|s| s.terminated.is_some());
+    (!is_tried && matches!(waiting.as_str(), "ContainerCreating" | "PodInitializing")).then_some(next)
+}
+
 fn main_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     status
@@ -189,6 +204,10 @@ fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
         let why = condition.message.as_deref().unwrap_or("no node takes it");
         return Trouble::new(Cause::Sandbox, format!("the pod cannot be scheduled: {why}"));
     }
+    if is_on_no_node(pod) {
+        let message = "the pod is not given to a node; the volume of a claim may be waited for";
+        return Trouble::new(Cause::Sandbox, message);
+    }
     if awaits_data(pod) {
         return Trouble::new(Cause::RestoreEngine, "its volumes are still being restored");
     }
@@ -199,5 +218,9 @@ fn not_ready(pod: &Pod, warnings: &[String]) -> Trouble {
         return crashed;
     }
     let last = warnings.last().map(|w| format!(": {w}")).unwrap_or_default();
+    if let Some(container) = being_made(pod) {
+        let message = format!("container {} is not started yet{last}", container.name);
+        return Trouble::new(Cause::Sandbox, message);
+    }
     Trouble::new(Cause::Application, format!("the pod is not ready{last}"))
 }

@@ -50,6 +50,28 @@ fn memory_that_the_sandbox_limits_is_not_the_applications_fault() {
     }
 }
 
+#[test]
+fn what_no_network_explains_is_told_from_what_one_may() {
+    let is_local = |ended: serde_json::Value| {
+        let pod = pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{
+            "name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 4,
+            "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+            "lastState": { "terminated": ended } }] }));
+        match judge(&pod, &[]) {
+            PodState::Crashing(trouble, _) => trouble.local,
+            other => panic!("{other:?}"),
+        }
+    };
+    for ended in [
+        serde_json::json!({ "exitCode": 137, "reason": "OOMKilled" }),
+        serde_json::json!({ "exitCode": 128, "reason": "StartError" }),
+        serde_json::json!({ "exitCode": 127, "reason": "Error" }),
+    ] {
+        assert!(is_local(ended.clone()), "{ended}");
+    }
+    assert!(!is_local(serde_json::json!({ "exitCode": 1, "reason": "Error" })));
+}
+
 fn hopeless(pod: &Pod) -> Trouble {
     match judge(pod, &[]) {
         PodState::Hopeless(trouble) => trouble,
@@ -154,6 +176,90 @@ fn what_an_image_is_called_says_nothing_about_its_registry() {
 }
 
 #[test]
+fn a_registry_that_fails_or_is_out_of_reach_is_the_sandbox() {
+    let silent = |reason: &str, message: &str| {
+        let state = judge(&waiting(reason, message, 0), &[]);
+        assert!(
+            matches!(&state, PodState::Waiting(t) if t.cause == Cause::Sandbox),
+            "{reason}, {message}: {state:?}"
+        );
+    };
+    for why in [
+        "unexpected status from HEAD request to http://127.0.0.1:5001/v2/shop/manifests/1: 503 Service Unavailable",
+        "pulling from host 127.0.0.1:5001 failed with status code [manifests 1]: 500 Internal Server Error",
+        "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to \
+         https://auth.r/token?service=r: 504 Gateway Timeout",
+        "failed to do request: Head \"https://192.0.2.1:5000/v2/shop/manifests/1\": dial tcp 192.0.2.1:5000: i/o timeout",
+        "failed to do request: Head \"https://192.0.2.1:5000/v2/shop/manifests/1\": dial tcp 192.0.2.1:5000: connect: \
+         network is unreachable",
+        "failed to do request: Head \"https://192.0.2.1:5000/v2/shop/manifests/1\": net/http: TLS handshake timeout",
+    ] {
+        let said = format!("failed to pull and unpack image \"r/shop:1\": {why}");
+        silent("ErrImagePull", &said);
+        let again = format!("Back-off pulling image \"r/shop:1\": ErrImagePull: {said}");
+        silent("ImagePullBackOff", &again);
+    }
+    // The words of CRI-O, and of a runtime that does not answer itself.
+    silent(
+        "RegistryUnavailable",
+        "image pull failed for r/shop:1 because the registry is unavailable: pinging container registry r: Get \
+         \"https://r/v2/\": dial tcp 192.0.2.1:443: connect: connection refused",
+    );
+    silent(
+        "ImageInspectError",
+        "Failed to inspect image \"\": rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+    );
+}
+
+#[test]
+fn what_was_not_even_started_does_not_accuse_the_application() {
+    let pod = pod(serde_json::json!({ "phase": "Pending", "containerStatuses": [{
+        "name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "waiting": { "reason": "ContainerCreating" } } }] }));
+    let hangs = |warnings: &[&str]| {
+        let warnings: Vec<String> = warnings.iter().map(|w| (*w).to_owned()).collect();
+        match judge(&pod, &warnings) {
+            PodState::Waiting(trouble) => (trouble.cause, trouble.message),
+            other => panic!("expected waiting, got {other:?}"),
+        }
+    };
+    let init = |state: serde_json::Value| serde_json::json!({ "name": "init", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state });
+    let initialises = |state: serde_json::Value| {
+        let mut pod = pod.clone();
+        let waits = serde_json::json!({ "waiting": { "reason": "PodInitializing" } });
+        let status = pod.status.as_mut().unwrap();
+        status.init_container_statuses = serde_json::from_value(serde_json::json!([init(state)])).unwrap();
+        let main = &mut status.container_statuses.as_mut().unwrap()[0];
+        main.state = serde_json::from_value(waits).unwrap();
+        match judge(&pod, &[]) {
+            PodState::Waiting(trouble) => trouble.cause,
+            other => panic!("expected waiting, got {other:?}"),
+        }
+    };
+    let not_tried = serde_json::json!({ "waiting": { "reason": "PodInitializing" } });
+    assert_eq!(initialises(not_tried), Cause::Sandbox);
+    let works = serde_json::json!({ "running": { "startedAt": "2026-01-01T00:00:00Z" } });
+    assert_eq!(
+        initialises(works),
+        Cause::Application,
+        "it works, and does not end"
+    );
+    let pulls = (Cause::Sandbox, "container app is not started yet".to_owned());
+    assert_eq!(hangs(&[]), pulls);
+    let mount = "MountVolume.SetUp failed for volume \"data\" : rpc error: code = Unavailable";
+    let mounts = format!("container app is not started yet: {mount}");
+    assert_eq!(hangs(&[mount]), (Cause::Sandbox, mounts));
+    let lacks = "MountVolume.SetUp failed for volume \"files\" : references non-existent config key: app.yml";
+    match judge(&pod, &[lacks.to_owned()]) {
+        PodState::Hopeless(trouble) => assert_eq!(
+            (trouble.cause, trouble.message.as_str()),
+            (Cause::Application, "the ConfigMap of a volume has no key app.yml")
+        ),
+        other => panic!("expected hopeless, got {other:?}"),
+    }
+}
+
+#[test]
 fn a_few_crashes_are_start_up_and_many_are_a_loop() {
     assert!(matches!(
         judge(&waiting("CrashLoopBackOff", "", 1), &[]),
@@ -239,4 +345,20 @@ fn an_unschedulable_pod_is_the_sandbox() {
     let pending = pod(serde_json::json!({ "phase": "Pending", "conditions": [
         { "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available" }]}));
     assert!(matches!(judge(&pending, &[]), PodState::Waiting(t) if t.cause == Cause::Sandbox));
+}
+
+#[test]
+fn a_pod_that_is_on_no_node_is_the_sandbox_whatever_it_waits_for() {
+    let cause = |node: Option<&str>| {
+        let pod: Pod = serde_json::from_value(serde_json::json!({ "metadata": { "name": "p" },
+            "spec": { "containers": [], "initContainers": [{ "name": "restore-wait" }], "nodeName": node },
+            "status": { "phase": "Pending" } }))
+        .unwrap();
+        match judge(&pod, &[]) {
+            PodState::Waiting(trouble) => trouble.cause,
+            other => panic!("expected waiting, got {other:?}"),
+        }
+    };
+    assert_eq!(cause(None), Cause::Sandbox);
+    assert_eq!(cause(Some("n1")), Cause::RestoreEngine);
 }

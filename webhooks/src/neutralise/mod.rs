@@ -91,7 +91,15 @@ fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
         hooks::drop_init(object);
     }
     metadata::clean(object, is_pod);
-    match (target.group, target.resource) {
+    tame(target.group, target.resource, object);
+    if matches!(target.group, "" | "apps" | "batch") {
+        pods::lower(object, priority_class);
+    }
+}
+
+/// Takes from an object what would do work by itself, or be reached from outside.
+fn tame(group: &str, resource: &str, object: &mut Value) {
+    match (group, resource) {
         ("batch", "cronjobs" | "jobs") => {
             if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
                 spec.insert("suspend".to_owned(), json!(true));
@@ -100,7 +108,22 @@ fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
         ("", "services") => services::keep_inside(object),
         _ => {}
     }
-    if matches!(target.group, "" | "apps" | "batch") {
-        pods::lower(object, priority_class);
+}
+
+/// The fields for which an object that is stored in a sandbox does work by itself, or is reached from outside: those that
+/// would have been changed, had it been asked about. One that is on its way out has none.
+#[must_use]
+pub fn untamed(group: &str, resource: &str, object: &Value) -> Vec<String> {
+    if !object["metadata"]["deletionTimestamp"].is_null() {
+        return Vec::new();
     }
+    let mut tamed = object.clone();
+    tame(group, resource, &mut tamed);
+    let changes = json_patch::diff(object, &tamed);
+    let paths = changes.iter().map(|change| change.path().to_string());
+    let mut fields: Vec<String> = paths
+        .map(|path| path.trim_start_matches('/').replace('/', "."))
+        .collect();
+    fields.sort();
+    fields
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::neutralise;
+use super::{neutralise, untamed};
 use crate::{
     answer::Answer,
     request::Request,
@@ -179,6 +179,83 @@ fn doing_it_twice_changes_nothing() {
         json!({ "metadata": { "name": "x" }, "spec": { "type": "NodePort" } }),
     );
     assert_eq!(stored("services", first.clone()), first);
+}
+
+/// What acts or is reached from outside, by the fields for which it does.
+fn wild() -> Vec<(&'static str, Value, Vec<&'static str>)> {
+    let service = |spec: Value| json!({ "metadata": { "name": "web" }, "spec": spec });
+    let job = json!({ "metadata": { "name": "x" }, "spec": { "suspend": false } });
+    let unsaid = json!({ "metadata": { "name": "x" }, "spec": {} });
+    let ports = json!([{ "port": 80 }, { "port": 81, "nodePort": 30080 }]);
+    let balanced = json!({ "type": "LoadBalancer", "loadBalancerClass": "cloud" });
+    vec![
+        ("cronjobs.batch", job.clone(), vec!["spec.suspend"]),
+        ("jobs.batch", job, vec!["spec.suspend"]),
+        ("jobs.batch", unsaid, vec!["spec.suspend"]),
+        (
+            "services",
+            service(json!({ "type": "NodePort", "ports": ports })),
+            vec!["spec.ports.1.nodePort", "spec.type"],
+        ),
+        (
+            "services",
+            service(balanced),
+            vec!["spec.loadBalancerClass", "spec.type"],
+        ),
+        (
+            "services",
+            service(json!({ "type": "ClusterIP", "externalIPs": ["192.0.2.1"] })),
+            vec!["spec.externalIPs"],
+        ),
+    ]
+}
+
+fn untamed_of(resource: &str, object: &Value) -> Vec<String> {
+    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+    untamed(group, resource, object)
+}
+
+#[test]
+fn what_was_stored_without_being_asked_about_is_told_by_its_fields_and_what_was_made_harmless_is_not() {
+    for (resource, object, fields) in wild() {
+        assert_eq!(untamed_of(resource, &object), fields, "{object}");
+        let harmless = stored(resource, object);
+        assert_eq!(
+            untamed_of(resource, &harmless),
+            Vec::<String>::new(),
+            "{harmless}"
+        );
+        let mut going = harmless;
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        going["spec"] = json!({ "type": "NodePort", "suspend": false });
+        assert_eq!(untamed_of(resource, &going), Vec::<String>::new(), "{going}");
+    }
+}
+
+#[test]
+fn what_others_write_into_a_harmless_object_later_reaches_nothing() {
+    let later = json!({ "name": "x", "finalizers": ["example.com/cloud"],
+                        "annotations": { "external-dns.alpha.kubernetes.io/hostname": "shop.example.com" } });
+    let named = json!({ "type": "ExternalName", "externalName": "db.example.com" });
+    let given = json!({ "type": "ClusterIP", "clusterIP": "10.0.0.7", "internalTrafficPolicy": "Cluster",
+                        "ports": [{ "port": 80, "protocol": "TCP", "targetPort": 8080 }] });
+    for spec in [named, given] {
+        let service = json!({ "metadata": later, "spec": spec, "status": { "loadBalancer": {} } });
+        assert_eq!(
+            untamed_of("services", &service),
+            Vec::<String>::new(),
+            "{service}"
+        );
+    }
+    let done = json!({ "metadata": later, "spec": { "suspend": true, "completions": 0 },
+                       "status": { "conditions": [{ "type": "Complete", "status": "True" }] } });
+    assert_eq!(untamed_of("jobs.batch", &done), Vec::<String>::new());
+    let pod = json!({ "metadata": later, "spec": { "priorityClassName": "critical" } });
+    assert_eq!(
+        untamed_of("pods", &pod),
+        Vec::<String>::new(),
+        "it does nothing by itself"
+    );
 }
 
 #[test]

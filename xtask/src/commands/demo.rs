@@ -16,7 +16,10 @@ use kymaros_testbed::{
 };
 use serde_json::json;
 
-use crate::{operator::deploy, terminal::Terminal};
+use crate::{
+    operator::{Build, deploy},
+    terminal::Terminal,
+};
 
 /// How the demo ends.
 #[derive(clap::Args, Debug)]
@@ -36,7 +39,7 @@ pub async fn run(args: Args) -> Result<()> {
     let client = cluster.client().await?;
     step(
         "The operator, built from this clone and deployed",
-        deploy(&cluster, &client, &terminal),
+        deploy(&cluster, &client, Build::Checked, &terminal),
     )
     .await?;
     let mut scene = Scene::new().await?;

@@ -10,7 +10,7 @@ use kymaros_testbed::{
 
 /// Writes the operator's image and those of the tests, and loads the operator's into the test cluster when that is up.
 pub async fn run() -> Result<()> {
-    let (name, operator) = crate::operator::image().await?;
+    let (name, operator) = crate::operator::image(crate::operator::Build::Release).await?;
     println!("{name}  {}", operator.display());
     if let Ok(cluster) = cluster::find() {
         cluster.load_image(&operator).await?;

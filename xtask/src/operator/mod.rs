@@ -61,23 +61,30 @@ async fn run<'a>(
     Ok(output.stdout)
 }
 
-/// Builds the operator as users get it and writes its image; the image's name and the archive.
+/// How the operator is built.
+#[derive(Clone, Copy, Debug)]
+pub enum Build {
+    /// As tests are, with overflow and assertions checked: what tests have built needs no second build.
+    Checked,
+    /// As users get it.
+    Release,
+}
+
+/// Builds the operator and writes its image; the image's name and the archive.
 ///
 /// # Errors
 /// When the build fails or the archive cannot be written.
-pub async fn image() -> Result<(String, PathBuf)> {
-    cargo([
-        "build",
-        "--release",
-        "--quiet",
-        "--package",
-        "kymaros",
-        "--bin",
-        "kymaros",
-    ])
-    .await?;
+pub async fn image(build: Build) -> Result<(String, PathBuf)> {
+    let (options, folder): (&[&str], &str) = match build {
+        // With the features of the whole workspace, as tests have it.
+        Build::Checked => (&["--workspace"], "debug"),
+        Build::Release => (&["--release", "--package", "kymaros"], "release"),
+    };
+    let command = ["build", "--quiet", "--bin", "kymaros"];
+    cargo(command.iter().chain(options).copied()).await?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let spec = images::operator::image("kymaros.test/kymaros", &target.join("release/kymaros"))?;
+    let program = target.join(folder).join("kymaros");
+    let spec = images::operator::image("kymaros.test/kymaros", &program)?;
     let folder = target.join("images");
     std::fs::create_dir_all(&folder)?;
     let archive = folder.join("kymaros.tar");
@@ -89,9 +96,14 @@ pub async fn image() -> Result<(String, PathBuf)> {
 ///
 /// # Errors
 /// When a step fails.
-pub async fn deploy(cluster: &Cluster, client: &kube::Client, progress: &dyn Progress) -> Result<()> {
+pub async fn deploy(
+    cluster: &Cluster,
+    client: &kube::Client,
+    build: Build,
+    progress: &dyn Progress,
+) -> Result<()> {
     scene::load_shop(cluster, progress).await?;
-    let (image, archive) = image().await?;
+    let (image, archive) = image(build).await?;
     cluster.load_image(&archive).await?;
     scene::deploy(
         cluster,
@@ -102,4 +114,40 @@ pub async fn deploy(cluster: &Cluster, client: &kube::Client, progress: &dyn Pro
         },
     )
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The dependencies of a selection of packages, each with its features.
+    async fn dependencies(selection: &[&str]) -> BTreeSet<String> {
+        let tree = [
+            "tree",
+            "--locked",
+            "--offline",
+            "--prefix=none",
+            "--format={p} [{f}]",
+        ];
+        let said = cargo_says(tree.iter().chain(selection).copied()).await.unwrap();
+        let lines = said.lines().filter(|line| !line.contains("(proc-macro)"));
+        lines
+            .map(|line| line.trim_end_matches(" (*)").to_owned())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn commands_operator_and_tests_share_one_build_of_what_they_depend_on() {
+        let tests = dependencies(&["--workspace", "--edges=normal,dev"]).await;
+        let commands = dependencies(&["--package=xtask", "--edges=normal"]).await;
+        let operator = dependencies(&["--workspace", "--edges=normal"]).await;
+        assert!(operator.len() > 100);
+        let twice: Vec<_> = commands
+            .union(&operator)
+            .filter(|d| !tests.contains(*d))
+            .collect();
+        assert!(twice.is_empty(), "other features than in tests: {twice:?}");
+    }
 }

@@ -25,6 +25,7 @@ fn a_restored_pod_is_there_whoever_answers_for_it_and_waited_for_when_it_is_not(
     };
     let restored = RestoredObjects {
         objects: [(sandbox.clone(), [(toolbox, ItemAction::Present)].into())].into(),
+        ..RestoredObjects::default()
     };
     observed.outcomes = vec![Fetched::Here(Arc::new(RestoreOutcome {
         restored,

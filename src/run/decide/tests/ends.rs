@@ -316,10 +316,12 @@ fn a_restore_whose_removal_is_refused_holds_nothing_up_and_who_refuses_it_is_nam
 fn what_held_a_sandbox_is_named_and_lowers_nothing() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);
-    world.freed = vec!["ConfigMap/guarded (example.com/cloud)".to_owned()];
+    world.script.hindrance.guarded = true;
     until(&mut world, RunPhase::Completed);
-    let named = |f: &&Finding| f.message.contains("ConfigMap/guarded (example.com/cloud)");
-    assert_eq!(world.status.findings.iter().filter(named).count(), 1);
+    let named: Vec<_> = world.taken_off.iter().map(|freed| world.named(freed)).collect();
+    assert_eq!(named, [1], "{:?}", world.status.findings);
+    let said = |f: &Finding| f.message.contains("ConfigMap/page (example.com/cloud)");
+    assert!(world.status.findings.iter().any(said));
     assert_eq!(world.status.result, Some(RunResult::Pass));
 }
 
@@ -327,13 +329,13 @@ fn what_held_a_sandbox_is_named_and_lowers_nothing() {
 fn a_product_that_holds_a_sandbox_has_time_to_let_it_go_and_is_named_when_it_does_not() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);
-    world.holds = Some("example.com/cloud");
+    world.script.hindrance.held = Some(Held::Still);
     for _ in 0..10 {
         world.reconcile(None);
         world.advance();
         world.pass(1);
     }
-    assert!(world.holds.is_some(), "it may tidy up first");
+    assert!(world.taken_off.is_empty(), "it may tidy up first");
     until(&mut world, RunPhase::Completed);
     let findings = world.status.findings.iter();
     let named: Vec<_> = findings.filter(|f| f.reason == "FinalizerRemoved").collect();
@@ -348,7 +350,7 @@ fn a_product_that_holds_a_sandbox_has_time_to_let_it_go_and_is_named_when_it_doe
 fn who_refuses_that_a_held_sandbox_is_let_go_is_named() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::CleaningUp);
-    world.holds = Some("example.com/cloud");
+    world.script.hindrance.held = Some(Held::Still);
     world.refuses = Some((
         "finalizers",
         "admission webhook \"keep.example.com\" denied the request",

@@ -1,10 +1,14 @@
 //! One story a test: what a run does and how it ends.
 
 mod absent;
+mod away;
 mod checking;
 mod disturbed;
 mod ends;
+mod escapes;
+mod held_up;
 mod properties;
+mod strategies;
 mod timeline;
 mod world;
 
@@ -13,9 +17,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kymaros_crds::{Cause, Finding, RunPhase, RunResult, Severity};
 
-use self::world::{Comes, Script, World, spec};
+use self::world::{Comes, Held, Script, World, spec};
 use super::{Effect, decide};
-use crate::{run::observed::Origin, velero::restore::RestorePhase};
+use crate::{
+    run::observed::Origin,
+    velero::restore::RestorePhase,
+    workloads::{Trouble, WorkloadState},
+};
 
 /// Lets the world and the operator take turns until the run rests in a phase.
 fn until(world: &mut World, phase: RunPhase) {
@@ -206,31 +214,6 @@ fn a_storage_that_goes_away_in_the_middle_is_never_a_failed_backup() {
 }
 
 #[test]
-fn a_restore_that_goes_beyond_its_plan_ends_the_run_and_nothing_of_it_is_kept() {
-    let mut retained = spec();
-    retained["sandbox"]["retention"] = "UntilTTL".into();
-    for disturbed in [0, 1] {
-        let script = Script {
-            disturbed,
-            ..Script::healthy()
-        };
-        let mut world = World::new(script, &retained);
-        world.escapes = true;
-        until(&mut world, RunPhase::Completed);
-        assert_eq!(world.status.reason.as_deref(), Some("Escape"));
-        assert_eq!(world.status.result, Some(RunResult::Fail));
-        assert_eq!(world.status.attempt, None, "no second try hides it");
-        let said = world
-            .status
-            .findings
-            .iter()
-            .any(|f| f.message.contains("NetworkPolicy/open"));
-        assert!(said, "{:?}", world.status.findings);
-        assert!(world.is_clean());
-    }
-}
-
-#[test]
 fn after_a_restart_nothing_is_restored_before_it_is_known_what_must_not_come_back() {
     let mut world = World::new(Script::healthy(), &spec());
     until(&mut world, RunPhase::Restoring);
@@ -340,6 +323,29 @@ fn a_sandbox_that_cannot_be_watched_says_nothing_of_the_backup() {
         (Some(RunResult::Inconclusive), Some("SandboxNotSeen"))
     );
     assert!(world.is_clean() && world.released);
+}
+
+#[test]
+fn a_pod_that_has_only_just_come_waits_for_its_volume_rightly() {
+    let mut spec = spec();
+    spec["healthChecks"]["timeout"] = "30s".into();
+    let mut world = World::new(Script::healthy(), &spec);
+    until(&mut world, RunPhase::Restoring);
+    world.reconcile(None);
+    world.advance();
+    let begun = world.now;
+    world.pass(60);
+    let ended = |created| {
+        let mut observed = world.observe();
+        let mut came = world.came_up();
+        came.workloads[0].state = WorkloadState::Pending(Trouble::new(Cause::Sandbox, "it is on no node"));
+        came.workloads[0].awaits_data = true;
+        came.moments.all_created = Some(created);
+        observed.workloads = Some(came);
+        decide(&observed, world.now).status.reason
+    };
+    assert_eq!(ended(begun).as_deref(), Some("CannotStart"));
+    assert_eq!(ended(world.now), None);
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn steps_have_their_names_and_begin_and_end_when_the_cluster_says_so() {
     observed.workloads = Some(Came {
         moments: Moments {
             created: Some(at(1)),
+            all_created: Some(at(1)),
             scheduled: Some(at(2)),
             pulled: Some(at(6)),
             started: Some(at(10)),

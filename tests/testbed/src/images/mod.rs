@@ -5,7 +5,7 @@
 //!
 //! - [`busybox`]: a static busybox with its applet links; the application and the pause container of small tests
 //! - [`binaries`]: busybox plus some static programs (Velero, its plugin, the cluster DNS)
-//! - [`operator`]: the release build of Kymaros with the libraries it is linked against
+//! - [`operator`]: a build of Kymaros with the libraries it is linked against
 //! - [`shop`]: a small real application, a web front on a `PostgreSQL` database
 
 pub mod archive;

@@ -1,4 +1,4 @@
-//! The image of the operator itself, put together from the release build on this machine.
+//! The image of the operator itself, put together from a build on this machine.
 
 use std::path::Path;
 

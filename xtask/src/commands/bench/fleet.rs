@@ -1,5 +1,6 @@
 //! A fleet: many tests with many old reports, of which one runs now and then. What the operator needs for it when nothing
-//! happens, how soon it acts when something does, and what is left of it in the metrics once it is gone.
+//! happens, how soon it acts when something does, against the same without a fleet, and what is left of it in the metrics
+//! once it is gone.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +24,7 @@ use kymaros_testbed::{
 };
 use serde_json::{Value, json};
 
-use super::{completed, memory, series, spread};
+use super::{completed, memory, ratio, series, spread};
 
 /// Requests under way at once.
 const AT_ONCE: usize = 16;
@@ -62,7 +63,12 @@ async fn with(
     (reports, runs): (usize, usize),
 ) -> Result<()> {
     make_test(client, namespace, TRIGGERED, (namespace, backup)).await?;
-    trigger(client, namespace).await?;
+    let mut floor = triggers(client, namespace, runs.max(1)).await?;
+    println!(
+        "from the trigger to the Restore, without a fleet: {}",
+        spread(&mut floor)
+    );
+    println!("memory, without a fleet: {}", memory());
     let old = a_report(client, namespace).await?;
     let series_before = series::count(client).await?;
     each(namespaces, |home| make_home(client, home, (namespace, backup))).await?;
@@ -85,11 +91,12 @@ async fn with(
     println!("after a start it rests within {:.0} s", rested.as_secs_f64());
     let asked = asked_in(IDLE).await?;
     println!("requests in a minute when nothing happens: {}", listed(&asked));
-    let mut times = Vec::new();
-    for _ in 0..runs {
-        times.push(trigger(client, namespace).await?);
-    }
-    println!("from the trigger to the Restore: {}", spread(&mut times));
+    let mut times = triggers(client, namespace, runs).await?;
+    println!(
+        "from the trigger to the Restore: {} ({:.2}x of without a fleet)",
+        spread(&mut times),
+        ratio(&times, &floor)
+    );
     println!("memory, after {runs} runs: {}", memory());
     println!("series with {count} tests: {}", series::count(client).await?);
     each(namespaces, |home| delete_test(client, home)).await?;
@@ -139,7 +146,7 @@ async fn make_test(client: &Client, home: &str, name: &str, (namespace, backup):
         "metadata": { "name": name, "namespace": home },
         "spec": {
             "backupSource": { "provider": "velero", "backupName": backup, "namespaces": [{ "name": namespace }] },
-            "schedule": { "cron": "0 3 1 1 *" }, "suspend": true, "sandbox": {}, "historyLimit": 50, "healthChecks": { "settle": "0s" },
+            "schedule": { "cron": "0 3 1 1 *" }, "suspend": true, "sandbox": {}, "historyLimit": 500, "healthChecks": { "settle": "0s" },
         },
     }))?;
     let api = Api::<RestoreTest>::namespaced(client.clone(), home);
@@ -205,6 +212,15 @@ fn listed(asked: &BTreeMap<String, usize>) -> String {
     } else {
         all.join(", ")
     }
+}
+
+/// Of so many runs, one after the other.
+async fn triggers(client: &Client, namespace: &str, runs: usize) -> Result<Vec<Duration>> {
+    let mut times = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        times.push(trigger(client, namespace).await?);
+    }
+    Ok(times)
 }
 
 /// From the annotation to the Restore, as seen from outside.

@@ -11,7 +11,7 @@ use kymaros_testbed::cluster::{self, Cluster};
 
 use self::{executables::build, files::Ground, side_by_side::run_all};
 use crate::{
-    operator::{cargo, deploy},
+    operator::{Build, cargo, deploy},
     terminal::Terminal,
 };
 
@@ -46,7 +46,7 @@ pub async fn run(args: Args) -> Result<()> {
         step("all tests passed");
         return Ok(());
     }
-    // The operator that users get takes one core for long, and the cluster's parts wait for each other.
+    // The cluster's parts wait for each other.
     let ready = tokio::spawn(ready(step));
     without_cluster(filter, step).await?;
     let cluster = ready.await.context("preparing the cluster")??;
@@ -69,7 +69,7 @@ async fn ready(step: impl Fn(&str)) -> Result<Cluster> {
     step("test cluster, beside the others");
     let cluster = cluster::up(None, &terminal).await?;
     step("operator, beside the others");
-    deploy(&cluster, &cluster.client().await?, &terminal).await?;
+    deploy(&cluster, &cluster.client().await?, Build::Checked, &terminal).await?;
     step("the cluster is ready");
     Ok(cluster)
 }

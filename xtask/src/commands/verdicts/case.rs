@@ -34,6 +34,9 @@ pub struct Case {
     /// What `kubectl` is asked after the backup.
     #[serde(default)]
     pub after: Vec<Vec<String>>,
+    /// Objects that come then.
+    #[serde(default)]
+    pub later: String,
     /// What `kubectl` is asked at the end, whatever happened: what does not go with the namespace.
     #[serde(default)]
     pub finally: Vec<Vec<String>>,
@@ -136,8 +139,20 @@ mod tests {
         ] {
             let of_cause = faults.iter().filter(|f| f.cause == cause).count();
             assert!(of_cause >= 2, "{of_cause} of {cause:?}");
+            let mut short = cases.iter().filter(|c| c.short).filter_map(|c| c.fault.as_ref());
+            assert!(short.any(|f| f.cause == cause), "no short case of {cause:?}");
         }
-        assert!(cases.iter().any(|c| c.short && c.fault.is_some()));
         assert!(cases.iter().any(|c| c.short && c.fault.is_none()));
+    }
+
+    #[test]
+    fn no_case_waits_for_ever() {
+        for case in all(&root()).unwrap() {
+            let commands = case.before.iter().chain(&case.after).chain(&case.finally);
+            for command in commands.filter(|c| c[0] == "wait" || (c[0] == "rollout" && c[1] == "status")) {
+                let is_bounded = command.iter().any(|arg| arg.starts_with("--timeout="));
+                assert!(is_bounded, "{}: {command:?}", case.name);
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use self::{
     table::Figures,
 };
 use crate::{
-    operator::{deploy, root},
+    operator::{Build, deploy, root},
     terminal::Terminal,
 };
 
@@ -43,7 +43,7 @@ pub async fn run(args: Args) -> Result<()> {
     let terminal = Terminal::new();
     let cluster = cluster::up(None, &terminal).await?;
     let client = cluster.client().await?;
-    deploy(&cluster, &client, &terminal).await?;
+    deploy(&cluster, &client, Build::Checked, &terminal).await?;
     let wanted = |case: &Case| {
         let named = args.filter.as_deref().is_none_or(|word| case.name.contains(word));
         named && (case.short || !args.short)

@@ -145,6 +145,9 @@ async fn story(case: &Case, scene: &Scene, names: &Names, tested: &mut Option<In
         storage::damage(damage, |text| names.fill(text))?;
     }
     kubectl(scene, names, &case.after).context("after the backup")?;
+    if !case.later.is_empty() {
+        apply(&client, &names.namespace, &names.fill(&case.later)).await?;
+    }
     *tested = Some(Instant::now());
     let status = run(&client, names, &case.test).await?;
     Ok(Said {
@@ -160,6 +163,7 @@ fn mentions_other(case: &Case) -> bool {
     let mut texts = vec![
         case.manifests.clone(),
         case.also.clone(),
+        case.later.clone(),
         case.backup.to_string(),
         case.test.to_string(),
     ];

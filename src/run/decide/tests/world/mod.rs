@@ -1,6 +1,8 @@
 //! A small world for tests of decisions: what Velero, the cluster and our own process would do, without any of them.
 
 mod observed;
+mod removal;
+mod workloads;
 
 use std::{
     cell::RefCell,
@@ -10,8 +12,13 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use kymaros_crds::{Cause, RestoreReportStatus, RestoreTestSpec, RunPhase, domain::Test};
+use kymaros_crds::{Cause, Finding, RestoreReportStatus, RestoreTestSpec, RunPhase, domain::Test};
 
+use self::removal::Sandbox;
+pub(super) use self::{
+    removal::{Held, Hindrance},
+    workloads::Comes,
+};
 use super::super::{Decision, Effect, decide, start_over};
 use crate::{
     checks::Outcome,
@@ -22,7 +29,10 @@ use crate::{
         plan,
         queue::QueuePlace,
     },
-    sandbox::{held::HeldSandbox, leftovers::Leftovers, naming::RunIdentity, snapshots::SnapshotContent},
+    sandbox::{
+        freed::Freed, held::HeldSandbox, leftovers::Leftovers, naming::RunIdentity,
+        snapshots::SnapshotContent,
+    },
     source::SourceObjects,
     velero::{
         choose::{Chosen, NoBackup},
@@ -32,18 +42,6 @@ use crate::{
     workloads::{Trouble, Workload, WorkloadState},
 };
 
-/// How a workload comes up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comes {
-    Up,
-    /// It crashes for good.
-    Crashing,
-    /// It cannot begin.
-    Never,
-    /// It is not ready, and nobody knows whether it will be.
-    Late,
-}
-
 /// How the world behaves in one test.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "independent switches of a test")]
@@ -52,8 +50,12 @@ pub(super) struct Script {
     pub restore_ends: RestorePhase,
     /// How the web front end comes up.
     pub comes: Comes,
-    /// The check passes.
+    /// How a workload beside it does, where there is one.
+    pub beside: Option<Comes>,
+    /// The check of the front end passes.
     pub check_passes: bool,
+    /// It takes so many seconds.
+    pub check_takes: u16,
     /// There is a backup.
     pub has_backup: bool,
     /// Artifacts can be fetched.
@@ -66,6 +68,8 @@ pub(super) struct Script {
     pub disturbed: u8,
     /// In so many steps of the world more than anything else the lists of the backup are read.
     pub contents_are_late: u8,
+    /// What stands in the way of sandboxes that are to go.
+    pub hindrance: Hindrance,
 }
 
 impl Script {
@@ -73,13 +77,16 @@ impl Script {
         Self {
             restore_ends: RestorePhase::Completed,
             comes: Comes::Up,
+            beside: None,
             check_passes: true,
+            check_takes: 0,
             has_backup: true,
             has_artifacts: true,
             velero_works: true,
             watches_work: true,
             disturbed: 0,
             contents_are_late: 0,
+            hindrance: Hindrance::default(),
         }
     }
 }
@@ -91,8 +98,8 @@ pub(super) struct World {
     pub script: Script,
     /// Goes on evenly.
     pub now: Timestamp,
-    /// How far the clock of the cluster was set ahead.
-    ahead: SignedDuration,
+    /// How far the clock of the cluster is ahead, and since when.
+    clocks: Vec<(Timestamp, SignedDuration)>,
     pub status: RestoreReportStatus,
     /// The backup that would be chosen now.
     pub backup: &'static str,
@@ -105,27 +112,33 @@ pub(super) struct World {
     pub velero_is_down: bool,
     /// A kind that must not come back does.
     pub escapes: bool,
+    /// A `CronJob` of its sandboxes is not suspended.
+    pub is_wild: bool,
     /// The spec of the run is not what it should be.
     pub unreadable: bool,
     pub origin: Origin,
     /// A finalizer of somebody else holds the sandboxes.
     pub sandboxes_stay: bool,
-    /// A finalizer of another product on the namespaces of the sandboxes.
-    pub holds: Option<&'static str>,
-    /// When the sandboxes were asked to go.
-    asked_to_go: Option<Timestamp>,
     /// Somebody refuses that objects of a kind are deleted, in these words.
     pub refuses: Option<(&'static str, &'static str)>,
-    /// What carried finalizers of somebody else.
-    pub freed: Vec<String>,
+    /// When something was refused first that is refused for a time.
+    refused_since: Option<Timestamp>,
+    /// What carried finalizers of somebody else until the operator took them off.
+    pub taken_off: BTreeSet<Freed>,
+    /// The same, where the process died that knew it before its report named it.
+    pub died_unnamed: BTreeSet<Freed>,
     /// Snapshot contents of its sandboxes.
     pub snapshots: Vec<SnapshotContent>,
     /// Somebody deleted sandboxes.
     pub were_deleted: bool,
+    /// Somebody changed the report.
+    pub was_edited: bool,
     /// Sandboxes that were freed when somebody deleted them.
     pub freed_in_time: BTreeSet<String>,
-    pub sandboxes: BTreeMap<String, bool>,
+    pub sandboxes: BTreeMap<String, Sandbox>,
     pub restore: Option<RestoreSeen>,
+    /// When Velero was done with it.
+    restored: Option<Timestamp>,
     /// How many Restores were made before this one.
     pub restores_before: u8,
     settings: Arc<Settings>,
@@ -148,19 +161,22 @@ struct Memory {
     /// Whether the backup was read before.
     asked_delay: Option<bool>,
     outcome: bool,
-    checking: bool,
+    /// Whether the sandboxes are looked into, and were.
+    asked_untamed: bool,
+    untamed: bool,
+    /// Since when the check is made.
+    checking: Option<Timestamp>,
     checked: bool,
     no_sandbox: bool,
+    freed: BTreeSet<Freed>,
     refused: BTreeMap<String, String>,
 }
 
-impl Memory {
-    fn refuse(&mut self, object: String, why: &str) {
-        self.refused.insert(object, why.to_owned());
-    }
-}
-
 const SOURCE: &str = "shop";
+
+fn seconds(many: u16) -> Duration {
+    Duration::from_secs(many.into())
+}
 
 pub(super) fn identity() -> RunIdentity {
     RunIdentity {
@@ -201,7 +217,7 @@ impl World {
             script,
             begun,
             now: begun,
-            ahead: SignedDuration::ZERO,
+            clocks: vec![],
             status: RestoreReportStatus::default(),
             backup: "nightly",
             deleting: false,
@@ -210,18 +226,21 @@ impl World {
             storage_is_down: false,
             velero_is_down: false,
             escapes: false,
+            is_wild: false,
             unreadable: false,
             origin: Origin::Test,
             sandboxes_stay: false,
-            holds: None,
-            asked_to_go: None,
             refuses: None,
-            freed: vec![],
+            refused_since: None,
+            taken_off: BTreeSet::new(),
+            died_unnamed: BTreeSet::new(),
             snapshots: vec![],
             were_deleted: false,
+            was_edited: false,
             freed_in_time: BTreeSet::new(),
             sandboxes: BTreeMap::new(),
             restore: None,
+            restored: None,
             restores_before: 0,
             settings: Arc::new(settings(spec)),
             memory: Memory::default(),
@@ -242,12 +261,24 @@ impl World {
 
     /// Somebody sets the clock of the cluster.
     pub(super) fn set_clock(&mut self, seconds: i64) {
-        self.ahead += SignedDuration::from_secs(seconds);
+        let ahead = self.ahead(self.now) + SignedDuration::from_secs(seconds);
+        self.clocks.push((self.now, ahead));
     }
 
-    /// What the clock of the cluster shows.
+    fn ahead(&self, moment: Timestamp) -> SignedDuration {
+        let mut clocks = self.clocks.iter().rev();
+        let clock = clocks.find(|(since, _)| *since <= moment);
+        clock.map_or(SignedDuration::ZERO, |(_, ahead)| *ahead)
+    }
+
+    /// What the clock of the cluster showed at a moment.
+    fn written(&self, moment: Timestamp) -> Timestamp {
+        moment + self.ahead(moment)
+    }
+
+    /// What it shows now.
     fn clock(&self) -> Timestamp {
-        self.now + self.ahead
+        self.written(self.now)
     }
 
     /// The time of the run, as the process reckons it.
@@ -264,6 +295,11 @@ impl World {
         time.map_or(written, |(_, time)| time.borrow_mut().place(written))
     }
 
+    fn place_past(&self, written: Timestamp) -> Timestamp {
+        let time = self.memory.time.as_ref();
+        time.map_or(written, |(_, time)| time.borrow_mut().place_past(written))
+    }
+
     fn begin_to_look(&mut self) {
         let written = newest_moment(&self.status);
         let (now, time) = (self.now, EvenTime::new(self.clock(), self.begun, written));
@@ -272,15 +308,9 @@ impl World {
 
     /// The operator's process dies: nothing but the cluster remembers.
     pub(super) fn crash(&mut self) {
-        self.memory = Memory::default();
-    }
-
-    /// Somebody deletes the sandboxes.
-    pub(super) fn delete_sandboxes(&mut self) {
-        self.were_deleted = true;
-        for going in self.sandboxes.values_mut() {
-            *going = true;
-        }
+        let known = std::mem::take(&mut self.memory).freed;
+        let unnamed: Vec<Freed> = known.into_iter().filter(|freed| self.named(freed) == 0).collect();
+        self.died_unnamed.extend(unnamed);
     }
 
     /// One step of the operator; with `crash_after` it dies after that many effects and writes no status.
@@ -316,9 +346,7 @@ impl World {
 
     /// The world takes one step: Velero, kubelets, controllers, fetches and checks get on with what they have.
     pub(super) fn advance(&mut self) {
-        if !self.sandboxes_stay && self.holds.is_none() {
-            self.sandboxes.retain(|_, going| !*going);
-        }
+        self.let_sandboxes_go();
         let is_disturbed = self.is_disturbed();
         let clock = self.clock();
         if let Some(restore) = self.restore.as_mut().filter(|_| self.script.velero_works) {
@@ -329,6 +357,7 @@ impl World {
                 }
                 RestorePhase::InProgress => {
                     restore.completed = Some(clock);
+                    self.restored = Some(self.now);
                     restore.reason = Some("said so".into());
                     if is_disturbed {
                         RestorePhase::PartiallyFailed
@@ -345,20 +374,20 @@ impl World {
         }
         self.memory.looked |= self.memory.looks;
         self.memory.outcome |= self.memory.asked_outcome;
-        self.memory.checked |= self.memory.checking;
+        self.memory.untamed |= self.memory.asked_untamed;
+        self.memory.checked |= self.memory.checking.is_some_and(|begun| self.is_answered(begun));
     }
 
     fn apply(&mut self, effect: &Effect) {
-        let clock = self.clock();
         match effect {
             Effect::MakeSandbox(plan) => {
-                self.sandboxes.entry(plan.name.clone()).or_insert(false);
+                self.sandboxes.entry(plan.name.clone()).or_default();
             }
             Effect::CreateRestore(plan) => {
                 let mapped = plan.mapping.values().all(|s| self.sandboxes.contains_key(s));
                 if !mapped {
                     assert!(
-                        self.were_deleted,
+                        self.were_deleted || self.was_edited,
                         "a Restore is only made when its sandboxes stand"
                     );
                     self.memory.no_sandbox = true;
@@ -383,38 +412,17 @@ impl World {
             Effect::ForgetContents => self.memory.asked_contents = None,
             Effect::FetchSource { .. } => self.memory.looks = true,
             Effect::FetchOutcome { .. } => self.memory.asked_outcome = true,
+            Effect::LookInto { .. } => self.memory.asked_untamed = true,
             Effect::FetchDelay { read, .. } => self.memory.asked_delay = Some(read.is_some()),
-            Effect::StartChecks { .. } => self.memory.checking = true,
-            Effect::RemoveSandbox(name) => match (self.refuses, self.sandboxes.get_mut(name)) {
-                (Some(("Namespace", why)), Some(_)) => self.memory.refuse(format!("Namespace/{name}"), why),
-                (_, Some(going)) => {
-                    *going = true;
-                    self.asked_to_go.get_or_insert(clock);
-                }
-                (_, None) => {}
-            },
-            Effect::ReleaseSandbox(name) => {
-                if let Some(("finalizers", why)) = self.refuses {
-                    self.memory.refuse(format!("Namespace/{name}"), why);
-                } else {
-                    let taken = self.holds.take();
-                    let taken = taken.map(|finalizer| format!("Namespace/{name} ({finalizer})"));
-                    self.freed.extend(taken);
-                }
-            }
+            Effect::StartChecks { .. } => drop(self.memory.checking.get_or_insert(self.now)),
+            Effect::RemoveSandbox(name) => self.remove_sandbox(name),
+            Effect::ReleaseSandbox(name) => self.release_sandbox(name),
             Effect::RemoveOutside(_) if self.storage_is_down => {}
-            Effect::RemoveOutside(left) => {
-                match self.refuses {
-                    Some(("Restore", why)) => {
-                        for (name, _) in &left.restores {
-                            self.memory.refuse(format!("Restore/{name}"), why);
-                        }
-                    }
-                    _ => self.restores_before += u8::from(self.restore.take().is_some()),
-                }
-                self.snapshots.retain(|content| !content.is_retained);
+            Effect::RemoveOutside(left) => self.remove_outside(left),
+            Effect::FreeSandbox(name) => {
+                self.unguard(name);
+                self.freed_in_time.insert(name.clone());
             }
-            Effect::FreeSandbox(name) => drop(self.freed_in_time.insert(name.clone())),
             Effect::CancelDataMovement(_) | Effect::CollectLogs { .. } => {}
         }
     }

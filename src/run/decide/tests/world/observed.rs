@@ -1,6 +1,7 @@
 //! What the operator sees of the world.
 
 use super::*;
+use crate::sandbox::untamed::Untamed;
 
 impl World {
     pub(in super::super) fn observe(&self) -> Observed {
@@ -53,6 +54,11 @@ impl World {
                 ..restore
             })],
             outcomes: vec![self.fetched(self.memory.outcome, self.outcome())],
+            untamed: vec![if self.memory.untamed {
+                Fetched::Here(Arc::new(self.untamed()))
+            } else {
+                Fetched::Pending
+            }],
             velero_is_down: self.velero_is_down,
             delays: vec![if let Some(was_read) = self.memory.asked_delay {
                 Fetched::Here(Arc::new(Delay {
@@ -67,6 +73,11 @@ impl World {
                 .watching
                 .filter(|_| self.script.watches_work)
                 .map(|_| self.came()),
+            looks_since: self
+                .memory
+                .time
+                .as_ref()
+                .map_or(self.now, |(_, time)| time.borrow().begun()),
             watched_since: self.memory.watching,
             outcomes_of_checks: self.checks(),
             obstacle: self.memory.no_sandbox.then(|| Obstacle {
@@ -77,10 +88,10 @@ impl World {
             going: self
                 .sandboxes
                 .iter()
-                .filter(|(_, going)| **going && !looks)
+                .filter(|(_, sandbox)| sandbox.asked.is_some() && !looks)
                 .map(|(name, _)| name.clone())
                 .collect(),
-            freed: self.freed.clone(),
+            freed: self.memory.freed.clone(),
             refused: self.memory.refused.clone(),
             leftovers: looks.then(|| self.leftovers()),
         }
@@ -123,6 +134,7 @@ impl World {
         let mut outcome = RestoreOutcome {
             restored: RestoredObjects {
                 objects: [(sandbox.clone(), present)].into(),
+                ..RestoredObjects::default()
             },
             movers: Some(vec![]),
             operations: Some(vec![]),
@@ -135,38 +147,24 @@ impl World {
         outcome
     }
 
+    /// What is not harmless in its sandboxes.
+    pub(in super::super) fn untamed(&self) -> Vec<Untamed> {
+        let wild = self.sandboxes.keys().filter(|_| self.is_wild);
+        wild.map(|sandbox| Untamed {
+            sandbox: sandbox.clone(),
+            object: "CronJob/mailer".into(),
+            fields: vec!["spec.suspend".into()],
+        })
+        .collect()
+    }
+
     fn came(&self) -> Came {
         let restored = self.restore.as_ref().is_some_and(|r| r.phase.is_terminal());
-        let there = restored && self.sandboxes.values().any(|going| !going);
+        let there = restored && self.sandboxes.values().any(|s| s.asked.is_none());
         let mut came = if there { self.came_up() } else { Came::default() };
         let placed = came.workloads.into_iter().map(|w| w.placed(|t| self.place(t)));
         came.workloads = placed.collect();
         came
-    }
-
-    /// What is in the sandbox once it was restored.
-    pub(in super::super) fn came_up(&self) -> Came {
-        let trouble = |what: &str| Trouble::new(Cause::Application, what);
-        let state = match self.script.comes {
-            Comes::Up => WorkloadState::Ready(self.restore.as_ref().and_then(|r| r.completed)),
-            Comes::Crashing => WorkloadState::Crashed(trouble("it crashes")),
-            Comes::Never => WorkloadState::Hopeless(trouble("it has no image")),
-            Comes::Late => WorkloadState::Pending(trouble("it is not ready")),
-        };
-        let web = Workload {
-            source: SOURCE.into(),
-            object: "Deployment/web".into(),
-            wanted: 1,
-            ready: i32::from(self.script.comes == Comes::Up),
-            state,
-            restarts: 0,
-            outlives: None,
-            awaits_data: false,
-        };
-        Came {
-            workloads: vec![web],
-            ..Came::default()
-        }
     }
 
     fn checks(&self) -> Vec<Outcome> {
@@ -183,38 +181,6 @@ impl World {
         } else {
             vec![]
         }
-    }
-
-    fn leftovers(&self) -> Leftovers {
-        Leftovers {
-            namespaces: self
-                .sandboxes
-                .iter()
-                .map(|(n, going)| (n.clone(), *going))
-                .collect(),
-            held: self.held(),
-            restores: self
-                .restore
-                .iter()
-                .map(|_| ("kymaros-1".to_owned(), false))
-                .collect(),
-            snapshots: self.snapshots.clone(),
-            ..Leftovers::default()
-        }
-    }
-
-    fn held(&self) -> Vec<HeldSandbox> {
-        let going = self
-            .sandboxes
-            .iter()
-            .filter(|(_, going)| **going && self.holds.is_some());
-        let since = self.place(self.asked_to_go.unwrap_or(self.now));
-        going
-            .map(|(name, _)| HeldSandbox {
-                name: name.clone(),
-                since,
-            })
-            .collect()
     }
 }
 

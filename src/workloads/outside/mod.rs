@@ -1,0 +1,345 @@
+//! What a restored workload may need and no sandbox reaches: hosts outside of the cluster, and the API server. One that
+//! does not start is no proof against its backup then. Only what the workload itself is given counts: its arguments, its
+//! environment, `ConfigMap`s that are its environment, and rights of its account.
+
+mod hosts;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Container, PodSpec},
+    rbac::v1::{Role, RoleBinding},
+};
+use kube::ResourceExt;
+
+pub use self::hosts::hosts;
+use self::hosts::is_of_a_host;
+use super::{assess::SandboxObjects, references::pod_specs};
+
+/// A workload that may need what no sandbox reaches.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outside {
+    /// `Kind/name` of the workload.
+    pub from: String,
+    /// What it may need.
+    pub need: Need,
+}
+
+/// What a workload may need.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// A host that it is told of, a name or an address.
+    Host(String),
+    /// A host that it is told of by a Secret, which nobody reads.
+    Secret {
+        /// The Secret.
+        secret: String,
+        /// The variable that it fills.
+        variable: String,
+    },
+    /// The API server, at which its account has rights.
+    ApiServer {
+        /// The `RoleBinding` that gives them.
+        binding: String,
+    },
+}
+
+impl fmt::Display for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, need } = self;
+        match need {
+            Need::Host(host) => write!(f, "{from} names {host}, which a sandbox does not reach"),
+            Need::Secret { secret, variable } => write!(
+                f,
+                "{from} takes {variable} from Secret/{secret}, which is not read, and a sandbox reaches nothing outside"
+            ),
+            Need::ApiServer { binding } => write!(
+                f,
+                "{from} has rights at the API server by RoleBinding/{binding}, and a sandbox does not reach it"
+            ),
+        }
+    }
+}
+
+impl Outside {
+    /// The namespace, where the host may be a Service by its short name, `service.namespace`.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let Need::Host(host) = &self.need else {
+            return None;
+        };
+        let (_, namespace) = host.split_once('.')?;
+        (!namespace.contains('.')).then_some(namespace)
+    }
+}
+
+/// Finds what the workloads of a sandbox may need outside of it.
+#[must_use]
+pub fn find(objects: &SandboxObjects) -> BTreeSet<Outside> {
+    let maps: BTreeMap<String, &ConfigMap> = objects.config_maps.iter().map(|m| (m.name_any(), m)).collect();
+    let mut found = BTreeSet::new();
+    for (from, spec) in pod_specs(objects) {
+        let init = spec.init_containers.iter().flatten();
+        let of_containers = spec.containers.iter().chain(init).flat_map(|c| needs(c, &maps));
+        let all = of_containers.chain(api_server(spec, objects));
+        found.extend(all.map(|need| Outside {
+            from: from.clone(),
+            need,
+        }));
+    }
+    found
+}
+
+fn needs(container: &Container, maps: &BTreeMap<String, &ConfigMap>) -> BTreeSet<Need> {
+    let mut found = of_variables(container);
+    let named = told(container, maps).into_iter();
+    found.extend(named.flat_map(|(name, text)| hosts(name, text)).map(Need::Host));
+    found
+}
+
+/// Addresses that Secrets tell it. A variable that is one has a name that says so.
+fn of_variables(container: &Container) -> BTreeSet<Need> {
+    let variables = container.env.iter().flatten();
+    let secrets = variables
+        .filter(|variable| is_of_a_host(&variable.name))
+        .filter_map(|variable| {
+            let secret = variable.value_from.as_ref()?.secret_key_ref.as_ref()?;
+            Some(Need::Secret {
+                secret: secret.name.clone(),
+                variable: variable.name.clone(),
+            })
+        });
+    secrets.collect()
+}
+
+/// All texts that a container is given, each with the name it has there.
+fn told<'a>(
+    container: &'a Container,
+    maps: &BTreeMap<String, &'a ConfigMap>,
+) -> Vec<(Option<&'a str>, &'a str)> {
+    let data = |map: &str| maps.get(map).and_then(|map| map.data.as_ref());
+    let mut told = Vec::new();
+    for variable in container.env.iter().flatten() {
+        told.extend(
+            variable
+                .value
+                .as_deref()
+                .map(|text| (Some(variable.name.as_str()), text)),
+        );
+        let source = variable.value_from.as_ref();
+        let entry = source
+            .and_then(|source| source.config_map_key_ref.as_ref())
+            .and_then(|of| data(&of.name)?.get_key_value(&of.key));
+        told.extend(entry.map(|(key, text)| (Some(key.as_str()), text.as_str())));
+    }
+    let whole = container
+        .env_from
+        .iter()
+        .flatten()
+        .filter_map(|e| e.config_map_ref.as_ref());
+    let entries = whole.filter_map(|map| data(&map.name)).flatten();
+    told.extend(entries.map(|(key, text)| (Some(key.as_str()), text.as_str())));
+    let mut option = None;
+    for argument in container.command.iter().chain(&container.args).flatten() {
+        // `--db-host=db.example.com`, `--db-host db.example.com`.
+        told.push(match argument.split_once('=') {
+            Some((name, text)) if !name.contains(char::is_whitespace) => (Some(name), text),
+            _ => (option, argument.as_str()),
+        });
+        option = argument.starts_with('-').then_some(argument.as_str());
+    }
+    told
+}
+
+/// The API server, where the account of these pods was given rights and they have its token. The rights of its own
+/// namespace come back with it; those of the whole cluster do not, and are not looked at.
+fn api_server(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
+    let account = spec.service_account_name.as_deref().unwrap_or("default");
+    let accounts = objects.service_accounts.iter();
+    let of_account = accounts
+        .filter(|a| a.name_any() == account)
+        .find_map(|a| a.automount_service_account_token);
+    if spec.automount_service_account_token.or(of_account) == Some(false) {
+        return None;
+    }
+    let binds = |binding: &&RoleBinding| {
+        let mut subjects = binding.subjects.iter().flatten();
+        subjects.any(|subject| {
+            let is_here = subject.namespace.is_none() || subject.namespace == binding.namespace();
+            subject.kind == "ServiceAccount" && subject.name == account && is_here
+        })
+    };
+    let mut bindings = objects.role_bindings.iter().filter(binds);
+    let binding = bindings
+        .find(|binding| gives_rights(binding, &objects.roles))?
+        .name_any();
+    Some(Need::ApiServer { binding })
+}
+
+/// Whether a binding lets somebody ask for anything. Charts make roles without rules, and roles that only allow to `use` a
+/// policy of pods, as `OpenShift` does by itself.
+fn gives_rights(binding: &RoleBinding, roles: &[Role]) -> bool {
+    let role = &binding.role_ref;
+    if role.kind == "ClusterRole" {
+        return !role.name.starts_with("system:openshift:scc:");
+    }
+    let of_role = roles.iter().filter(|r| r.name_any() == role.name);
+    let mut given = of_role.flat_map(|r| r.rules.iter().flatten());
+    given.any(|rule| rule.verbs.iter().any(|verb| verb != "use"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workloads::references;
+    use serde_json::{Value, from_value, json};
+
+    fn deployment(name: &str, mut spec: Value) -> k8s_openapi::api::apps::v1::Deployment {
+        if spec.get("containers").is_none() {
+            spec = json!({ "containers": [spec] });
+        }
+        from_value(json!({ "metadata": { "name": name },
+            "spec": { "selector": {}, "template": { "spec": spec } } }))
+        .unwrap()
+    }
+
+    fn found(objects: &SandboxObjects) -> Vec<String> {
+        find(objects).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn only_what_the_workload_itself_is_given_counts() {
+        let mut settings: ConfigMap = from_value(json!({ "metadata": { "name": "settings" },
+            "data": { "API_URL": "https://user:hunter2@api.example.com/v1", "MAIL_HOST": "mail.example.com" } }))
+        .unwrap();
+        references::keep_names(&mut settings);
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        let objects = SandboxObjects {
+            deployments: vec![
+                deployment(
+                    "env",
+                    json!({ "name": "c", "env": [{ "name": "DB_HOST", "value": "db.example.com" }] }),
+                ),
+                deployment(
+                    "args",
+                    json!({ "name": "c", "args": ["--db-host", "db.example.com", "--port=1"] }),
+                ),
+                deployment(
+                    "option",
+                    json!({ "name": "c", "command": ["run", "--db-host=db.example.com"] }),
+                ),
+                deployment(
+                    "map",
+                    json!({ "name": "c", "envFrom": [{ "configMapRef": { "name": "settings" } }] }),
+                ),
+                deployment(
+                    "key",
+                    json!({ "name": "c", "env": [{ "name": "A", "valueFrom": {
+                    "configMapKeyRef": { "name": "settings", "key": "MAIL_HOST" } } }] }),
+                ),
+                deployment(
+                    "file",
+                    json!({ "name": "c", "args": ["--config", "settings.yaml"] }),
+                ),
+            ],
+            config_maps: vec![settings],
+            ..Default::default()
+        };
+        let of = |from: &str, host: &str| {
+            format!("Deployment/{from} names {host}.example.com, which a sandbox does not reach")
+        };
+        assert_eq!(
+            found(&objects),
+            [
+                of("args", "db"),
+                of("env", "db"),
+                of("key", "mail"),
+                of("map", "api"),
+                of("map", "mail"),
+                of("option", "db"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_in_a_secret_counts_by_the_name_of_its_variable() {
+        let from_secret = |variable: &str| {
+            json!({ "name": "c", "env": [{ "name": variable, "valueFrom": {
+                "secretKeyRef": { "name": "db", "key": "x" } } }] })
+        };
+        let objects = SandboxObjects {
+            deployments: vec![
+                deployment("password", from_secret("DB_PASSWORD")),
+                deployment("url", from_secret("DATABASE_URL")),
+            ],
+            ..Default::default()
+        };
+        assert_eq!(
+            found(&objects),
+            [
+                "Deployment/url takes DATABASE_URL from Secret/db, which is not read, and a sandbox reaches nothing outside"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_account_with_rights_may_need_the_api_server() {
+        let binding = |subject: Value| {
+            from_value(json!({ "metadata": { "name": "reader", "namespace": "sb" },
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader" },
+                "subjects": [subject] }))
+            .unwrap()
+        };
+        let role = |verbs: Value| -> Role {
+            let rule = json!({ "apiGroups": [""], "resources": ["pods"], "verbs": verbs });
+            from_value(json!({ "metadata": { "name": "reader" }, "rules": [rule] })).unwrap()
+        };
+        let of = |account: &str, mount: Option<bool>| {
+            json!({ "containers": [{ "name": "c" }], "serviceAccountName": account,
+                "automountServiceAccountToken": mount })
+        };
+        let mut objects = SandboxObjects {
+            deployments: vec![
+                deployment("other", of("plain", None)),
+                deployment("robot", of("robot", None)),
+                deployment("without", of("robot", Some(false))),
+            ],
+            role_bindings: vec![binding(
+                json!({ "kind": "ServiceAccount", "name": "robot", "namespace": "sb" }),
+            )],
+            roles: vec![role(json!(["get"]))],
+            ..Default::default()
+        };
+        assert_eq!(
+            found(&objects),
+            [
+                "Deployment/robot has rights at the API server by RoleBinding/reader, and a sandbox does not reach it"
+            ]
+        );
+        objects.service_accounts = vec![
+            from_value(json!({ "metadata": { "name": "robot" }, "automountServiceAccountToken": false }))
+                .unwrap(),
+        ];
+        assert_eq!(found(&objects), Vec::<String>::new(), "they have no token");
+        objects.service_accounts.clear();
+        for verbs in [json!([]), json!(["use"])] {
+            objects.roles = vec![role(verbs)];
+            assert_eq!(
+                found(&objects),
+                Vec::<String>::new(),
+                "there is nothing to ask for"
+            );
+        }
+        objects.roles = vec![role(json!(["get"]))];
+        for other in [
+            json!({ "kind": "ServiceAccount", "name": "robot", "namespace": "elsewhere" }),
+            json!({ "kind": "User", "name": "robot" }),
+        ] {
+            objects.role_bindings = vec![binding(other)];
+            assert_eq!(found(&objects), Vec::<String>::new());
+        }
+    }
+}
