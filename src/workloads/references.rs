@@ -116,12 +116,15 @@ pub(super) fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
     specs
 }
 
-fn texts(spec: &PodSpec) -> impl Iterator<Item = &str> {
-    let containers = spec
-        .containers
+/// The containers of a pod, and those that start first.
+pub(super) fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
+    spec.containers
         .iter()
-        .chain(spec.init_containers.iter().flatten());
-    containers.flat_map(container_texts)
+        .chain(spec.init_containers.iter().flatten())
+}
+
+fn texts(spec: &PodSpec) -> impl Iterator<Item = &str> {
+    containers(spec).flat_map(container_texts)
 }
 
 fn container_texts(container: &Container) -> impl Iterator<Item = &str> {

@@ -17,7 +17,10 @@ use kube::ResourceExt;
 
 pub use self::hosts::hosts;
 use self::hosts::is_of_a_host;
-use super::{assess::SandboxObjects, references::pod_specs};
+use super::{
+    assess::SandboxObjects,
+    references::{containers, pod_specs},
+};
 
 /// A workload that may need what no sandbox reaches.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,8 +85,7 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Outside> {
     let maps: BTreeMap<String, &ConfigMap> = objects.config_maps.iter().map(|m| (m.name_any(), m)).collect();
     let mut found = BTreeSet::new();
     for (from, spec) in pod_specs(objects) {
-        let init = spec.init_containers.iter().flatten();
-        let of_containers = spec.containers.iter().chain(init).flat_map(|c| needs(c, &maps));
+        let of_containers = containers(spec).flat_map(|c| needs(c, &maps));
         let all = of_containers.chain(api_server(spec, objects));
         found.extend(all.map(|need| Outside {
             from: from.clone(),
