@@ -85,6 +85,8 @@ reasons! {
         VolumeLeftOut,
         /// The data of a volume did not arrive.
         VolumeDataLost,
+        /// The data of a volume comes through a pod that the test does not restore.
+        VolumeNotFilled,
         /// An object of the backup is not in the sandbox.
         ObjectNotRestored,
         /// An object of the source is not in the backup.

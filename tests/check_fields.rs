@@ -110,6 +110,7 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         json!({ "name": name, "type": "podStatus",
             "podStatus": { "labelSelector": { "app": "two" }, "minReady": least, "timeout": "2s" } })
     };
+    let nobody = json!({ "podSelector": { "app": "nobody" }, "timeout": "2s" });
     let checks = [
         (
             exec(
@@ -158,6 +159,8 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         (exists("no such kind", "Unheard", "of"), false),
         (connect("service that listens", "web"), true),
         (connect("mute service", "mute"), false),
+        (connect("no such service", "nobody"), false),
+        (exec("no pod", "true", &nobody), false),
     ];
     let listed: Vec<Value> = checks.iter().map(|(check, _)| check.clone()).collect();
     let report = run(
@@ -175,6 +178,14 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
     for (wanted, passes) in &checks {
         let seen = check(&status, wanted["name"].as_str().unwrap_or_default())?;
         assert_eq!(seen.status == CheckResult::Pass, *passes, "{seen:?}");
+    }
+    for (name, says) in [
+        ("no such kind", "no kind Unheard"),
+        ("no such service", "service nobody does not exist"),
+        ("no pod", "no pod matches app=nobody"),
+    ] {
+        let seen = check(&status, name)?;
+        assert!(seen.message.contains(says), "{seen:?}");
     }
     // What has a time of its own is over by then, whatever the others need; without one it would take longer.
     for name in [

@@ -134,8 +134,8 @@ impl Stage {
     ) -> Result<Said> {
         let client = &self.scene.client;
         let checked = json!({ "healthChecks": { "settle": "0s", "timeout": "30s", "checks": [{
-            "name": "web answers", "type": "httpGet", "timeout": "5s",
-            "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
+            "name": "web answers", "type": "httpGet",
+            "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200, "timeout": "5s" } }] } });
         // The replica that lost the Lease starts anew, at a moment of its own.
         answers(client, namespace).await?;
         self.between.rule(treatment);

@@ -47,8 +47,7 @@ async fn stands_still(stem: &str, at: RunPhase, program: &str, argument: &str) -
     let mut scene = Scene::new().await?;
     let (namespace, name) = small(&mut scene, stem).await?;
     let checked = json!({ "healthChecks": { "settle": "5s", "checks": [{ "name": "web answers", "type": "httpGet",
-        "timeout": "40s",
-        "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
+        "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200, "timeout": "40s" } }] } });
     create_test(
         &scene.client,
         &namespace,
@@ -101,8 +100,7 @@ async fn the_api_server_dies_while_checks_are_made() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = small(&mut scene, "api-k").await?;
     let long = json!({ "healthChecks": { "settle": "20s", "checks": [{ "name": "web answers", "type": "httpGet",
-        "timeout": "40s",
-        "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200 } }] } });
+        "httpGet": { "service": "web", "port": 80, "path": "/", "expectedStatus": 200, "timeout": "40s" } }] } });
     create_test(
         &scene.client,
         &namespace,

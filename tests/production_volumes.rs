@@ -90,6 +90,7 @@ async fn volumes_that_were_made_by_hand_are_refused_before_anything_is_restored(
     let mut scene = Scene::new().await?;
     for (kind, source) in [
         ("host", "hostPath: {path: /var/lib/shop}"),
+        ("share", "nfs: {server: files.invalid, path: /shop}"),
         (
             "disk",
             "local: {path: /mnt/shop}

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use story::{SMALL, again, create_test, gone, run, small, spec};
 
 fn get(path: &str) -> Value {
-    json!({ "name": "page", "type": "httpGet", "timeout": "3s",
-        "httpGet": { "service": "web", "port": 80, "path": path, "expectedStatus": 200 } })
+    json!({ "name": "page", "type": "httpGet", "httpGet": {
+        "service": "web", "port": 80, "path": path, "expectedStatus": 200, "timeout": "3s" } })
 }
 
 fn condition(report: &RestoreReport, type_: &str) -> Option<String> {
@@ -275,8 +275,8 @@ async fn only_what_the_label_selector_selects_is_restored() -> Result<()> {
     let name = unique("select");
     backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
     let selected = json!({ "backupSource": { "labelSelector": { "tier": "front" } },
-        "healthChecks": { "checks": [{ "name": "page", "type": "resourceExists", "timeout": "3s",
-            "resourceExists": { "resources": [{ "kind": "ConfigMap", "name": "page" }] } }] } });
+        "healthChecks": { "checks": [{ "name": "page", "type": "resourceExists",
+            "resourceExists": { "timeout": "3s", "resources": [{ "kind": "ConfigMap", "name": "page" }] } }] } });
     let selected = status(
         &run(
             &scene,

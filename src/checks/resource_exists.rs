@@ -17,13 +17,31 @@ pub(super) async fn check(
     let discovery = Discovery::new(client.clone()).run_aggregated().await?;
     let mut missing = Vec::new();
     for wanted in resources {
-        let kind = find(&discovery, &wanted.kind).ok_or_else(|| unknown(&wanted.kind))?;
-        let api = Api::<DynamicObject>::namespaced_with(client.clone(), sandbox, &kind);
-        if api.get_metadata_opt(&wanted.name).await?.is_none() {
+        let kinds = find(&discovery, &wanted.kind);
+        if kinds.is_empty() {
+            return Err(unknown(&wanted.kind));
+        }
+        if !exists(client, sandbox, &kinds, &wanted.name).await? {
             missing.push(format!("{}/{}", wanted.kind, wanted.name));
         }
     }
     decide(&missing, resources.len())
+}
+
+/// Whether there is an object of this name of any of these kinds: products share names of kinds.
+async fn exists(
+    client: &Client,
+    sandbox: &str,
+    kinds: &[ApiResource],
+    name: &str,
+) -> Result<bool, kube::Error> {
+    for kind in kinds {
+        let api = Api::<DynamicObject>::namespaced_with(client.clone(), sandbox, kind);
+        if api.get_metadata_opt(name).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// There may well be such a kind: one whose objects are in no namespace, and in no sandbox.
@@ -33,8 +51,8 @@ fn unknown(kind: &str) -> Failure {
     ))
 }
 
-/// Core kinds come first, so that `Service` is the Kubernetes one whatever else is installed.
-fn find(discovery: &Discovery, kind: &str) -> Option<ApiResource> {
+/// Core kinds come first: `Service` is mostly the Kubernetes one, whatever else is installed.
+fn find(discovery: &Discovery, kind: &str) -> Vec<ApiResource> {
     let mut found: Vec<_> = discovery
         .groups()
         .flat_map(kube::discovery::ApiGroup::recommended_resources)
@@ -48,7 +66,7 @@ fn find(discovery: &Discovery, kind: &str) -> Option<ApiResource> {
             r.group.clone(),
         )
     });
-    found.into_iter().next()
+    found
 }
 
 fn decide(missing: &[String], wanted: usize) -> Result<String, Failure> {

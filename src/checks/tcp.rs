@@ -1,6 +1,6 @@
 //! `tcpSocket`: a connection over a port-forward into a ready pod of the Service.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
@@ -8,8 +8,10 @@ use tokio::io::AsyncReadExt;
 
 use super::{Failure, cut, endpoint};
 
-/// A refused port is reported within milliseconds; a port that stays silent this long is open.
+/// A refused port is reported within milliseconds; a port that stays silent this long, and long beside what it took to ask,
+/// is open.
 const SILENCE_MEANS_OPEN: Duration = Duration::from_millis(250);
+const TIMES_AS_LONG: u32 = 5;
 
 pub(super) async fn check(
     client: &Client,
@@ -19,7 +21,9 @@ pub(super) async fn check(
 ) -> Result<String, Failure> {
     let endpoint = endpoint::find(client, sandbox, service, port).await?;
     let pods = Api::<Pod>::namespaced(client.clone(), sandbox);
+    let asked = Instant::now();
     let mut forward = pods.portforward(&endpoint.pod, &[endpoint.port]).await?;
+    let silence = SILENCE_MEANS_OPEN.max(asked.elapsed() * TIMES_AS_LONG);
     let lost = || Failure::NotYet(format!("TCP {service}:{port}: the connection was lost"));
     let mut stream = forward.take_stream(endpoint.port).ok_or_else(lost)?;
     let refused = endpoint::refusal(forward.take_error(endpoint.port).ok_or_else(lost)?);
@@ -32,7 +36,7 @@ pub(super) async fn check(
             Ok(1..) => open(),
             Ok(0) | Err(_) => Err(Failure::NotYet(format!("TCP connect to {service}:{port}: closed at once"))),
         },
-        () = tokio::time::sleep(SILENCE_MEANS_OPEN) => open(),
+        () = tokio::time::sleep(silence) => open(),
     };
     forward.abort();
     result

@@ -203,17 +203,23 @@ async fn chosen_from_the_cluster(
         .collect())
 }
 
-/// What came up. A short name is a Service only if there is a namespace of that name, or the test restores one.
+/// What came up.
 fn came(context: &RunContext, memory: &RunMemory, targets: &[Target]) -> Option<Came> {
     let mut came = memory.came(targets.len().max(1))?;
     let is_namespace = |name: &str| {
         targets.iter().any(|t| t.source == name) || context.namespaces.get(&ObjectRef::new(name)).is_some()
     };
+    keep_what_is_meant(&mut came, is_namespace);
+    Some(came)
+}
+
+/// A short name, such as `db.data`, is a Service only if there is a namespace `data`, or the test restores one; else it may be
+/// a host outside.
+fn keep_what_is_meant(came: &mut Came, is_namespace: impl Fn(&str) -> bool) {
     came.references
         .retain(|(_, reference)| reference.form == Form::Qualified || is_namespace(&reference.namespace));
     came.outside
         .retain(|(_, outside)| outside.namespace().is_none_or(|name| !is_namespace(name)));
-    Some(came)
 }
 
 /// Parses the frozen spec; the same conversion that admitted the test.
@@ -348,6 +354,10 @@ pub fn is_foreign(restore: &Restore) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workloads::{
+        outside::{Need, Outside},
+        references::Reference,
+    };
     use serde_json::json;
 
     fn report(spec: &serde_json::Value) -> RestoreReport {
@@ -374,6 +384,40 @@ mod tests {
             error.starts_with("HealthCheckPolicy of the test: spec.checks[0].exec.stdoutMatches"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_short_name_is_a_service_where_there_is_such_a_namespace_and_a_host_elsewhere() {
+        let reference = |namespace: &str, form| {
+            let (from, service) = ("Deployment/web".to_owned(), "db".to_owned());
+            let namespace = namespace.to_owned();
+            let reference = Reference {
+                from,
+                service,
+                namespace,
+                form,
+            };
+            ("shop".to_owned(), reference)
+        };
+        let host = |name: &str| {
+            let (from, need) = ("Deployment/web".to_owned(), Need::Host(name.to_owned()));
+            ("shop".to_owned(), Outside { from, need })
+        };
+        let mut came = Came {
+            references: vec![
+                reference("data", Form::Short),
+                reference("com", Form::Short),
+                reference("gone", Form::Qualified),
+            ],
+            outside: vec![host("db.data"), host("db.com"), host("db.example.com")],
+            ..Came::default()
+        };
+        keep_what_is_meant(&mut came, |name| name == "data");
+        assert_eq!(
+            came.references,
+            [reference("data", Form::Short), reference("gone", Form::Qualified)]
+        );
+        assert_eq!(came.outside, [host("db.com"), host("db.example.com")]);
     }
 
     #[test]

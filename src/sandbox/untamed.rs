@@ -1,12 +1,12 @@
-//! What of a sandbox does work by itself or is reached from outside, because admission was not asked about it or was
-//! weakened when it was stored.
+//! What of a sandbox does work by itself, is reached from outside or displaces others, because admission was not asked about
+//! it or was weakened when it was stored.
 
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     batch::v1::{CronJob, Job, JobCondition},
-    core::v1::Service,
+    core::v1::{Pod, Service},
 };
 use kube::{Api, Client, Resource, ResourceExt, api::ListParams, core::NamespaceResourceScope};
 use kymaros_webhooks::neutralise;
@@ -91,16 +91,18 @@ async fn of_sandbox(client: &Client, sandbox: &str, run_uid: &str) -> Result<Vec
     if again(find).await?.is_none() {
         return Ok(Vec::new());
     }
-    let (services, crons, jobs) = tokio::try_join!(
+    let (pods, services, crons, jobs) = tokio::try_join!(
+        list::<Pod>(client, sandbox),
         list::<Service>(client, sandbox),
         list::<CronJob>(client, sandbox),
         list::<Job>(client, sandbox),
     )?;
+    let pods = pods.iter().filter_map(|p| Untamed::of(sandbox, p));
     let services = services.iter().filter_map(|s| Untamed::of(sandbox, s));
     let crons = crons.iter().filter_map(|c| Untamed::of(sandbox, c));
     let jobs = jobs.iter().filter(|job| !came_done(job));
     let jobs = jobs.filter_map(|j| Untamed::of(sandbox, j));
-    Ok(crons.chain(jobs).chain(services).collect())
+    Ok(crons.chain(jobs).chain(services).chain(pods).collect())
 }
 
 async fn list<K>(client: &Client, sandbox: &str) -> Result<Vec<K>, kube::Error>
@@ -163,18 +165,23 @@ mod tests {
         Client::new(axum::Router::new().fallback(answer), "default")
     }
 
+    const PODS: &str = "/api/v1/namespaces/sb/pods";
     const SERVICES: &str = "/api/v1/namespaces/sb/services";
     const CRONS: &str = "/apis/batch/v1/namespaces/sb/cronjobs";
     const JOBS: &str = "/apis/batch/v1/namespaces/sb/jobs";
 
-    async fn seen(services: Value, crons: Value, jobs: Value) -> Vec<String> {
-        let client = cluster([(SERVICES, services), (CRONS, crons), (JOBS, jobs)].into());
+    async fn seen(pods: Value, services: Value, crons: Value, jobs: Value) -> Vec<String> {
+        let client = cluster([(PODS, pods), (SERVICES, services), (CRONS, crons), (JOBS, jobs)].into());
         let found = within(client, vec!["sb".into(), "gone".into()], "u".into()).await;
         found.unwrap().iter().map(Untamed::display).collect()
     }
 
     #[tokio::test]
     async fn what_is_not_harmless_is_named_with_the_reason() {
+        let pods = json!([
+            { "metadata": { "name": "first" }, "spec": { "priority": 1000, "containers": [] } },
+            { "metadata": { "name": "last" }, "spec": { "priority": -10, "containers": [] } },
+        ]);
         let services = json!([
             { "metadata": { "name": "front" }, "spec": { "type": "NodePort", "ports": [{ "port": 80, "nodePort": 30080 }] } },
             { "metadata": { "name": "web" }, "spec": { "type": "ClusterIP", "ports": [{ "port": 80 }] } },
@@ -189,11 +196,12 @@ mod tests {
             { "metadata": { "name": "mailer-2", "ownerReferences": by_cron }, "spec": { "suspend": true, "template": {} } },
         ]);
         assert_eq!(
-            seen(services, crons, jobs).await,
+            seen(pods, services, crons, jobs).await,
             [
                 "CronJob/mailer in sandbox sb was not made harmless (spec.suspend)",
                 "Job/mailer-1 in sandbox sb was not made harmless (spec.suspend)",
                 "Service/front in sandbox sb was not made harmless (spec.ports.0.nodePort, spec.type)",
+                "Pod/first in sandbox sb was not made harmless (spec.priority)",
             ]
         );
     }
@@ -206,7 +214,7 @@ mod tests {
             json!([{ "metadata": metadata, "spec": { "suspend": false, "template": {} },
                      "status": { "startTime": began, "conditions": conditions } }])
         };
-        let counts = async |job: Value| !seen(json!([]), json!([]), job).await.is_empty();
+        let counts = async |job: Value| !seen(json!([]), json!([]), json!([]), job).await.is_empty();
         let before = json!("2026-01-01T00:00:09Z");
         for ended in ["Complete", "Failed"] {
             assert!(
@@ -225,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_not_be_looked_at_is_not_taken_for_harmless() {
-        let client = cluster([(SERVICES, json!([])), (CRONS, json!([]))].into());
+        let client = cluster([(PODS, json!([])), (SERVICES, json!([])), (CRONS, json!([]))].into());
         let refused = within(client, vec!["sb".into()], "u".into()).await;
         assert!(refused.is_err(), "{refused:?}");
     }

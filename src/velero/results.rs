@@ -82,13 +82,16 @@ pub struct BackupContents {
     pub objects: BTreeMap<String, BTreeSet<ObjectId>>,
     /// Volumes of the backup.
     pub volumes: Vec<VolumeInfo>,
+    /// `ClusterRoleBindings` that came into it with the accounts that they give rights to.
+    pub cluster_role_bindings: BTreeSet<String>,
 }
 
 impl BackupContents {
-    /// Reads Velero's `BackupResourceList`; cluster-scoped objects are left out.
+    /// Reads Velero's `BackupResourceList`; other cluster-scoped objects are left out.
     #[must_use]
     pub fn new(list: &RawResourceList, volumes: Vec<VolumeInfo>) -> Self {
         let mut objects: BTreeMap<String, BTreeSet<ObjectId>> = BTreeMap::new();
+        let mut cluster_role_bindings = BTreeSet::new();
         for (kind, names) in list {
             for entry in names {
                 if let Some((namespace, name)) = entry.split_once('/') {
@@ -97,10 +100,16 @@ impl BackupContents {
                         name: name.to_owned(),
                     };
                     objects.entry(namespace.to_owned()).or_default().insert(id);
+                } else if kind.ends_with("/ClusterRoleBinding") {
+                    cluster_role_bindings.insert(entry.clone());
                 }
             }
         }
-        Self { objects, volumes }
+        Self {
+            objects,
+            volumes,
+            cluster_role_bindings,
+        }
     }
 
     /// Whether the backup holds anything of a namespace.
@@ -346,10 +355,13 @@ mod tests {
     #[test]
     fn reads_both_resource_lists() {
         let list: RawResourceList = serde_json::from_str(
-            r#"{"v1/Namespace":["shop"],"v1/Secret":["shop/a"],"apps/v1/Deployment":["shop/web"]}"#,
+            r#"{"v1/Namespace":["shop"],"v1/Secret":["shop/a"],"apps/v1/Deployment":["shop/web"],
+                "rbac.authorization.k8s.io/v1/ClusterRole":["view"],
+                "rbac.authorization.k8s.io/v1/ClusterRoleBinding":["shop-robot"]}"#,
         )
         .unwrap();
         let contents = BackupContents::new(&list, vec![]);
+        assert_eq!(contents.cluster_role_bindings, ["shop-robot".to_owned()].into());
         assert!(contents.holds_namespace("shop") && !contents.holds_namespace("db"));
         assert_eq!(contents.objects["shop"].len(), 2);
 

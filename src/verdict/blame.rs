@@ -45,8 +45,9 @@ impl SourceEvidence<'_> {
         }
     }
 
-    /// Who is to blame when nothing of a namespace came back: whoever refused it, and else the backup, which holds nothing.
-    pub(super) fn of_nothing(&self, sandbox: &str) -> Cause {
+    /// Who is to blame when nothing of a namespace came back: whoever refused it, the labels of the test where the backup holds
+    /// something, and else the backup.
+    pub(super) fn of_nothing(&self, namespace: &str, sandbox: &str) -> Cause {
         let errors = self
             .outcome
             .and_then(|o| o.results.errors.namespaces.as_ref()?.get(sandbox));
@@ -55,7 +56,10 @@ impl SourceEvidence<'_> {
             .flatten()
             .map(|error| of_error(error))
             .collect();
-        if !causes.is_empty() && causes.iter().all(|cause| *cause == Cause::Sandbox) {
+        let holds = || self.contents.and_then(|contents| contents.objects.get(namespace));
+        let is_by_labels = causes.is_empty() && !self.selector.is_empty();
+        let is_refused = !causes.is_empty() && causes.iter().all(|cause| *cause == Cause::Sandbox);
+        if is_refused || is_by_labels && holds().is_some_and(|objects| !objects.is_empty()) {
             Cause::Sandbox
         } else {
             Cause::Backup
@@ -214,6 +218,7 @@ pub(super) fn of_error(message: &str) -> Cause {
         "is forbidden:",
         "denied the request",
         "failed calling webhook",
+        "conversion webhook for",
         "minimum cpu",
         "maximum cpu",
         "maximum memory",
@@ -252,6 +257,9 @@ mod tests {
         let alone =
             "node-agent pod is not running in node n: daemonset pod not found in running state in node n";
         assert_eq!(of_error(alone), Cause::Sandbox);
+        let converted = "error restoring widgets.example.com/sb/w: conversion webhook for example.com/v1, Kind=Widget \
+                         failed: Post \"https://w.example.svc:443/convert?timeout=30s\": no endpoints available for service \"w\"";
+        assert_eq!(of_error(converted), Cause::Sandbox);
         let limited = "error restoring pods/sb/web: Pod \"web\" is invalid: spec.containers[0].resources.requests: \
                        Invalid value: \"3\": must be less than or equal to cpu limit of 2";
         assert_eq!(of_error(limited), Cause::Sandbox);

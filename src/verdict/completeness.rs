@@ -86,10 +86,11 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                 }
                 Some(ItemAction::Failed) => {
                     tally.count(object, false);
-                    let (cause, _) = source
-                        .failure_of(namespace, object)
-                        .unwrap_or((Cause::RestoreEngine, ""));
-                    findings.push(absent(namespace, object, cause, "Velero could not restore it"));
+                    let why = "Velero could not restore it";
+                    findings.push(match source.failure_of(namespace, object) {
+                        Some((cause, said)) => absent(namespace, object, cause, &format!("{why}: {said}")),
+                        None => absent(namespace, object, Cause::RestoreEngine, why),
+                    });
                 }
                 Some(ItemAction::Skipped) if object.short_kind() != "PersistentVolumeClaim" => {
                     let why =
@@ -227,7 +228,7 @@ fn nothing_restored(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) {
             findings.push(Finding {
                 level: FindingLevel::Completeness,
                 severity: Severity::Error,
-                cause: source.of_nothing(sandbox),
+                cause: source.of_nothing(namespace, sandbox),
                 reason: FindingReason::NothingRestored.into(),
                 object: Some(format!("Namespace/{namespace}")),
                 message: format!("the restore brought back nothing of namespace {namespace}"),

@@ -3,7 +3,10 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level};
-use crate::{reason::FindingReason, workloads::references::Reference};
+use crate::{
+    reason::FindingReason,
+    workloads::{outside::Need, references::Reference},
+};
 
 const MAX: u32 = 10;
 
@@ -59,9 +62,27 @@ pub(super) fn needed(evidence: &Evidence<'_>, source: &str, workload: &str) -> O
     if let Some(reference) = blocked(evidence, Some(source), Some(workload)) {
         return Some(out_of_reach(reference));
     }
-    let mut outside = evidence.came.into_iter().flat_map(|came| &came.outside);
-    let need = outside.find(|(of, need)| of == source && need.from == workload);
-    need.map(|(_, need)| need.to_string())
+    let outside = evidence.came.into_iter().flat_map(|came| &came.outside);
+    let mut needs = outside.filter(|(of, outside)| of == source && outside.from == workload);
+    needs.find_map(|(_, outside)| match &outside.need {
+        Need::Account { account } => {
+            let binding = binding_of(evidence, source, account)?;
+            Some(format!("{outside} (ClusterRoleBinding/{binding})"))
+        }
+        Need::Host(_) | Need::Secret { .. } | Need::Environment { .. } | Need::ApiServer { .. } => {
+            Some(outside.to_string())
+        }
+    })
+}
+
+/// What seems to give an account rights in the whole cluster: Velero takes the `ClusterRoleBindings` of an account into its
+/// backup, and its list tells their names alone. Those of one product have the account's name in theirs.
+fn binding_of<'a>(evidence: &Evidence<'a>, source: &str, account: &str) -> Option<&'a String> {
+    let of_source = evidence.sources.iter().filter(|s| s.mapping.contains_key(source));
+    let mut bindings = of_source
+        .filter_map(|s| s.contents)
+        .flat_map(|contents| &contents.cluster_role_bindings);
+    bindings.find(|binding| binding.contains(account))
 }
 
 /// A name in another namespace, or with its own namespace in it, which leads out of the sandbox to nothing. Whoever

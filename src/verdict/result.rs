@@ -2,13 +2,13 @@
 
 use kymaros_crds::{Cause, Finding, FindingLevel, RunResult, Severity};
 
-use super::{Evidence, Verdict, unread::is_unread};
+use super::{Evidence, Verdict, startup, unread::is_unread};
 use crate::reason::FindingReason;
 
 /// Bands and caps, in this order: 90 and 70 points; a failed check, anything lost that is an error, a `PartiallyFailed`
 /// backup, a volume that is left out on purpose or something that could not be read never passes; a failed required
 /// check, lost volume data or an empty restore fails; and whatever lost points to the sandbox, with no fault of backup or
-/// engine beside it, is inconclusive.
+/// engine beside it and no workload that could not start anywhere, is inconclusive.
 pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, Option<Cause>) {
     let errors: Vec<&Finding> = evidence
         .findings
@@ -19,8 +19,18 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     let caused_by = |cause: Cause| errors.iter().any(|f| f.cause == cause);
     let cause = main_cause(&errors);
 
-    let fault_of_backup = caused_by(Cause::Backup) || caused_by(Cause::RestoreEngine);
-    if caused_by(Cause::Sandbox) && !fault_of_backup {
+    // Whoever misses its data may fail for that.
+    let not_filled = FindingReason::VolumeNotFilled.as_str();
+    let misses_data = evidence
+        .findings
+        .iter()
+        .chain(&verdict.findings)
+        .any(|f| f.reason == not_filled);
+    let is_spoiled = caused_by(Cause::Sandbox) || misses_data && caused_by(Cause::Application);
+    let proven = caused_by(Cause::Backup)
+        || caused_by(Cause::RestoreEngine)
+        || evidence.restored() && startup::has_fault_of_its_own(evidence);
+    if is_spoiled && !proven {
         return (RunResult::Inconclusive, Some(Cause::Sandbox));
     }
     if fails(verdict, evidence, &errors) {
@@ -29,6 +39,8 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     let band = match verdict.score() {
         90.. => RunResult::Pass,
         70..=89 => RunResult::Partial,
+        // What the sandbox took as well fails nobody.
+        _ if is_spoiled => RunResult::Partial,
         _ => RunResult::Fail,
     };
     let partial_backup = evidence

@@ -112,6 +112,23 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
     }
 }
 
+/// Whether a workload does not start for what is in the backup or its images alone: whatever else the sandbox spoils, and
+/// however the workloads beside it fare, this application cannot be brought back.
+pub(super) fn has_fault_of_its_own(evidence: &Evidence<'_>) -> bool {
+    let workloads = evidence.came.iter().flat_map(|came| &came.workloads);
+    let mut troubled = workloads.filter_map(|w| Some((w, w.trouble()?)));
+    troubled.any(|(workload, trouble)| {
+        use WorkloadState::{Crashed, Crashing, Hopeless, Pending, Ready};
+        let alone = match &workload.state {
+            Hopeless(_) => true,
+            Crashed(_) | Crashing { .. } => trouble.local,
+            // It may still have come.
+            Pending(_) | Ready(_) => false,
+        };
+        alone && explain(evidence, workload, trouble).0 == Cause::Application
+    })
+}
+
 /// A workload that waits for data which Velero does not bring any more.
 fn gave_up(evidence: &Evidence<'_>, workload: &Workload) -> Option<(Cause, String)> {
     let mut sources = evidence.sources.iter().filter(|_| workload.awaits_data);

@@ -17,12 +17,14 @@ pub(super) fn unread(what: &str) -> Finding {
     }
 }
 
-/// Whether a finding is of this kind, or says that the source or a sandbox was not looked at; the result is capped by it.
+/// Whether a finding is of this kind, or says that the source, a sandbox or the data of a volume was not looked at; the result is
+/// capped by it.
 pub(super) fn is_unread(finding: &Finding) -> bool {
     let unread = [
         FindingReason::NotRead,
         FindingReason::SourceNotListed,
         FindingReason::SandboxNotListed,
+        FindingReason::VolumeNotFilled,
     ];
     unread.iter().any(|reason| finding.reason == reason.as_str())
 }

@@ -193,7 +193,11 @@ fn refused(message: &str) -> Option<Trouble> {
             format!("admission refuses it: {message}"),
         ));
     }
-    missing_object(message)
+    // The API server's word for all that refuses, such as OpenShift's security context constraints.
+    missing_object(message).or_else(|| {
+        let why = format!("the cluster refuses it: {message}");
+        says("is forbidden:").then(|| Trouble::new(Cause::Sandbox, why))
+    })
 }
 
 /// A webhook that does not answer may answer again: the controller goes on trying.
@@ -327,17 +331,22 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_that_is_too_small_ends_the_wait_and_is_the_sandbox() {
-        let status = json!({ "observedGeneration": 1, "conditions": [{ "type": "ReplicaFailure", "status": "True",
-            "message": "pods \"web-1\" is forbidden: exceeded quota: sandbox-quota" }] });
-        let objects = SandboxObjects {
-            deployments: vec![deployment(1, &status)],
-            ..Default::default()
-        };
-        let WorkloadState::Hopeless(trouble) = only(&objects).state else {
-            panic!("not hopeless")
-        };
-        assert_eq!(trouble.cause, Cause::Sandbox);
+    fn what_the_cluster_refuses_ends_the_wait_and_is_the_sandbox() {
+        for why in [
+            "exceeded quota: sandbox-quota",
+            "unable to validate against any security context constraint: [provider restricted: forbidden]",
+        ] {
+            let status = json!({ "observedGeneration": 1, "conditions": [{ "type": "ReplicaFailure", "status": "True",
+                "message": format!("pods \"web-1\" is forbidden: {why}") }] });
+            let objects = SandboxObjects {
+                deployments: vec![deployment(1, &status)],
+                ..Default::default()
+            };
+            let WorkloadState::Hopeless(trouble) = only(&objects).state else {
+                panic!("not hopeless: {why}")
+            };
+            assert_eq!(trouble.cause, Cause::Sandbox, "{why}");
+        }
     }
 
     #[test]

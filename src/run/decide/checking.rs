@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kymaros_crds::{CheckResult, CheckStatus, RunPhase, domain};
 
-use super::{Decision, Effect, starting, timeline};
+use super::{Decision, Effect, escapes, starting, timeline};
 use crate::{
     checks::Outcome,
     run::{
@@ -21,6 +21,7 @@ const LAST_TRY: Duration = Duration::from_secs(30);
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     starting::watch_and_fetch(observed, settings, decision);
+    escapes::look(observed, settings, decision);
     for outcome in &observed.outcomes_of_checks {
         let (outcome, may_have_passed_before) = counted_from_ready(observed, decision, outcome);
         record(decision, settings, &outcome, may_have_passed_before);

@@ -17,12 +17,13 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     if !keeps_sandboxes(observed) {
         return over(observed, decision, now);
     }
-    let started = observed.status.started_at.as_ref().map_or(now, |t| t.0);
-    let expires = after(started, settings.test.sandbox.ttl);
-    if now < expires {
-        decision.wake_at(expires);
-    } else {
-        decision.enter(RunPhase::CleaningUp, now);
+    // Nobody keeps them for longer by taking the start out of the report.
+    let status = &observed.status;
+    let started = status.started_at.as_ref().or(status.completed_at.as_ref());
+    let expires = started.map(|t| after(t.0, settings.test.sandbox.ttl));
+    match expires {
+        Some(expires) if now < expires => decision.wake_at(expires),
+        _ => decision.enter(RunPhase::CleaningUp, now),
     }
 }
 

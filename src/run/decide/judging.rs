@@ -47,7 +47,10 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     }
     decision.status.message = Some(verdict::sentence(&decision.status));
     size::fit(decision);
-    finish(decision, Some(settings), now);
+    // A Restore that goes on holds Velero's only worker, and what it brings nobody looks at.
+    let mut restores = observed.restores.iter().flatten();
+    let is_restoring = restores.any(|r| !r.phase.is_terminal());
+    finish(decision, Some(settings), is_restoring, now);
 }
 
 /// Whether something that the verdict rests on is yet to come; it is asked for.
@@ -129,7 +132,7 @@ fn needs_outcomes(observed: &Observed) -> bool {
 /// Ends a run that nothing can be said about.
 pub(super) fn inconclusive(decision: &mut Decision, cause: Cause, now: Timestamp) {
     without_evidence(decision, cause, now);
-    finish(decision, None, now);
+    finish(decision, None, false, now);
 }
 
 /// The verdict of a run that nothing can be said about.
@@ -141,13 +144,14 @@ pub(super) fn without_evidence(decision: &mut Decision, cause: Cause, now: Times
     decision.status.completed_at = Some(Time(now));
 }
 
-fn finish(decision: &mut Decision, settings: Option<&Settings>, now: Timestamp) {
+fn finish(decision: &mut Decision, settings: Option<&Settings>, is_restoring: bool, now: Timestamp) {
     decision.status.completed_at = Some(Time(now));
     let expires = settings
         .zip(decision.status.started_at.as_ref())
         .map(|(settings, started)| after(started.0, settings.test.sandbox.ttl));
     let keep = settings.is_some_and(|s| keeps(s.test.sandbox.retention, &decision.status))
         && !escapes::has_one(&decision.status)
+        && !is_restoring
         && expires.is_some_and(|at| at > now)
         && !decision.status.sandboxes.is_empty();
     if keep {

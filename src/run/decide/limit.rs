@@ -103,8 +103,10 @@ impl Limit {
 
 /// What a Restore was held up by; `None` until that is known.
 fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
-    let mut restores = observed.restores.iter().flatten();
-    if restores.all(|r| r.phase == RestorePhase::New) {
+    // One after the other: this one was to come next, or is at work.
+    let mut restores = observed.restores.iter().map(|r| r.as_ref().map(|r| r.phase));
+    let current = restores.find(|phase| !phase.is_some_and(RestorePhase::is_terminal));
+    if matches!(current, Some(None | Some(RestorePhase::New))) {
         return Some((Cause::Sandbox, "Velero had not taken up the restore"));
     }
     if observed.velero_is_down {

@@ -271,6 +271,7 @@ mod tests {
         let mut contents = BackupContents {
             objects: [("shop".to_owned(), [].into())].into(),
             volumes: vec![volume],
+            ..BackupContents::default()
         };
         let finding = refusal(&settings, 0, "nightly", &contents).unwrap();
         assert_eq!(finding.reason, RunReason::ProductionVolume.as_str());

@@ -15,7 +15,8 @@ use crate::{
 };
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
-    let is_looking = watch_and_fetch(observed, settings, decision);
+    watch_and_fetch(observed, settings, decision);
+    let is_looking = escapes::look(observed, settings, decision);
     if let Some(why) = start_over::disturbance(observed, &decision.status) {
         // No second try hides what the first one let out.
         if !is_looking {
@@ -64,16 +65,14 @@ pub(super) fn absent(observed: &Observed, settings: &Settings) -> Vec<(String, S
         .collect()
 }
 
-/// The watches live in this process: after a restart they are asked for again. Whether it is yet to be known what got out
-/// of the sandboxes.
-pub(super) fn watch_and_fetch(observed: &Observed, settings: &Settings, decision: &mut Decision) -> bool {
+/// The watches live in this process: after a restart they are asked for again.
+pub(super) fn watch_and_fetch(observed: &Observed, settings: &Settings, decision: &mut Decision) {
     decision
         .effects
         .push(Effect::Watch(plan::targets(&observed.identity, &settings.test)));
     for index in 0..settings.test.sources.len() {
         fetch(observed, decision, index);
     }
-    escapes::look(observed, settings, decision)
 }
 
 /// Asks for what a Restore did, and for what its backup holds when a restart forgot it; whether one of them is yet to

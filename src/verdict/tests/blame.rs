@@ -165,6 +165,85 @@ fn what_the_sandbox_spoils_is_inconclusive_and_never_a_failed_backup() {
 }
 
 #[test]
+fn what_the_sandbox_spoils_beside_a_small_fault_of_the_backup_fails_nobody() {
+    let mut seen = Seen::healthy();
+    seen.lose(ItemAction::Failed);
+    let alone = seen.judge();
+    assert_eq!(
+        (alone.result, alone.cause),
+        (RunResult::Partial, Some(Cause::RestoreEngine))
+    );
+    seen.troubled(Trouble::new(Cause::Sandbox, "exceeded quota"));
+    seen.checks[0].status = CheckResult::Fail;
+    let verdict = seen.judge();
+    assert!(verdict.score() < 70, "{}", verdict.score());
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Partial, Some(Cause::RestoreEngine))
+    );
+    seen.checks[1].status = CheckResult::Fail;
+    assert_eq!(seen.judge().result, RunResult::Fail, "a required check is one");
+}
+
+#[test]
+fn labels_that_select_nothing_accuse_no_backup_that_holds_something() {
+    let mut seen = Seen::healthy();
+    seen.outcome.restored.objects.clear();
+    let judged = |seen: &Seen| {
+        let verdict = seen.judge();
+        let finding = verdict.findings.iter().find(|f| f.reason == "NothingRestored");
+        (verdict.result, finding.unwrap().cause)
+    };
+    assert_eq!(judged(&seen), (RunResult::Fail, Cause::Backup));
+    seen.selector = [("app".to_owned(), "shop".to_owned())].into();
+    assert_eq!(judged(&seen), (RunResult::Inconclusive, Cause::Sandbox));
+    seen.contents.objects.clear();
+    assert_eq!(judged(&seen), (RunResult::Fail, Cause::Backup));
+}
+
+#[test]
+fn a_workload_that_could_not_start_anywhere_is_not_excused_by_the_sandbox_of_another() {
+    let mut seen = Seen::healthy();
+    seen.troubled(Trouble::new(Cause::Sandbox, "0/1 nodes are available"));
+    let mut beside = |state: WorkloadState| {
+        let mut worker = seen.came.workloads[0].clone();
+        worker.object = "Deployment/worker".into();
+        worker.state = state;
+        seen.came.workloads.truncate(1);
+        seen.came.workloads.push(worker);
+        let verdict = seen.judge();
+        (verdict.result, verdict.cause)
+    };
+    let trouble = || Trouble::new(Cause::Application, "container c");
+    let local = || Trouble {
+        local: true,
+        ..trouble()
+    };
+    let its_own = (RunResult::Partial, Some(Cause::Application));
+    assert_eq!(beside(WorkloadState::Hopeless(trouble())), its_own);
+    assert_eq!(beside(WorkloadState::Crashed(local())), its_own);
+    let tried = None;
+    let crashing = WorkloadState::Crashing {
+        trouble: local(),
+        tried,
+    };
+    assert_eq!(beside(crashing), its_own);
+    let perhaps_not = (RunResult::Inconclusive, Some(Cause::Sandbox));
+    assert_eq!(
+        beside(WorkloadState::Crashed(trouble())),
+        perhaps_not,
+        "it may need the one that found no place"
+    );
+    assert_eq!(
+        beside(WorkloadState::Pending(local())),
+        perhaps_not,
+        "it may still come"
+    );
+    let of_sandbox = Trouble::new(Cause::Sandbox, "quota");
+    assert_eq!(beside(WorkloadState::Hopeless(of_sandbox)), perhaps_not);
+}
+
+#[test]
 fn what_the_backup_never_held_is_the_backups_fault() {
     let mut seen = Seen::healthy();
     let in_source = |kind: &str, name: &str| SourceObject {

@@ -32,6 +32,29 @@ fn crashing(seen: &mut Seen) {
 }
 
 #[test]
+fn an_account_counts_where_the_backup_holds_what_gives_it_rights_in_the_whole_cluster() {
+    let mut seen = Seen::healthy();
+    crashing(&mut seen);
+    let account = Need::Account {
+        account: "robot".to_owned(),
+    };
+    let from = "Deployment/web".to_owned();
+    seen.came.outside = vec![("shop".to_owned(), Outside { from, need: account })];
+    let bound_by = |seen: &mut Seen, binding: &str| {
+        seen.contents.cluster_role_bindings = [binding.to_owned()].into();
+        let verdict = seen.judge();
+        (verdict.result, verdict.cause)
+    };
+    let accused = (RunResult::Partial, Some(Cause::Application));
+    assert_eq!(bound_by(&mut seen, "cluster-admin"), accused);
+    let excused = (RunResult::Inconclusive, Some(Cause::Sandbox));
+    assert_eq!(bound_by(&mut seen, "shop-robot-reader"), excused);
+    let verdict = seen.judge();
+    let said = |f: &Finding| f.message.contains("(ClusterRoleBinding/shop-robot-reader)");
+    assert!(verdict.findings.iter().any(said), "{:?}", verdict.findings);
+}
+
+#[test]
 fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
     let mut seen = Seen::healthy();
     crashing(&mut seen);

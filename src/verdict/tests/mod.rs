@@ -50,6 +50,7 @@ struct Seen {
     findings: Vec<Finding>,
     lookups: Vec<&'static str>,
     max_rto: Option<Duration>,
+    alert_on_exceed: bool,
     previous: Option<PreviousRun>,
     /// Why the outcome of the restore cannot be read.
     unread: Option<&'static str>,
@@ -101,6 +102,7 @@ impl Seen {
                     backup_method: "PodVolumeBackup".into(),
                     ..Default::default()
                 }],
+                ..BackupContents::default()
             },
             source: Fetched::Here(Arc::new(SourceObjects::default())),
             restore: RestoreSeen {
@@ -145,6 +147,7 @@ impl Seen {
             findings: vec![],
             lookups: vec![],
             max_rto: Some(Duration::from_mins(1)),
+            alert_on_exceed: false,
             expected_checks: None,
             previous: None,
             unread: None,
@@ -176,7 +179,7 @@ impl Seen {
             findings: &self.findings,
             ended_early: false,
             previous: self.previous.as_ref(),
-            alert_on_exceed: false,
+            alert_on_exceed: self.alert_on_exceed,
         })
     }
 
@@ -340,6 +343,10 @@ fn an_sla_that_is_missed_costs_its_points() {
     seen.max_rto = Some(Duration::from_secs(6));
     let verdict = seen.judge();
     assert_eq!((verdict.rto_compliance.points, verdict.score()), (0, 95));
+    let told = |verdict: Verdict| verdict.findings[0].severity;
+    assert_eq!(told(verdict), Severity::Info, "nobody asked to be alerted");
+    seen.alert_on_exceed = true;
+    assert_eq!(told(seen.judge()), Severity::Warning);
     seen.max_rto = Some(Duration::from_secs(7));
     assert_eq!(seen.judge().score(), 100);
 }
@@ -388,12 +395,16 @@ fn what_got_worse_since_the_last_run_is_said() {
         levels: levels.iter().map(ToString::to_string).collect(),
         rto: Some(rto.into()),
     };
-    seen.previous = Some(previous(100, &["internalHealth"], "5s"));
-    assert_eq!(
-        seen.judge().regressions,
-        Vec::<String>::new(),
-        "7s is within the noise"
-    );
+    for before in ["5s", "2s"] {
+        seen.previous = Some(previous(100, &["internalHealth"], before));
+        assert_eq!(
+            seen.judge().regressions,
+            Vec::<String>::new(),
+            "five seconds are within the noise: 7s after {before}"
+        );
+    }
+    seen.previous = Some(previous(100, &["internalHealth"], "1s"));
+    assert_eq!(seen.judge().regressions.len(), 1, "six seconds are not");
     seen.restore.started = "2025-12-31T23:59:00Z".parse().ok();
     let worse = seen.judge().regressions;
     assert!(worse.len() == 1 && worse[0].contains("1m7s"), "{worse:?}");

@@ -48,6 +48,33 @@ fn a_volume_that_a_policy_leaves_out_is_said_and_does_not_pass() {
 }
 
 #[test]
+fn data_that_comes_through_a_pod_which_is_not_restored_is_not_proven_and_who_misses_it_is_not_accused() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes[0].pvb_info = Some(PvbInfo {
+        pod_name: "web-1".into(),
+        ..PvbInfo::default()
+    });
+    seen.outcome.movers = Some(vec![]);
+    let result = |seen: &Seen| {
+        let verdict = seen.judge();
+        (verdict.result, verdict.cause)
+    };
+    assert_eq!(result(&seen), (RunResult::Partial, Some(Cause::Sandbox)));
+    seen.checks[0].status = CheckResult::Fail;
+    assert_eq!(result(&seen), (RunResult::Inconclusive, Some(Cause::Sandbox)));
+    seen.outcome.movers = Some(vec![Mover {
+        namespace: "sb".into(),
+        fills: Fills::PodVolume("web-1".into(), String::new()),
+        phase: "Completed".into(),
+        message: String::new(),
+        bytes_done: 1,
+        bytes_total: 1,
+        times: (None, None),
+    }]);
+    assert_eq!(result(&seen), (RunResult::Partial, Some(Cause::Application)));
+}
+
+#[test]
 fn a_claim_that_had_no_volume_when_the_backup_was_taken_has_no_data_to_lose() {
     let mut seen = Seen::healthy();
     seen.contents.volumes.clear();

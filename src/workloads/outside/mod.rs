@@ -43,10 +43,20 @@ pub enum Need {
         /// The variable that it fills.
         variable: String,
     },
+    /// A Secret is its environment, or part of it, and nobody reads what that tells it.
+    Environment {
+        /// The Secret.
+        secret: String,
+    },
     /// The API server, at which its account has rights.
     ApiServer {
         /// The `RoleBinding` that gives them.
         binding: String,
+    },
+    /// The API server, if its account has rights in the whole cluster: what gives them is in no sandbox.
+    Account {
+        /// The `ServiceAccount`.
+        account: String,
     },
 }
 
@@ -58,6 +68,14 @@ impl fmt::Display for Outside {
             Need::Secret { secret, variable } => write!(
                 f,
                 "{from} takes {variable} from Secret/{secret}, which is not read, and a sandbox reaches nothing outside"
+            ),
+            Need::Environment { secret } => write!(
+                f,
+                "{from} takes its environment from Secret/{secret}, which is not read, and a sandbox reaches nothing outside"
+            ),
+            Need::Account { account } => write!(
+                f,
+                "{from} runs as ServiceAccount/{account}, which may have rights in the whole cluster that a sandbox does not give"
             ),
             Need::ApiServer { binding } => write!(
                 f,
@@ -96,25 +114,28 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Outside> {
 }
 
 fn needs(container: &Container, maps: &BTreeMap<String, &ConfigMap>) -> BTreeSet<Need> {
-    let mut found = of_variables(container);
     let named = told(container, maps).into_iter();
-    found.extend(named.flat_map(|(name, text)| hosts(name, text)).map(Need::Host));
-    found
+    let hosts = named.flat_map(|(name, text)| hosts(name, text)).map(Need::Host);
+    hosts.chain(of_secrets(container)).collect()
 }
 
-/// Addresses that Secrets tell it. A variable that is one has a name that says so.
-fn of_variables(container: &Container) -> BTreeSet<Need> {
-    let variables = container.env.iter().flatten();
-    let secrets = variables
-        .filter(|variable| is_of_a_host(&variable.name))
-        .filter_map(|variable| {
-            let secret = variable.value_from.as_ref()?.secret_key_ref.as_ref()?;
-            Some(Need::Secret {
-                secret: secret.name.clone(),
-                variable: variable.name.clone(),
-            })
-        });
-    secrets.collect()
+/// What Secrets may tell it: a variable that is an address has a name that says so; of a whole environment no names are
+/// known.
+fn of_secrets(container: &Container) -> impl Iterator<Item = Need> + '_ {
+    let variables = container.env.iter().flatten().filter_map(|variable| {
+        let secret = variable.value_from.as_ref()?.secret_key_ref.as_ref()?;
+        is_of_a_host(&variable.name).then(|| Need::Secret {
+            secret: secret.name.clone(),
+            variable: variable.name.clone(),
+        })
+    });
+    let whole = container.env_from.iter().flatten().filter_map(|from| {
+        // What may be missing is not needed.
+        let of = from.secret_ref.as_ref().filter(|of| of.optional != Some(true))?;
+        let secret = of.name.clone();
+        Some(Need::Environment { secret })
+    });
+    variables.chain(whole)
 }
 
 /// All texts that a container is given, each with the name it has there.
@@ -157,7 +178,7 @@ fn told<'a>(
 }
 
 /// The API server, where the account of these pods was given rights and they have its token. The rights of its own
-/// namespace come back with it; those of the whole cluster do not, and are not looked at.
+/// namespace come back with it; those of the whole cluster do not, and an account of its own may have some.
 fn api_server(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
     let account = spec.service_account_name.as_deref().unwrap_or("default");
     let accounts = objects.service_accounts.iter();
@@ -175,10 +196,16 @@ fn api_server(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
         })
     };
     let mut bindings = objects.role_bindings.iter().filter(binds);
-    let binding = bindings
-        .find(|binding| gives_rights(binding, &objects.roles))?
-        .name_any();
-    Some(Need::ApiServer { binding })
+    let binding = bindings.find(|binding| gives_rights(binding, &objects.roles));
+    match binding {
+        Some(binding) => Some(Need::ApiServer {
+            binding: binding.name_any(),
+        }),
+        None if account == "default" => None,
+        None => Some(Need::Account {
+            account: account.to_owned(),
+        }),
+    }
 }
 
 /// Whether a binding lets somebody ask for anything. Charts make roles without rules, and roles that only allow to `use` a
@@ -267,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_a_secret_counts_by_the_name_of_its_variable() {
+    fn an_address_in_a_secret_counts_by_the_name_of_its_variable_and_a_whole_environment_by_itself() {
         let from_secret = |variable: &str| {
             json!({ "name": "c", "env": [{ "name": variable, "valueFrom": {
                 "secretKeyRef": { "name": "db", "key": "x" } } }] })
@@ -276,13 +303,22 @@ mod tests {
             deployments: vec![
                 deployment("password", from_secret("DB_PASSWORD")),
                 deployment("url", from_secret("DATABASE_URL")),
+                deployment(
+                    "optional",
+                    json!({ "name": "c", "envFrom": [{ "secretRef": { "name": "all", "optional": true } }] }),
+                ),
+                deployment(
+                    "whole",
+                    json!({ "name": "c", "envFrom": [{ "secretRef": { "name": "all" } }] }),
+                ),
             ],
             ..Default::default()
         };
         assert_eq!(
             found(&objects),
             [
-                "Deployment/url takes DATABASE_URL from Secret/db, which is not read, and a sandbox reaches nothing outside"
+                "Deployment/url takes DATABASE_URL from Secret/db, which is not read, and a sandbox reaches nothing outside",
+                "Deployment/whole takes its environment from Secret/all, which is not read, and a sandbox reaches nothing outside",
             ]
         );
     }
@@ -305,7 +341,8 @@ mod tests {
         };
         let mut objects = SandboxObjects {
             deployments: vec![
-                deployment("other", of("plain", None)),
+                deployment("default", json!({ "name": "c" })),
+                deployment("plain", of("plain", None)),
                 deployment("robot", of("robot", None)),
                 deployment("without", of("robot", Some(false))),
             ],
@@ -315,23 +352,24 @@ mod tests {
             roles: vec![role(json!(["get"]))],
             ..Default::default()
         };
-        assert_eq!(
-            found(&objects),
-            [
-                "Deployment/robot has rights at the API server by RoleBinding/reader, and a sandbox does not reach it"
-            ]
-        );
+        let has_rights = "Deployment/robot has rights at the API server by RoleBinding/reader, and a sandbox does not reach it";
+        let may_have = |name: &str| {
+            format!(
+                "Deployment/{name} runs as ServiceAccount/{name}, which may have rights in the whole cluster that a sandbox does not give"
+            )
+        };
+        assert_eq!(found(&objects), [may_have("plain"), has_rights.to_owned()]);
         objects.service_accounts = vec![
             from_value(json!({ "metadata": { "name": "robot" }, "automountServiceAccountToken": false }))
                 .unwrap(),
         ];
-        assert_eq!(found(&objects), Vec::<String>::new(), "they have no token");
+        assert_eq!(found(&objects), [may_have("plain")], "it has no token");
         objects.service_accounts.clear();
         for verbs in [json!([]), json!(["use"])] {
             objects.roles = vec![role(verbs)];
             assert_eq!(
                 found(&objects),
-                Vec::<String>::new(),
+                [may_have("plain"), may_have("robot")],
                 "there is nothing to ask for"
             );
         }
@@ -341,7 +379,7 @@ mod tests {
             json!({ "kind": "User", "name": "robot" }),
         ] {
             objects.role_bindings = vec![binding(other)];
-            assert_eq!(found(&objects), Vec::<String>::new());
+            assert_eq!(found(&objects), [may_have("plain"), may_have("robot")]);
         }
     }
 }

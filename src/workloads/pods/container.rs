@@ -22,6 +22,10 @@ pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> 
         | "InvalidImageName"
         | "RegistryUnavailable"
         | "ImageInspectError" => Some(judge_image(reason, message, &container.image)),
+        "CreateContainerConfigError" | "CreateContainerError" if is_late(message) => {
+            let why = format!("container {name}: the node is not done in time: {message}");
+            Some(PodState::Waiting(Trouble::new(Cause::Sandbox, why)))
+        }
         "CreateContainerConfigError" | "CreateContainerError" => Some(missing_object(message).map_or_else(
             || {
                 PodState::Waiting(Trouble {
@@ -46,6 +50,17 @@ pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> 
         }
         _ => None,
     }
+}
+
+/// Whether a node that has much to do gave up for now.
+fn is_late(message: &str) -> bool {
+    const LATE: &[&str] = &[
+        "deadline exceeded",
+        "timed out",
+        "failed to sync",
+        "failed to reserve",
+    ];
+    LATE.iter().any(|words| message.contains(words))
 }
 
 /// A registry that says "no such image" or "not for you" is a real failure: the application cannot be brought back.

@@ -118,6 +118,22 @@ fn a_missing_secret_is_hopeless_and_named() {
 }
 
 #[test]
+fn a_node_that_is_not_done_in_time_is_no_fault_of_the_application() {
+    let judged = |message: &str| match judge(&waiting("CreateContainerError", message, 0), &[]) {
+        PodState::Waiting(trouble) => (trouble.cause, trouble.local),
+        state => panic!("{state:?}"),
+    };
+    for late in [
+        "context deadline exceeded",
+        "failed to sync configmap cache: timed out waiting for the condition",
+    ] {
+        assert_eq!(judged(late), (Cause::Sandbox, false), "{late}");
+    }
+    let own = "failed to create containerd task: no command specified";
+    assert_eq!(judged(own), (Cause::Application, true));
+}
+
+#[test]
 fn an_image_that_does_not_exist_is_told_from_a_registry_that_does_not_answer() {
     let gone = waiting(
         "ErrImagePull",

@@ -110,8 +110,8 @@ fn tame(group: &str, resource: &str, object: &mut Value) {
     }
 }
 
-/// The fields for which an object that is stored in a sandbox does work by itself, or is reached from outside: those that
-/// would have been changed, had it been asked about. One that is on its way out has none.
+/// The fields for which an object that is stored in a sandbox does work by itself, is reached from outside, or displaces
+/// others: those that would have been changed, had it been asked about. One that is on its way out has none.
 #[must_use]
 pub fn untamed(group: &str, resource: &str, object: &Value) -> Vec<String> {
     if !object["metadata"]["deletionTimestamp"].is_null() {
@@ -124,6 +124,9 @@ pub fn untamed(group: &str, resource: &str, object: &Value) -> Vec<String> {
     let mut fields: Vec<String> = paths
         .map(|path| path.trim_start_matches('/').replace('/', "."))
         .collect();
+    if (group, resource) == ("", "pods") && pods::displaces(object) {
+        fields.push("spec.priority".to_owned());
+    }
     fields.sort();
     fields
 }

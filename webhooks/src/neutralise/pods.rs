@@ -17,6 +17,12 @@ pub(super) fn lower(object: &mut Value, priority_class: &str) {
     }
 }
 
+/// Whether a pod was given a priority by which it may displace pods of production, which mostly have none.
+pub(super) fn displaces(pod: &Value) -> bool {
+    let priority = pod.pointer("/spec/priority").and_then(Value::as_i64);
+    priority.is_some_and(|priority| priority > 0)
+}
+
 fn lower_spec(spec: &mut Value, priority_class: &str) {
     // A pod that has the class already also has what the API server worked out from it.
     let other = spec["priorityClassName"] != priority_class;

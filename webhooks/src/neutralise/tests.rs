@@ -188,7 +188,10 @@ fn wild() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let unsaid = json!({ "metadata": { "name": "x" }, "spec": {} });
     let ports = json!([{ "port": 80 }, { "port": 81, "nodePort": 30080 }]);
     let balanced = json!({ "type": "LoadBalancer", "loadBalancerClass": "cloud" });
+    let first = json!({ "metadata": { "name": "x" },
+                        "spec": { "priorityClassName": "critical", "priority": 1000, "containers": [{ "name": "c" }] } });
     vec![
+        ("pods", first, vec!["spec.priority"]),
         ("cronjobs.batch", job.clone(), vec!["spec.suspend"]),
         ("jobs.batch", job, vec!["spec.suspend"]),
         ("jobs.batch", unsaid, vec!["spec.suspend"]),
@@ -250,7 +253,8 @@ fn what_others_write_into_a_harmless_object_later_reaches_nothing() {
     let done = json!({ "metadata": later, "spec": { "suspend": true, "completions": 0 },
                        "status": { "conditions": [{ "type": "Complete", "status": "True" }] } });
     assert_eq!(untamed_of("jobs.batch", &done), Vec::<String>::new());
-    let pod = json!({ "metadata": later, "spec": { "priorityClassName": "critical" } });
+    let pod =
+        json!({ "metadata": later, "spec": { "priorityClassName": "kymaros-sandbox", "priority": -10 } });
     assert_eq!(
         untamed_of("pods", &pod),
         Vec::<String>::new(),

@@ -211,7 +211,7 @@ fn all_tries_share_one_timeout_and_what_is_left_of_it_blames_no_application() {
     spec["healthChecks"]["timeout"] = "15m".into();
     let script = Script {
         disturbed: 1,
-        comes: Comes::Never,
+        comes: Comes::Late,
         ..Script::healthy()
     };
     let mut world = World::new(script, &spec);

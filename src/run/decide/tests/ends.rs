@@ -1,7 +1,12 @@
 //! How a run ends and cleans up, whatever happens.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::sandbox::snapshots::SnapshotContent;
+use crate::{
+    run::observed::{Fetched, RestoreSeen},
+    sandbox::snapshots::SnapshotContent,
+};
 
 #[test]
 fn the_ttl_ends_a_run_wherever_it_is() {
@@ -20,6 +25,57 @@ fn the_ttl_ends_a_run_wherever_it_is() {
     until(&mut world, RunPhase::Completed);
     assert_eq!(world.status.reason.as_deref(), Some("SandboxExpired"));
     assert!(world.is_clean());
+}
+
+#[test]
+fn sandboxes_of_a_restore_that_goes_on_are_not_kept() {
+    let mut kept = spec();
+    kept["sandbox"]["retention"] = "UntilTTL".into();
+    let stuck = Script {
+        velero_works: false,
+        ..Script::healthy()
+    };
+    let mut world = World::new(stuck, &kept);
+    until(&mut world, RunPhase::Restoring);
+    world.reconcile(None);
+    world.restore.as_mut().unwrap().phase = RestorePhase::InProgress;
+    world.reconcile(None);
+    world.pass(1200);
+    until(&mut world, RunPhase::CleaningUp);
+    let decision = decide(&world.observe(), world.now);
+    let cancels = |e: &Effect| matches!(e, Effect::CancelDataMovement(_));
+    assert!(decision.effects.iter().any(cancels), "{:?}", decision.effects);
+    world.restore.as_mut().unwrap().phase = RestorePhase::Failed;
+    until(&mut world, RunPhase::Completed);
+    assert!(world.is_clean(), "it holds Velero's only worker");
+}
+
+#[test]
+fn a_restore_of_several_that_velero_did_not_begin_accuses_nobody() {
+    let mut world = World::new(Script::healthy(), &spec());
+    until(&mut world, RunPhase::Restoring);
+    world.reconcile(None);
+    world.reconcile(None);
+    let seen = |phase| {
+        let first = world.restore.clone();
+        Some(RestoreSeen {
+            phase,
+            ..first.unwrap()
+        })
+    };
+    let blamed = |second: Option<RestoreSeen>| {
+        let mut observed = world.observe();
+        observed.restores = vec![seen(RestorePhase::Completed), second];
+        observed.delays = vec![Fetched::Here(Arc::default()); 2];
+        let late = world.now + SignedDuration::from_mins(20);
+        let status = decide(&observed, late).status;
+        assert_eq!(status.reason.as_deref(), Some("TimedOut"));
+        let finding = status.findings.into_iter().find(|f| f.reason == "TimedOut");
+        finding.unwrap().cause
+    };
+    assert_eq!(blamed(None), Cause::Sandbox, "it waited for its turn");
+    assert_eq!(blamed(seen(RestorePhase::New)), Cause::Sandbox);
+    assert_eq!(blamed(seen(RestorePhase::InProgress)), Cause::RestoreEngine);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use kymaros_crds::{RestoreReportStatus, RunPhase, RunResult};
 use proptest::prelude::*;
 
 use super::{
-    strategies::{LONGEST, config, script, settling, step},
+    strategies::{LONGEST, config, kept_for, retention, script, settling, step},
     world::{Comes, World, spec},
 };
 use crate::{
@@ -133,9 +133,12 @@ proptest! {
     #[test]
     fn every_run_ends_and_leaves_nothing(
         script in script(),
+        retention in retention(),
+        escapes in (prop::bool::weighted(0.1), prop::bool::weighted(0.1)),
         happenings in prop::collection::vec(happening(), 0..60),
     ) {
-        let mut world = World::new(script, &spec());
+        let mut world = World::new(script, &kept_for(spec(), retention));
+        (world.is_wild, world.escapes) = escapes;
         for happening in happenings {
             happen(&mut world, happening);
         }
@@ -171,10 +174,11 @@ proptest! {
     #[test]
     fn a_crash_never_changes_the_verdict(
         script in script(),
+        retention in retention(),
         crashes in prop::collection::vec(prop::option::of(0_usize..4), 0..40),
     ) {
         let verdict = |crashes: &[Option<usize>]| {
-            let mut world = World::new(script.clone(), &settling());
+            let mut world = World::new(script.clone(), &kept_for(settling(), retention));
             for crash in crashes {
                 world.advance();
                 world.reconcile(*crash);

@@ -22,6 +22,17 @@ pub(super) fn settling() -> serde_json::Value {
     spec
 }
 
+/// How long sandboxes are kept.
+pub(super) fn retention() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["Immediate", "OnFailure", "UntilTTL"])
+}
+
+/// A test that keeps them so.
+pub(super) fn kept_for(mut spec: serde_json::Value, retention: &str) -> serde_json::Value {
+    spec["sandbox"]["retention"] = retention.into();
+    spec
+}
+
 /// Seconds by which somebody sets the clock.
 pub(super) fn step() -> impl Strategy<Value = i64> {
     const DAY: i64 = 86_400;

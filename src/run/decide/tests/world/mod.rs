@@ -446,5 +446,6 @@ pub(super) fn contents() -> BackupContents {
             backup_method: "PodVolumeBackup".into(),
             ..VolumeInfo::default()
         }],
+        ..BackupContents::default()
     }
 }
