@@ -9,9 +9,10 @@ use tokio::io::AsyncReadExt;
 use super::{Failure, cut, endpoint};
 
 /// A refused port is reported within milliseconds; a port that stays silent this long, and long beside what it took to ask,
-/// is open.
+/// is open. A check has little time, though.
 const SILENCE_MEANS_OPEN: Duration = Duration::from_millis(250);
 const TIMES_AS_LONG: u32 = 5;
+const AT_MOST: Duration = Duration::from_millis(750);
 
 pub(super) async fn check(
     client: &Client,
@@ -23,7 +24,7 @@ pub(super) async fn check(
     let pods = Api::<Pod>::namespaced(client.clone(), sandbox);
     let asked = Instant::now();
     let mut forward = pods.portforward(&endpoint.pod, &[endpoint.port]).await?;
-    let silence = SILENCE_MEANS_OPEN.max(asked.elapsed() * TIMES_AS_LONG);
+    let silence = (asked.elapsed() * TIMES_AS_LONG).clamp(SILENCE_MEANS_OPEN, AT_MOST);
     let lost = || Failure::NotYet(format!("TCP {service}:{port}: the connection was lost"));
     let mut stream = forward.take_stream(endpoint.port).ok_or_else(lost)?;
     let refused = endpoint::refusal(forward.take_error(endpoint.port).ok_or_else(lost)?);

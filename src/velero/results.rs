@@ -82,7 +82,7 @@ pub struct BackupContents {
     pub objects: BTreeMap<String, BTreeSet<ObjectId>>,
     /// Volumes of the backup.
     pub volumes: Vec<VolumeInfo>,
-    /// `ClusterRoleBindings` that came into it with the accounts that they give rights to.
+    /// Names of its `ClusterRoleBindings`: those of the accounts in it, or all there are.
     pub cluster_role_bindings: BTreeSet<String>,
 }
 

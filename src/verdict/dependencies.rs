@@ -76,13 +76,27 @@ pub(super) fn needed(evidence: &Evidence<'_>, source: &str, workload: &str) -> O
 }
 
 /// What seems to give an account rights in the whole cluster: Velero takes the `ClusterRoleBindings` of an account into its
-/// backup, and its list tells their names alone. Those of one product have the account's name in theirs.
+/// backup, or all there are, and its list tells their names alone. Those of one product have the account's name in theirs.
 fn binding_of<'a>(evidence: &Evidence<'a>, source: &str, account: &str) -> Option<&'a String> {
     let of_source = evidence.sources.iter().filter(|s| s.mapping.contains_key(source));
     let mut bindings = of_source
         .filter_map(|s| s.contents)
         .flat_map(|contents| &contents.cluster_role_bindings);
-    bindings.find(|binding| binding.contains(account))
+    bindings.find(|binding| is_named_for(binding, account))
+}
+
+/// Whether a binding has the name of an account in its own, as whole words. Kubernetes has some for itself.
+fn is_named_for(binding: &str, account: &str) -> bool {
+    let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
+    let mut found = binding.match_indices(account).map(|(at, found)| {
+        let before = binding[..at].chars().next_back();
+        let behind = binding[at + found.len()..].chars().next();
+        is_end(before) && is_end(behind)
+    });
+    let is_of_kubernetes = ["system:", "kubeadm:", "cluster-admin"]
+        .iter()
+        .any(|of| binding.starts_with(of));
+    !is_of_kubernetes && found.any(|is_whole| is_whole)
 }
 
 /// A name in another namespace, or with its own namespace in it, which leads out of the sandbox to nothing. Whoever

@@ -1,6 +1,6 @@
 //! From points and findings to a result, and who is to blame.
 
-use kymaros_crds::{Cause, Finding, FindingLevel, RunResult, Severity};
+use kymaros_crds::{Cause, CheckResult, Finding, FindingLevel, RunResult, Severity};
 
 use super::{Evidence, Verdict, startup, unread::is_unread};
 use crate::reason::FindingReason;
@@ -8,7 +8,8 @@ use crate::reason::FindingReason;
 /// Bands and caps, in this order: 90 and 70 points; a failed check, anything lost that is an error, a `PartiallyFailed`
 /// backup, a volume that is left out on purpose or something that could not be read never passes; a failed required
 /// check, lost volume data or an empty restore fails; and whatever lost points to the sandbox, with no fault of backup or
-/// engine beside it and no workload that could not start anywhere, is inconclusive.
+/// engine beside it and no workload that could not start anywhere, is inconclusive. With such a fault of backup or engine it
+/// fails for lost data alone.
 pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, Option<Cause>) {
     let errors: Vec<&Finding> = evidence
         .findings
@@ -19,28 +20,23 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     let caused_by = |cause: Cause| errors.iter().any(|f| f.cause == cause);
     let cause = main_cause(&errors);
 
-    // Whoever misses its data may fail for that.
-    let not_filled = FindingReason::VolumeNotFilled.as_str();
-    let misses_data = evidence
-        .findings
-        .iter()
-        .chain(&verdict.findings)
-        .any(|f| f.reason == not_filled);
+    let misses_data = misses_data(verdict, evidence);
     let is_spoiled = caused_by(Cause::Sandbox) || misses_data && caused_by(Cause::Application);
-    let proven = caused_by(Cause::Backup)
-        || caused_by(Cause::RestoreEngine)
-        || evidence.restored() && startup::has_fault_of_its_own(evidence);
+    let has_own_fault = evidence.restored() && startup::has_fault_of_its_own(evidence, misses_data);
+    let proven = caused_by(Cause::Backup) || caused_by(Cause::RestoreEngine) || has_own_fault;
     if is_spoiled && !proven {
         return (RunResult::Inconclusive, Some(Cause::Sandbox));
     }
-    if fails(verdict, evidence, &errors) {
+    // What does not work, or not in time, may be what the sandbox spoiled.
+    let counts = !is_spoiled || has_own_fault;
+    if is_lost(verdict, &errors) || counts && is_missed(evidence) {
         return (RunResult::Fail, cause);
     }
     let band = match verdict.score() {
         90.. => RunResult::Pass,
         70..=89 => RunResult::Partial,
-        // What the sandbox took as well fails nobody.
-        _ if is_spoiled => RunResult::Partial,
+        // And so may the points that are missing.
+        _ if !counts => RunResult::Partial,
         _ => RunResult::Fail,
     };
     let partial_backup = evidence
@@ -61,11 +57,22 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     }
 }
 
-fn fails(verdict: &Verdict, evidence: &Evidence<'_>, errors: &[&Finding]) -> bool {
-    let required = evidence
-        .checks
-        .iter()
-        .any(|c| c.required && c.status != kymaros_crds::CheckResult::Pass);
+/// Whether labels of the test keep the data of a volume away: whoever misses it may fail for that. Pods of Jobs, which never come
+/// along, mostly have a volume for themselves.
+fn misses_data(verdict: &Verdict, evidence: &Evidence<'_>) -> bool {
+    let not_filled = FindingReason::VolumeNotFilled.as_str();
+    let has_labels = evidence.sources.iter().any(|s| !s.selector.is_empty());
+    has_labels && verdict.findings.iter().any(|f| f.reason == not_filled)
+}
+
+/// Whether a check that is required did not pass, or the run did not come to its end.
+fn is_missed(evidence: &Evidence<'_>) -> bool {
+    let mut required = evidence.checks.iter().filter(|c| c.required);
+    required.any(|c| c.status != CheckResult::Pass) || evidence.ended_early
+}
+
+/// Whether the backup or its restore as a whole is lost, data of a volume is, or nothing came back.
+fn is_lost(verdict: &Verdict, errors: &[&Finding]) -> bool {
     let lost_data = verdict.findings.iter().any(|f| {
         matches!(
             f.level,
@@ -77,8 +84,15 @@ fn fails(verdict: &Verdict, evidence: &Evidence<'_>, errors: &[&Finding]) -> boo
                 .is_some_and(|o| o.starts_with("PersistentVolumeClaim/"))
     });
     let nothing = FindingReason::NothingRestored.as_str();
-    let empty = errors.iter().any(|f| f.reason == nothing);
-    required || lost_data || empty || evidence.ended_early
+    let empty = errors
+        .iter()
+        .any(|f| f.reason == nothing && f.cause != Cause::Sandbox);
+    let failed = FindingReason::RestoreFailed.as_str();
+    let as_a_whole = errors.iter().any(|f| {
+        matches!(f.cause, Cause::Backup | Cause::RestoreEngine)
+            && (f.level == FindingLevel::Run || f.reason == failed)
+    });
+    lost_data || empty || as_a_whole
 }
 
 /// Backup and engine come first: they are what a test is about.

@@ -113,15 +113,16 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
 }
 
 /// Whether a workload does not start for what is in the backup or its images alone: whatever else the sandbox spoils, and
-/// however the workloads beside it fare, this application cannot be brought back.
-pub(super) fn has_fault_of_its_own(evidence: &Evidence<'_>) -> bool {
+/// however the workloads beside it fare, this application cannot be brought back. What it was to run may be on a volume
+/// whose data stayed away.
+pub(super) fn has_fault_of_its_own(evidence: &Evidence<'_>, misses_data: bool) -> bool {
     let workloads = evidence.came.iter().flat_map(|came| &came.workloads);
     let mut troubled = workloads.filter_map(|w| Some((w, w.trouble()?)));
     troubled.any(|(workload, trouble)| {
         use WorkloadState::{Crashed, Crashing, Hopeless, Pending, Ready};
         let alone = match &workload.state {
-            Hopeless(_) => true,
-            Crashed(_) | Crashing { .. } => trouble.local,
+            Hopeless(_) => trouble.local,
+            Crashed(_) | Crashing { .. } => trouble.local && !misses_data,
             // It may still have come.
             Pending(_) | Ready(_) => false,
         };

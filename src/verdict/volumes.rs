@@ -117,12 +117,18 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
     let mut lost = 0;
     for (volume, sandbox) in judged(source).filter(|(volume, _)| volume.has_data()) {
         let movers = movers_into(outcome, sandbox);
-        let Some(trouble) = trouble(volume, &movers, is_back(outcome, sandbox)) else {
+        let is_empty = is_empty(volume, &movers, is_back(outcome, sandbox));
+        let of_pod = pod_of(volume).filter(|_| is_empty);
+        let of_pod = of_pod.and_then(|pod| source.failure_of(&volume.pvc_namespace, &pod));
+        let no_pod = || of_pod.map(|(_, why)| format!("its pod was not restored: {why}"));
+        let Some(trouble) = trouble(volume, &movers, is_back(outcome, sandbox)).or_else(no_pod) else {
             findings.extend(cut_short(volume, &movers));
-            findings.extend(untried(volume, &movers, is_back(outcome, sandbox)));
+            findings.extend(is_empty.then(|| not_filled(volume)));
             continue;
         };
-        let refused = source.failure_of(&volume.pvc_namespace, &claim(volume));
+        let refused = source
+            .failure_of(&volume.pvc_namespace, &claim(volume))
+            .or(of_pod);
         let cause = match refused {
             Some((cause, _)) => cause,
             None => match blame::of_data_movement(&trouble) {
@@ -169,13 +175,16 @@ fn is_back(outcome: &RestoreOutcome, sandbox: &str) -> impl Fn(&ObjectId) -> boo
     move |object| restored.and_then(|r| r.get(object)) == Some(&ItemAction::Present)
 }
 
-/// Data that Velero fills in through a pod which the test does not restore: it is of a Job, or the selector of the test
-/// leaves it out. The claim came back empty, and nothing is known of the backup's data.
-fn untried(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -> bool) -> Option<Finding> {
-    let through = &volume.of_files()?.pod_name;
-    let is_out = !through.is_empty() && !is_back(&pod(through));
-    let is_empty = is_out && mover_of(volume, movers).is_none() && is_back(&claim(volume));
-    is_empty.then(|| Finding {
+/// Whether a claim came back, and the pod did not through which Velero fills it.
+fn is_empty(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -> bool) -> bool {
+    let is_out = pod_of(volume).is_some_and(|pod| !is_back(&pod));
+    is_out && mover_of(volume, movers).is_none() && is_back(&claim(volume))
+}
+
+/// Such a claim, whose pod the test does not restore: it is of a Job, or the labels of the test leave it out.
+fn not_filled(volume: &VolumeInfo) -> Finding {
+    let through = volume.of_files().map_or("", |files| files.pod_name.as_str());
+    Finding {
         level: FindingLevel::RestoreIntegrity,
         severity: Severity::Warning,
         cause: Cause::Sandbox,
@@ -186,13 +195,13 @@ fn untried(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -
              restore",
             volume.pvc_name, volume.pvc_namespace
         ),
-    })
+    }
 }
 
 /// What is wrong with the mover of a volume. A pod that is not restored, such as one of a Job, has none.
 fn trouble(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -> bool) -> Option<String> {
     let needs_one = || match volume.of_files() {
-        Some(files) => !files.pod_name.is_empty() && is_back(&pod(&files.pod_name)),
+        Some(_) => pod_of(volume).is_some_and(|pod| is_back(&pod)),
         None => volume.snapshot_data_moved && is_back(&claim(volume)),
     };
     let size = volume.bytes();
@@ -204,11 +213,13 @@ fn trouble(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -
     }
 }
 
-fn pod(name: &str) -> ObjectId {
-    ObjectId {
+/// The pod through which Velero fills a volume.
+fn pod_of(volume: &VolumeInfo) -> Option<ObjectId> {
+    let name = &volume.of_files()?.pod_name;
+    (!name.is_empty()).then(|| ObjectId {
         kind: "v1/Pod".to_owned(),
-        name: name.to_owned(),
-    }
+        name: name.clone(),
+    })
 }
 
 fn mover_of<'a>(volume: &VolumeInfo, movers: &[&'a Mover]) -> Option<&'a Mover> {
@@ -292,24 +303,21 @@ mod tests {
     }
 
     #[test]
-    fn data_that_comes_through_a_pod_that_stays_out_is_not_proven() {
+    fn a_claim_without_the_pod_that_fills_it_is_empty() {
         let files = volume();
         let claim_is_back = |object: &ObjectId| *object == claim(&files);
-        let finding = untried(&files, &[], claim_is_back).unwrap();
-        assert!(
-            finding.message.contains("through pod db-0"),
-            "{}",
-            finding.message
-        );
-        assert_eq!(untried(&files, &[], |_| true), None, "its mover is missed then");
-        assert_eq!(untried(&files, &[], |_| false), None, "the claim stayed out, too");
-        assert_eq!(untried(&files, &[&mover("Completed", 40)], claim_is_back), None);
+        assert!(is_empty(&files, &[], claim_is_back));
+        let said = not_filled(&files).message;
+        assert!(said.contains("through pod db-0"), "{said}");
+        assert!(!is_empty(&files, &[], |_| true), "its mover is missed then");
+        assert!(!is_empty(&files, &[], |_| false), "the claim stayed out, too");
+        assert!(!is_empty(&files, &[&mover("Completed", 40)], claim_is_back));
         let snapshot = VolumeInfo {
             backup_method: "NativeSnapshot".into(),
             pvb_info: None,
             ..volume()
         };
-        assert_eq!(untried(&snapshot, &[], claim_is_back), None);
+        assert!(!is_empty(&snapshot, &[], claim_is_back));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who is to blame for what is not there.
 
 use super::*;
+use crate::{reason::RunReason, run::decide::run_error};
 
 #[test]
 fn a_lost_object_is_named() {
@@ -182,7 +183,34 @@ fn what_the_sandbox_spoils_beside_a_small_fault_of_the_backup_fails_nobody() {
         (RunResult::Partial, Some(Cause::RestoreEngine))
     );
     seen.checks[1].status = CheckResult::Fail;
-    assert_eq!(seen.judge().result, RunResult::Fail, "a required check is one");
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Partial,
+        "a required check may ask what the sandbox spoiled"
+    );
+    seen.contents.volumes[0].skipped = true;
+    assert_eq!(seen.judge().result, RunResult::Fail, "lost data is lost");
+}
+
+#[test]
+fn a_backup_or_an_escape_that_fails_as_a_whole_does_so_beside_whatever_the_sandbox_spoiled() {
+    let spoiled = || {
+        let mut seen = Seen::healthy();
+        seen.troubled(Trouble::new(Cause::Sandbox, "exceeded quota"));
+        seen
+    };
+    for (reason, cause) in [
+        (RunReason::BackupTooOld, Cause::Backup),
+        (RunReason::Escape, Cause::RestoreEngine),
+    ] {
+        let mut seen = spoiled();
+        seen.findings = vec![run_error(reason, cause, None, "as a whole")];
+        let verdict = seen.judge();
+        assert_eq!((verdict.result, verdict.cause), (RunResult::Fail, Some(cause)));
+    }
+    let mut seen = spoiled();
+    seen.findings = vec![run_error(RunReason::TimedOut, Cause::Sandbox, None, "late")];
+    assert_eq!(seen.judge().result, RunResult::Inconclusive);
 }
 
 #[test]
@@ -220,7 +248,7 @@ fn a_workload_that_could_not_start_anywhere_is_not_excused_by_the_sandbox_of_ano
         ..trouble()
     };
     let its_own = (RunResult::Partial, Some(Cause::Application));
-    assert_eq!(beside(WorkloadState::Hopeless(trouble())), its_own);
+    assert_eq!(beside(WorkloadState::Hopeless(local())), its_own);
     assert_eq!(beside(WorkloadState::Crashed(local())), its_own);
     let tried = None;
     let crashing = WorkloadState::Crashing {
@@ -235,12 +263,20 @@ fn a_workload_that_could_not_start_anywhere_is_not_excused_by_the_sandbox_of_ano
         "it may need the one that found no place"
     );
     assert_eq!(
+        beside(WorkloadState::Hopeless(trouble())),
+        perhaps_not,
+        "its pull Secret may have been refused"
+    );
+    assert_eq!(
         beside(WorkloadState::Pending(local())),
         perhaps_not,
         "it may still come"
     );
     let of_sandbox = Trouble::new(Cause::Sandbox, "quota");
     assert_eq!(beside(WorkloadState::Hopeless(of_sandbox)), perhaps_not);
+    seen.came.workloads[1].state = WorkloadState::Hopeless(local());
+    seen.checks[1].status = CheckResult::Fail;
+    assert_eq!(seen.judge().result, RunResult::Fail, "its required check fails");
 }
 
 #[test]

@@ -46,7 +46,9 @@ fn an_account_counts_where_the_backup_holds_what_gives_it_rights_in_the_whole_cl
         (verdict.result, verdict.cause)
     };
     let accused = (RunResult::Partial, Some(Cause::Application));
-    assert_eq!(bound_by(&mut seen, "cluster-admin"), accused);
+    for other in ["cluster-admin", "robots", "system:robot"] {
+        assert_eq!(bound_by(&mut seen, other), accused, "{other}");
+    }
     let excused = (RunResult::Inconclusive, Some(Cause::Sandbox));
     assert_eq!(bound_by(&mut seen, "shop-robot-reader"), excused);
     let verdict = seen.judge();

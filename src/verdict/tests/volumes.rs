@@ -61,7 +61,25 @@ fn data_that_comes_through_a_pod_which_is_not_restored_is_not_proven_and_who_mis
     };
     assert_eq!(result(&seen), (RunResult::Partial, Some(Cause::Sandbox)));
     seen.checks[0].status = CheckResult::Fail;
+    let accused = (RunResult::Partial, Some(Cause::Application));
+    assert_eq!(
+        result(&seen),
+        accused,
+        "the pod is of a Job, which has a volume for itself"
+    );
+    seen.selector = [("tier".to_owned(), "front".to_owned())].into();
     assert_eq!(result(&seen), (RunResult::Inconclusive, Some(Cause::Sandbox)));
+    let error = "error restoring pods/sb/web-1: admission webhook \"x\" denied the request";
+    let refused = BTreeMap::from([("sb".to_owned(), vec![error.to_owned()])]);
+    seen.outcome.results.errors.namespaces = Some(refused);
+    let verdict = seen.judge();
+    let lost = verdict.findings.iter().find(|f| f.reason == "VolumeDataLost");
+    let lost = lost.unwrap();
+    assert!(
+        lost.message.contains("its pod was not restored") && lost.cause == Cause::Sandbox,
+        "{lost:?}"
+    );
+    seen.outcome.results.errors.namespaces = None;
     seen.outcome.movers = Some(vec![Mover {
         namespace: "sb".into(),
         fills: Fills::PodVolume("web-1".into(), String::new()),
@@ -71,7 +89,7 @@ fn data_that_comes_through_a_pod_which_is_not_restored_is_not_proven_and_who_mis
         bytes_total: 1,
         times: (None, None),
     }]);
-    assert_eq!(result(&seen), (RunResult::Partial, Some(Cause::Application)));
+    assert_eq!(result(&seen), accused);
 }
 
 #[test]

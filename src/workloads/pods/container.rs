@@ -66,13 +66,8 @@ fn is_late(message: &str) -> bool {
 /// A registry that says "no such image" or "not for you" is a real failure: the application cannot be brought back.
 /// One that does not answer says nothing about the backup.
 fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
-    const REFUSED: &[&str] = &[
-        "not found",
-        "manifest unknown",
-        "denied",
-        "unauthorized",
-        "forbidden",
-    ];
+    const ABSENT: &[&str] = &["not found", "manifest unknown"];
+    const CLOSED: &[&str] = &["denied", "unauthorized", "forbidden"];
     const SILENT: &[&str] = &[
         "no such host",
         "dial tcp",
@@ -90,20 +85,23 @@ fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
     ];
     let said = without_names(message, image).to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|w| said.contains(w));
-    let refused = says(REFUSED) && !says(SILENT);
+    let is_hopeless = |local: bool, message: String| {
+        PodState::Hopeless(Trouble {
+            local,
+            ..Trouble::new(Cause::Application, message)
+        })
+    };
     match reason {
-        "InvalidImageName" => PodState::Hopeless(Trouble::new(
-            Cause::Application,
-            format!("image name {image} is not valid"),
-        )),
-        "ErrImageNeverPull" => PodState::Hopeless(Trouble::new(
-            Cause::Application,
-            format!("image {image} is not on the node and its pull policy is Never"),
-        )),
-        _ if refused => PodState::Hopeless(Trouble::new(
-            Cause::Application,
-            format!("image {image} does not exist or may not be pulled"),
-        )),
+        "InvalidImageName" => is_hopeless(true, format!("image name {image} is not valid")),
+        "ErrImageNeverPull" => {
+            let message = format!("image {image} is not on the node and its pull policy is Never");
+            is_hopeless(true, message)
+        }
+        // Whoever is refused may have lost its pull Secret.
+        _ if (says(ABSENT) || says(CLOSED)) && !says(SILENT) => {
+            let message = format!("image {image} does not exist or may not be pulled");
+            is_hopeless(says(ABSENT) && !says(CLOSED), message)
+        }
         _ => PodState::Waiting(Trouble::new(
             Cause::Sandbox,
             format!("image {image} cannot be pulled: {message}"),

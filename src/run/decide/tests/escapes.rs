@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::*;
+use super::{strategies::kept_for, *};
 use crate::run::observed::{Fetched, Observed};
 
 /// How a run ended over an escape that names `what`.
@@ -24,9 +24,7 @@ fn assert_stopped(world: &World, what: &str, when: &str) {
 }
 
 fn kept() -> serde_json::Value {
-    let mut retained = spec();
-    retained["sandbox"]["retention"] = "UntilTTL".into();
-    retained
+    kept_for(spec(), "UntilTTL")
 }
 
 #[test]

@@ -3,10 +3,12 @@
 mod absent;
 mod away;
 mod checking;
+mod cleanup;
 mod disturbed;
 mod ends;
 mod escapes;
 mod held_up;
+mod kept;
 mod properties;
 mod strategies;
 mod timeline;

@@ -325,6 +325,21 @@ fn spread(times: &mut [Duration]) -> String {
     )
 }
 
+/// Of sorted times, and of how many of what.
+fn percentiles(times: &[Duration], what: &str) -> String {
+    let within = |percent: usize| {
+        let rank = (times.len() * percent).div_ceil(100);
+        times.get(rank.saturating_sub(1)).map_or(0, Duration::as_millis)
+    };
+    format!(
+        "p50 {} ms, p99 {} ms, most {} ms ({} {what})",
+        within(50),
+        within(99),
+        within(100),
+        times.len()
+    )
+}
+
 /// Resident memory of the operator's process, which the kernel of this machine knows.
 fn memory() -> String {
     let resident = |folder: fs::DirEntry| -> Option<String> {

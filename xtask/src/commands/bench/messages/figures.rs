@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use jiff::Timestamp;
 
 use super::receiver::Attempt;
+use crate::commands::bench::percentiles;
 
 /// Counts and times.
 #[derive(Debug, Default)]
@@ -79,29 +80,14 @@ impl fmt::Display for Figures {
         writeln!(
             f,
             "from the verdict to a receiver that is there: {}",
-            percentiles(&self.at_once)
+            percentiles(&self.at_once, "messages")
         )?;
         write!(
             f,
             "from the verdict to a receiver that was away: {}",
-            percentiles(&self.waited)
+            percentiles(&self.waited, "messages")
         )
     }
-}
-
-/// Of sorted times.
-fn percentiles(times: &[Duration]) -> String {
-    let within = |percent: usize| {
-        let rank = (times.len() * percent).div_ceil(100);
-        times.get(rank.saturating_sub(1)).map_or(0, Duration::as_millis)
-    };
-    format!(
-        "p50 {} ms, p99 {} ms, most {} ms ({} messages)",
-        within(50),
-        within(99),
-        within(100),
-        times.len()
-    )
 }
 
 #[cfg(test)]
