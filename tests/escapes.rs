@@ -16,12 +16,12 @@ use kube::{
 };
 use kymaros_crds::{RestoreReport, RunResult};
 use kymaros_testbed::{
-    scene::{Backup, Scene, VELERO, backup, delete_backup, deploy_shop, unique, wait_ready},
+    scene::{Scene, VELERO, delete_backup, wait_ready},
     signals::signal,
 };
 use serde_json::json;
 use story::{
-    create_test, finished, report_when, spec, until_nothing_is_left,
+    create_test, finished, report_when, shop, spec, until_nothing_is_left,
     velero::{server, stop_in_the_middle},
     webhooks::{put_back, take_away},
 };
@@ -117,10 +117,7 @@ async fn something_gets_in(test: &str, then: &str) -> Result<()> {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new().await?;
     let client = scene.client.clone();
-    let namespace = scene.namespace(test).await?;
-    deploy_shop(&client, &namespace).await?;
-    let name = unique(test);
-    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let (namespace, name) = shop(&mut scene, test).await?;
     let velero = server()?;
     let kept = json!({ "sandbox": { "retention": "UntilTTL" } });
     create_test(&client, &namespace, test, spec(&[&namespace], &name, kept)).await?;

@@ -16,11 +16,11 @@ use kymaros_crds::{RestoreReport, RunPhase, RunResult, names};
 use kymaros_testbed::signals::{find, signal};
 use kymaros_testbed::{
     places::{NODE_ADDRESS, S3_PORT},
-    scene::{Backup, Scene, VELERO, backup, delete_backup, deploy_shop, scale_deployment, unique},
+    scene::{Scene, VELERO, delete_backup, scale_deployment, unique},
 };
 use serde_json::json;
 use story::{
-    assert_undecided, create_test, finished, leftovers, phase, report_when, small, spec,
+    assert_undecided, create_test, finished, leftovers, phase, report_when, shop, small, spec,
     until_nothing_is_left,
     velero::{server, stop_in_the_middle},
 };
@@ -224,10 +224,7 @@ async fn a_storage_that_stops_in_the_middle_of_a_restore_is_no_failed_backup() -
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new().await?;
     let client = scene.client.clone();
-    let namespace = scene.namespace("drained").await?;
-    deploy_shop(&client, &namespace).await?;
-    let name = unique("drained");
-    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let (namespace, name) = shop(&mut scene, "drained").await?;
     let (velero, storage) = (server()?, storage()?);
     let short = json!({ "timeout": "60s", "healthChecks": { "timeout": "30s" } });
     create_test(&client, &namespace, "drained", spec(&[&namespace], &name, short)).await?;

@@ -11,12 +11,8 @@ use crate::reason::FindingReason;
 /// engine beside it and no workload that could not start anywhere, is inconclusive. With such a fault of backup or engine it
 /// fails for lost data alone.
 pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, Option<Cause>) {
-    let errors: Vec<&Finding> = evidence
-        .findings
-        .iter()
-        .chain(&verdict.findings)
-        .filter(|f| f.severity == Severity::Error)
-        .collect();
+    let found = || evidence.findings.iter().chain(&verdict.findings);
+    let errors: Vec<&Finding> = found().filter(|f| f.severity == Severity::Error).collect();
     let caused_by = |cause: Cause| errors.iter().any(|f| f.cause == cause);
     let cause = main_cause(&errors);
 
@@ -45,8 +41,7 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
         .any(|s| s.backup.and_then(|b| b.phase.as_deref()) == Some("PartiallyFailed"));
     if band == RunResult::Pass && !partial_backup && errors.is_empty() {
         // What is not known is not proven.
-        let mut found = evidence.findings.iter().chain(&verdict.findings);
-        return match found.find(|f| is_unread(f)) {
+        return match found().find(|f| is_unread(f)) {
             Some(unread) => (RunResult::Partial, Some(unread.cause)),
             None => (RunResult::Pass, cause),
         };

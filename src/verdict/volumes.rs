@@ -117,11 +117,12 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
     let mut lost = 0;
     for (volume, sandbox) in judged(source).filter(|(volume, _)| volume.has_data()) {
         let movers = movers_into(outcome, sandbox);
-        let is_empty = is_empty(volume, &movers, is_back(outcome, sandbox));
+        let is_back = is_back(outcome, sandbox);
+        let is_empty = is_empty(volume, &movers, &is_back);
         let of_pod = pod_of(volume).filter(|_| is_empty);
         let of_pod = of_pod.and_then(|pod| source.failure_of(&volume.pvc_namespace, &pod));
         let no_pod = || of_pod.map(|(_, why)| format!("its pod was not restored: {why}"));
-        let Some(trouble) = trouble(volume, &movers, is_back(outcome, sandbox)).or_else(no_pod) else {
+        let Some(trouble) = trouble(volume, &movers, &is_back).or_else(no_pod) else {
             findings.extend(cut_short(volume, &movers));
             findings.extend(is_empty.then(|| not_filled(volume)));
             continue;

@@ -8,7 +8,7 @@ use kube::{Api, Client, api::DeleteParams, runtime::wait::await_condition};
 use kymaros::velero::{Restore, restore::RestorePhase};
 use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult};
 use kymaros_testbed::{
-    scene::{Backup, Scene, VELERO, backup, delete_backup, deploy_shop, unique, wait_ready},
+    scene::{Scene, VELERO, delete_backup, wait_ready},
     signals::signal,
 };
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     ONE_AT_A_TIME,
     story::{
-        create_test, finished, gone, phase, removal, report_when, spec, until_nothing_is_left,
+        create_test, finished, gone, phase, removal, report_when, shop, spec, until_nothing_is_left,
         velero::{server, stop_in_the_middle},
     },
 };
@@ -36,10 +36,7 @@ async fn a_velero_that_dies_in_the_middle_of_a_restore_is_no_failed_backup() -> 
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new().await?;
     let client = scene.client.clone();
-    let namespace = scene.namespace("midway").await?;
-    deploy_shop(&client, &namespace).await?;
-    let name = unique("midway");
-    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let (namespace, name) = shop(&mut scene, "midway").await?;
     let killed = server()?;
     create_test(
         &client,
@@ -118,10 +115,7 @@ async fn what_somebody_deletes_while_velero_restores_leaves_nothing() -> Result<
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new().await?;
     let client = scene.client.clone();
-    let namespace = scene.namespace("deleted").await?;
-    deploy_shop(&client, &namespace).await?;
-    let name = unique("deleted");
-    backup(&client, &name, &Backup::of(&[&namespace])).await?;
+    let (namespace, name) = shop(&mut scene, "deleted").await?;
     let namespaces = Api::<Namespace>::all(client.clone());
 
     let (report, velero) = restoring(&client, (&namespace, &name), "sandbox").await?;

@@ -20,7 +20,7 @@ use kube::{
     runtime::wait::await_condition,
 };
 use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult, names};
-use kymaros_testbed::scene::{Backup, Scene, apply, backup, unique, wait_ready};
+use kymaros_testbed::scene::{Backup, Scene, apply, backup, deploy_shop, unique, wait_ready};
 use serde_json::{Value, json};
 
 /// A front end without a database: one Deployment, one Service, one `ConfigMap` it needs.
@@ -31,6 +31,15 @@ pub async fn small(scene: &mut Scene, stem: &str) -> Result<(String, String)> {
     let namespace = scene.namespace(stem).await?;
     apply(&scene.client, &namespace, SMALL).await?;
     wait_ready(&scene.client, &namespace, "app=small", 1).await?;
+    let name = unique(stem);
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    Ok((namespace, name))
+}
+
+/// A namespace with the shop, and a backup of it.
+pub async fn shop(scene: &mut Scene, stem: &str) -> Result<(String, String)> {
+    let namespace = scene.namespace(stem).await?;
+    deploy_shop(&scene.client, &namespace).await?;
     let name = unique(stem);
     backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
     Ok((namespace, name))

@@ -49,8 +49,8 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     size::fit(decision);
     // A Restore that goes on holds Velero's only worker, and what it brings nobody looks at.
     let mut restores = observed.restores.iter().flatten();
-    let is_restoring = restores.any(|r| !r.phase.is_terminal());
-    finish(decision, Some(settings), is_restoring, now);
+    let is_over = restores.all(|r| r.phase.is_terminal());
+    finish(decision, is_over.then_some(settings), now);
 }
 
 /// Whether something that the verdict rests on is yet to come; it is asked for.
@@ -132,7 +132,7 @@ fn needs_outcomes(observed: &Observed) -> bool {
 /// Ends a run that nothing can be said about.
 pub(super) fn inconclusive(decision: &mut Decision, cause: Cause, now: Timestamp) {
     without_evidence(decision, cause, now);
-    finish(decision, None, false, now);
+    finish(decision, None, now);
 }
 
 /// The verdict of a run that nothing can be said about.
@@ -144,14 +144,14 @@ pub(super) fn without_evidence(decision: &mut Decision, cause: Cause, now: Times
     decision.status.completed_at = Some(Time(now));
 }
 
-fn finish(decision: &mut Decision, settings: Option<&Settings>, is_restoring: bool, now: Timestamp) {
+/// Ends it. Sandboxes are kept as the settings say, where any may be.
+fn finish(decision: &mut Decision, settings: Option<&Settings>, now: Timestamp) {
     decision.status.completed_at = Some(Time(now));
     let expires = settings
         .zip(decision.status.started_at.as_ref())
         .map(|(settings, started)| after(started.0, settings.test.sandbox.ttl));
     let keep = settings.is_some_and(|s| keeps(s.test.sandbox.retention, &decision.status))
         && !escapes::has_one(&decision.status)
-        && !is_restoring
         && expires.is_some_and(|at| at > now)
         && !decision.status.sandboxes.is_empty();
     if keep {

@@ -97,7 +97,7 @@ fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
     }
 }
 
-/// Takes from an object what would do work by itself, or be reached from outside.
+/// Takes from an object what would do work by itself, be reached from outside, or displace others.
 fn tame(group: &str, resource: &str, object: &mut Value) {
     match (group, resource) {
         ("batch", "cronjobs" | "jobs") => {
@@ -106,6 +106,7 @@ fn tame(group: &str, resource: &str, object: &mut Value) {
             }
         }
         ("", "services") => services::keep_inside(object),
+        ("", "pods") => pods::give_way(object),
         _ => {}
     }
 }
@@ -124,9 +125,6 @@ pub fn untamed(group: &str, resource: &str, object: &Value) -> Vec<String> {
     let mut fields: Vec<String> = paths
         .map(|path| path.trim_start_matches('/').replace('/', "."))
         .collect();
-    if (group, resource) == ("", "pods") && pods::displaces(object) {
-        fields.push("spec.priority".to_owned());
-    }
     fields.sort();
     fields
 }

@@ -17,10 +17,15 @@ pub(super) fn lower(object: &mut Value, priority_class: &str) {
     }
 }
 
-/// Whether a pod was given a priority by which it may displace pods of production, which mostly have none.
-pub(super) fn displaces(pod: &Value) -> bool {
-    let priority = pod.pointer("/spec/priority").and_then(Value::as_i64);
-    priority.is_some_and(|priority| priority > 0)
+/// Takes from a pod a priority by which it may displace pods of production, which mostly have none.
+pub(super) fn give_way(pod: &mut Value) {
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let priority = spec.get("priority").and_then(Value::as_i64);
+    if priority.is_some_and(|priority| priority > 0) {
+        spec.remove("priority");
+    }
 }
 
 fn lower_spec(spec: &mut Value, priority_class: &str) {

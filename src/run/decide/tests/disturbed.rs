@@ -1,6 +1,6 @@
 //! Restores and sandboxes that somebody disturbs or deletes, and tries after that.
 
-use super::*;
+use super::{strategies::kept_for, *};
 
 #[test]
 fn a_disturbed_restore_is_made_again_and_the_verdict_is_that_of_the_last() {
@@ -164,9 +164,7 @@ fn a_sandbox_that_somebody_deletes_ends_the_run_and_says_nothing_about_its_backu
 
 #[test]
 fn a_kept_sandbox_that_somebody_deletes_is_done_with() {
-    let mut spec = spec();
-    spec["sandbox"]["retention"] = "UntilTTL".into();
-    let mut world = World::new(Script::healthy(), &spec);
+    let mut world = World::new(Script::healthy(), &kept_for(spec(), "UntilTTL"));
     until(&mut world, RunPhase::Completed);
     world.delete_sandboxes();
     world.reconcile(None);
