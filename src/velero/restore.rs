@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 
 use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
 
-/// Labels that the Job controller puts on the pods of a Job.
-const JOB_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
+/// Labels that the Job controller puts on the pods of a Job: nothing that has one is restored.
+pub const JOB_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
 
 /// One Restore to be made.
 #[derive(Clone, Debug, PartialEq)]

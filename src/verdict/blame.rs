@@ -10,7 +10,7 @@ use super::SourceEvidence;
 use crate::{
     run::observed::Fetched,
     source::SourceObject,
-    velero::{movers::NO_AGENT, results::ObjectId},
+    velero::{movers::NO_AGENT, restore::JOB_LABELS, results::ObjectId},
 };
 
 impl SourceEvidence<'_> {
@@ -74,6 +74,15 @@ impl SourceEvidence<'_> {
             self.outcome?.restored.objects.get(sandbox)
         };
         self.selector.is_empty() || came().is_some_and(|objects| objects.contains_key(object))
+    }
+
+    /// Whether an object has a label, in the source, by which the Restore leaves out what belongs to Jobs. It is mostly pods that
+    /// have one, and what else has one is not lost.
+    pub(super) fn goes_with_jobs(&self, namespace: &str, object: &ObjectId) -> bool {
+        let there = self.source.and_then(Fetched::get);
+        let objects = there.and_then(|s| s.objects.get(namespace)).into_iter().flatten();
+        let mut same = objects.filter(|o| o.id == *object);
+        same.any(|o| JOB_LABELS.iter().any(|label| o.labels.contains_key(*label)))
     }
 }
 

@@ -93,12 +93,12 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                     });
                 }
                 Some(ItemAction::Skipped) if object.short_kind() != "PersistentVolumeClaim" => {
-                    let why =
-                        explanation(object, source).unwrap_or("left out by Velero or one of its plugins");
+                    let why = explanation(source, namespace, object)
+                        .unwrap_or("left out by Velero or one of its plugins");
                     tally.explained.push(format!("{}: {why}", object.display()));
                 }
                 Some(ItemAction::Skipped) | None => {
-                    if let Some(why) = explanation(object, source) {
+                    if let Some(why) = explanation(source, namespace, object) {
                         tally.explained.push(format!("{}: {why}", object.display()));
                     } else {
                         tally.count(object, false);
@@ -247,7 +247,7 @@ fn made_by_cluster(object: &ObjectId) -> Option<&'static str> {
 }
 
 /// Why an object of the backup is rightly not in the sandbox.
-fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'static str> {
+fn explanation(source: &SourceEvidence<'_>, namespace: &str, object: &ObjectId) -> Option<&'static str> {
     if let Fate::Excluded(why) = fate(object) {
         return Some(why);
     }
@@ -256,6 +256,9 @@ fn explanation(object: &ObjectId, source: &SourceEvidence<'_>) -> Option<&'stati
         "Job" => Some("finished"),
         "PodVolumeBackup" | "PodVolumeRestore" | "Event" => Some("never restored"),
         _ if !source.selector.is_empty() => Some("not selected by labelSelector"),
+        _ if source.goes_with_jobs(namespace, object) => {
+            Some("labelled as a part of a Job, and Jobs stay out")
+        }
         _ => None,
     }
 }

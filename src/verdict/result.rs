@@ -2,7 +2,7 @@
 
 use kymaros_crds::{Cause, CheckResult, Finding, FindingLevel, RunResult, Severity};
 
-use super::{Evidence, Verdict, startup, unread::is_unread};
+use super::{Evidence, Verdict, startup, unread::is_unread, volumes};
 use crate::reason::FindingReason;
 
 /// Bands and caps, in this order: 90 and 70 points; a failed check, anything lost that is an error, a `PartiallyFailed`
@@ -16,7 +16,7 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     let caused_by = |cause: Cause| errors.iter().any(|f| f.cause == cause);
     let cause = main_cause(&errors);
 
-    let misses_data = misses_data(verdict, evidence);
+    let misses_data = misses_data(evidence);
     let is_spoiled = caused_by(Cause::Sandbox) || misses_data && caused_by(Cause::Application);
     let has_own_fault = evidence.restored() && startup::has_fault_of_its_own(evidence, misses_data);
     let proven = caused_by(Cause::Backup) || caused_by(Cause::RestoreEngine) || has_own_fault;
@@ -52,12 +52,17 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     }
 }
 
-/// Whether labels of the test keep the data of a volume away: whoever misses it may fail for that. Pods of Jobs, which never come
-/// along, mostly have a volume for themselves.
-fn misses_data(verdict: &Verdict, evidence: &Evidence<'_>) -> bool {
-    let not_filled = FindingReason::VolumeNotFilled.as_str();
-    let has_labels = evidence.sources.iter().any(|s| !s.selector.is_empty());
-    has_labels && verdict.findings.iter().any(|f| f.reason == not_filled)
+/// Whether the data of a volume stayed away by labels of the test, or with a pod of a Job whose volume a workload has, too:
+/// whoever misses it may fail for that. Mostly such pods have a volume for themselves.
+fn misses_data(evidence: &Evidence<'_>) -> bool {
+    let workloads = || evidence.came.iter().flat_map(|came| &came.workloads);
+    evidence.sources.iter().any(|source| {
+        let has_labels = !source.selector.is_empty();
+        let mut empty = volumes::not_filled(source);
+        empty.any(|v| {
+            has_labels || workloads().any(|w| w.source == v.pvc_namespace && w.claims.contains(&v.pvc_name))
+        })
+    })
 }
 
 /// Whether a check that is required did not pass, or the run did not come to its end.

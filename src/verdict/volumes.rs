@@ -116,15 +116,17 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
     }
     let mut lost = 0;
     for (volume, sandbox) in judged(source).filter(|(volume, _)| volume.has_data()) {
+        if is_not_filled(source, outcome, volume, sandbox) {
+            findings.push(never_filled(volume));
+            continue;
+        }
         let movers = movers_into(outcome, sandbox);
         let is_back = is_back(outcome, sandbox);
-        let is_empty = is_empty(volume, &movers, &is_back);
-        let of_pod = pod_of(volume).filter(|_| is_empty);
+        let of_pod = pod_of(volume).filter(|_| is_empty(volume, &movers, &is_back));
         let of_pod = of_pod.and_then(|pod| source.failure_of(&volume.pvc_namespace, &pod));
         let no_pod = || of_pod.map(|(_, why)| format!("its pod was not restored: {why}"));
         let Some(trouble) = trouble(volume, &movers, &is_back).or_else(no_pod) else {
             findings.extend(cut_short(volume, &movers));
-            findings.extend(is_empty.then(|| not_filled(volume)));
             continue;
         };
         let refused = source
@@ -182,8 +184,29 @@ fn is_empty(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) 
     is_out && mover_of(volume, movers).is_none() && is_back(&claim(volume))
 }
 
-/// Such a claim, whose pod the test does not restore: it is of a Job, or the labels of the test leave it out.
-fn not_filled(volume: &VolumeInfo) -> Finding {
+/// Claims that came back without their data for no other reason than that the test does not restore the pod through which
+/// Velero fills them: it is of a Job, or the labels of the test leave it out.
+pub(super) fn not_filled<'a>(source: &'a SourceEvidence<'_>) -> impl Iterator<Item = &'a VolumeInfo> {
+    let outcome = source.outcome.filter(|outcome| outcome.movers.is_some());
+    let volumes = judged(source).filter(|(volume, _)| volume.has_data());
+    volumes
+        .filter(move |(volume, sandbox)| outcome.is_some_and(|o| is_not_filled(source, o, volume, sandbox)))
+        .map(|(volume, _)| volume)
+}
+
+fn is_not_filled(
+    source: &SourceEvidence<'_>,
+    outcome: &RestoreOutcome,
+    volume: &VolumeInfo,
+    sandbox: &str,
+) -> bool {
+    let (movers, is_back) = (movers_into(outcome, sandbox), is_back(outcome, sandbox));
+    let is_refused =
+        || pod_of(volume).is_some_and(|pod| source.failure_of(&volume.pvc_namespace, &pod).is_some());
+    is_empty(volume, &movers, &is_back) && trouble(volume, &movers, &is_back).is_none() && !is_refused()
+}
+
+fn never_filled(volume: &VolumeInfo) -> Finding {
     let through = volume.of_files().map_or("", |files| files.pod_name.as_str());
     Finding {
         level: FindingLevel::RestoreIntegrity,
@@ -308,7 +331,7 @@ mod tests {
         let files = volume();
         let claim_is_back = |object: &ObjectId| *object == claim(&files);
         assert!(is_empty(&files, &[], claim_is_back));
-        let said = not_filled(&files).message;
+        let said = never_filled(&files).message;
         assert!(said.contains("through pod db-0"), "{said}");
         assert!(!is_empty(&files, &[], |_| true), "its mover is missed then");
         assert!(!is_empty(&files, &[], |_| false), "the claim stayed out, too");

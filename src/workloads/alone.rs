@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{
     Workload, WorkloadState,
     homes::owner,
-    pods::{PodState, awaits_data, outlives, restarts},
+    pods::{PodState, awaits_data, claims, outlives, restarts},
 };
 
 /// The workloads that some pods are, with what was said of each.
@@ -57,6 +57,7 @@ fn workload(source: &str, pod: &Pod, state: &PodState) -> Workload {
         restarts: restarts(pod),
         outlives: outlives(pod),
         awaits_data: awaits_data(pod),
+        claims: claims(pod).collect(),
     }
 }
 

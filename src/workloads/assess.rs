@@ -12,7 +12,7 @@ use super::{
     Trouble, Workload, WorkloadState, alone,
     controllers::{Controller, controllers},
     homes::{Home, home},
-    pods::{PodState, awaits_data, judge, missing_object, outlives, restarts},
+    pods::{PodState, awaits_data, claims, judge, missing_object, outlives, restarts},
     warnings,
 };
 
@@ -92,6 +92,7 @@ impl Controller {
             restarts: own.iter().map(|pod| restarts(pod)).sum(),
             outlives: own.iter().filter_map(|pod| outlives(pod)).max(),
             awaits_data: own.iter().any(|pod| awaits_data(pod)),
+            claims: own.iter().flat_map(|pod| claims(pod)).collect(),
         }
     }
 

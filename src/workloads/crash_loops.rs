@@ -30,6 +30,8 @@ pub fn settle(workloads: &mut [Workload]) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::workloads::Trouble;
     use kymaros_crds::Cause;
@@ -44,6 +46,7 @@ mod tests {
             restarts: 5,
             outlives: None,
             awaits_data: false,
+            claims: BTreeSet::new(),
         }
     }
 

@@ -12,6 +12,8 @@ pub mod references;
 mod warnings;
 pub mod watch;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use kymaros_crds::Cause;
 
@@ -35,6 +37,8 @@ pub struct Workload {
     pub outlives: Option<Timestamp>,
     /// One of its pods does not start before Velero has filled a volume of it, which it has not yet.
     pub awaits_data: bool,
+    /// Names of the volume claims of its pods.
+    pub claims: BTreeSet<String>,
 }
 
 /// Where a workload stands.
@@ -79,6 +83,15 @@ impl Trouble {
             message: message.into(),
             missing: None,
             local: false,
+        }
+    }
+
+    /// A trouble of the application's own; `local`: whether no network would have changed it.
+    #[must_use]
+    pub fn of_application(local: bool, message: impl Into<String>) -> Self {
+        Self {
+            local,
+            ..Self::new(Cause::Application, message)
         }
     }
 }

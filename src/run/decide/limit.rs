@@ -6,7 +6,7 @@ use kymaros_crds::{Cause, RunPhase};
 use super::{Decision, Effect, judging, run_error, start_over};
 use crate::{
     reason::RunReason,
-    run::observed::{Fetched, Observed, Settings, after},
+    run::observed::{Fetched, Observed, RestoreSeen, Settings, after},
     velero::{movers::Mover, restore::RestorePhase},
 };
 
@@ -69,7 +69,7 @@ impl Limit {
         let (cause, doing) = match phase {
             RunPhase::Preparing => (Cause::Sandbox, "the sandboxes were being prepared"),
             RunPhase::CleaningUp => (Cause::Sandbox, "a disturbed try was being removed"),
-            RunPhase::Restoring => match held_up(observed) {
+            RunPhase::Restoring => match held_up(observed, at) {
                 Some(held_up) => held_up,
                 None => return ask_for_delays(observed, decision),
             },
@@ -101,8 +101,15 @@ impl Limit {
     }
 }
 
-/// What a Restore was held up by; `None` until that is known.
-fn held_up(observed: &Observed) -> Option<(Cause, &'static str)> {
+/// What a Restore was held up by when the limit passed at `at`; `None` until that is known.
+fn held_up(observed: &Observed, at: Timestamp) -> Option<(Cause, &'static str)> {
+    let was_over = |r: &Option<RestoreSeen>| {
+        r.as_ref()
+            .is_some_and(|r| r.completed.is_some_and(|end| end <= at))
+    };
+    if observed.restores.iter().all(was_over) {
+        return Some((Cause::Unknown, "what was restored had yet to be looked at"));
+    }
     // One after the other: this one was to come next, or is at work.
     let mut restores = observed.restores.iter().map(|r| r.as_ref().map(|r| r.phase));
     let current = restores.find(|phase| !phase.is_some_and(RestorePhase::is_terminal));

@@ -1,6 +1,7 @@
 //! From what a run has seen to its verdict.
 
 mod blame;
+mod completeness;
 mod isolation;
 mod namespaces;
 mod operations;
@@ -134,6 +135,7 @@ impl Seen {
                     restarts: 0,
                     outlives: None,
                     awaits_data: false,
+                    claims: BTreeSet::new(),
                 }],
                 pods: BTreeSet::new(),
                 moments: Moments::default(),
@@ -298,33 +300,6 @@ fn a_failed_check_never_passes_and_a_required_one_fails() {
     );
     seen.checks[0].required = true;
     assert_eq!(seen.judge().result, RunResult::Fail);
-}
-
-#[test]
-fn an_empty_restore_fails_whatever_velero_calls_it() {
-    let mut seen = Seen::healthy();
-    seen.outcome.restored.objects.clear();
-    seen.came.workloads.clear();
-    let verdict = seen.judge();
-    assert_eq!(verdict.result, RunResult::Fail);
-}
-
-#[test]
-fn kinds_that_may_not_be_listed_are_named_and_cost_nothing() {
-    let mut seen = Seen::healthy();
-    let unlisted = (1..=7).map(|i| format!("kind{i}.example.com")).collect();
-    seen.source = Fetched::Here(Arc::new(SourceObjects {
-        unlisted,
-        ..SourceObjects::default()
-    }));
-    let verdict = seen.judge();
-    assert_eq!((verdict.score(), verdict.result), (100, RunResult::Pass));
-    let [finding] = verdict.findings.as_slice() else {
-        panic!("{:?}", verdict.findings)
-    };
-    assert_eq!(finding.severity, Severity::Info);
-    let told = finding.message.contains("kind5.example.com and 2 more") && !finding.message.contains("kind6");
-    assert!(told, "{}", finding.message);
 }
 
 #[test]

@@ -67,8 +67,13 @@ fn data_that_comes_through_a_pod_which_is_not_restored_is_not_proven_and_who_mis
         accused,
         "the pod is of a Job, which has a volume for itself"
     );
+    let spoiled = (RunResult::Inconclusive, Some(Cause::Sandbox));
+    seen.came.workloads[0].claims = ["d".to_owned()].into();
+    assert_eq!(result(&seen), spoiled, "a workload has the same volume");
+    seen.came.workloads[0].source = "other".into();
+    assert_eq!(result(&seen), accused, "another one of that name");
     seen.selector = [("tier".to_owned(), "front".to_owned())].into();
-    assert_eq!(result(&seen), (RunResult::Inconclusive, Some(Cause::Sandbox)));
+    assert_eq!(result(&seen), spoiled);
     let error = "error restoring pods/sb/web-1: admission webhook \"x\" denied the request";
     let refused = BTreeMap::from([("sb".to_owned(), vec![error.to_owned()])]);
     seen.outcome.results.errors.namespaces = Some(refused);

@@ -28,10 +28,10 @@ pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> 
         }
         "CreateContainerConfigError" | "CreateContainerError" => Some(missing_object(message).map_or_else(
             || {
-                PodState::Waiting(Trouble {
-                    local: true,
-                    ..Trouble::new(Cause::Application, format!("container {name}: {message}"))
-                })
+                PodState::Waiting(Trouble::of_application(
+                    true,
+                    format!("container {name}: {message}"),
+                ))
             },
             PodState::Hopeless,
         )),
@@ -85,12 +85,8 @@ fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
     ];
     let said = without_names(message, image).to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|w| said.contains(w));
-    let is_hopeless = |local: bool, message: String| {
-        PodState::Hopeless(Trouble {
-            local,
-            ..Trouble::new(Cause::Application, message)
-        })
-    };
+    let is_hopeless =
+        |local: bool, message: String| PodState::Hopeless(Trouble::of_application(local, message));
     match reason {
         "InvalidImageName" => is_hopeless(true, format!("image name {image} is not valid")),
         "ErrImageNeverPull" => {
@@ -146,10 +142,7 @@ pub(super) fn crashed(pod: &Pod, container: &ContainerStatus) -> Option<Trouble>
         "container {} exits with code {}{why} again and again ({} restarts)",
         container.name, ended.exit_code, container.restart_count
     );
-    Some(Trouble {
-        local: is_local(ended),
-        ..Trouble::new(Cause::Application, message)
-    })
+    Some(Trouble::of_application(is_local(ended), message))
 }
 
 /// Whether a container ended for what is in its image or its limits: it was killed for its memory, or what it was told to

@@ -28,10 +28,7 @@ pub fn missing_object(message: &str) -> Option<Trouble> {
             local: true,
         });
     }
-    let lacks = |message: String| Trouble {
-        local: true,
-        ..Trouble::new(Cause::Application, message)
-    };
+    let lacks = |message: String| Trouble::of_application(true, message);
     let file = || NO_FILE.as_ref()?.captures(message);
     match NO_KEY.as_ref().and_then(|r| r.captures(message)) {
         Some(found) => Some(lacks(format!(

@@ -156,6 +156,13 @@ pub fn awaits_data(pod: &Pod) -> bool {
     has_to && !containers(pod).any(|c| c.name == WAITS_FOR_DATA && c.ready)
 }
 
+/// Names of the volume claims that a pod mounts.
+pub fn claims(pod: &Pod) -> impl Iterator<Item = String> {
+    let volumes = pod.spec.as_ref().and_then(|s| s.volumes.as_ref());
+    let claims = volumes.into_iter().flatten();
+    claims.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone()))
+}
+
 /// Whether that container of Velero's runs: all volumes are mounted, and no other container was tried.
 fn is_being_filled(pod: &Pod) -> bool {
     let runs = |c: &ContainerStatus| c.state.as_ref().is_some_and(|s| s.running.is_some());

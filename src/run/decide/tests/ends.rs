@@ -37,11 +37,15 @@ fn a_restore_of_several_that_velero_did_not_begin_accuses_nobody() {
             ..first.unwrap()
         })
     };
+    let over_after = |minutes: i64| {
+        let completed = Some(world.now + SignedDuration::from_mins(minutes));
+        seen(RestorePhase::Completed).map(|restore| RestoreSeen { completed, ..restore })
+    };
     let blamed = |second: Option<RestoreSeen>| {
         let mut observed = world.observe();
-        observed.restores = vec![seen(RestorePhase::Completed), second];
+        observed.restores = vec![over_after(1), second];
         observed.delays = vec![Fetched::Here(Arc::default()); 2];
-        let late = world.now + SignedDuration::from_mins(20);
+        let late = world.now + SignedDuration::from_mins(25);
         let status = decide(&observed, late).status;
         assert_eq!(status.reason.as_deref(), Some("TimedOut"));
         let finding = status.findings.into_iter().find(|f| f.reason == "TimedOut");
@@ -50,6 +54,16 @@ fn a_restore_of_several_that_velero_did_not_begin_accuses_nobody() {
     assert_eq!(blamed(None), Cause::Sandbox, "it waited for its turn");
     assert_eq!(blamed(seen(RestorePhase::New)), Cause::Sandbox);
     assert_eq!(blamed(seen(RestorePhase::InProgress)), Cause::RestoreEngine);
+    assert_eq!(
+        blamed(over_after(24)),
+        Cause::RestoreEngine,
+        "it was over too late"
+    );
+    assert_eq!(
+        blamed(over_after(1)),
+        Cause::Unknown,
+        "nobody looked at what it brought"
+    );
 }
 
 #[test]

@@ -71,6 +71,7 @@ impl World {
             restarts: i32::from(returned.is_some()),
             outlives: returned.map(|(at, lives)| self.written(at) + seconds(lives)),
             awaits_data: false,
+            claims: BTreeSet::new(),
         }
     }
 
