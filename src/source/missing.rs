@@ -15,20 +15,15 @@ pub fn missing<'a>(
     began: Timestamp,
     selector: &BTreeMap<String, String>,
 ) -> impl Iterator<Item = &'a ObjectId> {
-    // An API version may have changed since; the kind is the same.
-    let held: BTreeSet<(&str, &str, &str)> = backup.iter().map(key).collect();
+    let held: BTreeSet<(&str, &str, &str)> = backup.iter().map(ObjectId::without_version).collect();
     let missed = move |object: &&SourceObject| {
         let selected = selector.iter().all(|(k, v)| object.labels.get(k) == Some(v));
         // Both times are cut to the second: in the same second either may have been first.
         let was_there = object.created.as_second() < began.as_second();
-        selected && was_there && !made_by_cluster(&object.id) && !held.contains(&key(&object.id))
+        selected && was_there && !made_by_cluster(&object.id) && !held.contains(&object.id.without_version())
     };
     let missed: Vec<&ObjectId> = source.iter().filter(missed).map(|o| &o.id).collect();
     missed.into_iter()
-}
-
-fn key(id: &ObjectId) -> (&str, &str, &str) {
-    (id.group(), id.short_kind(), &id.name)
 }
 
 /// What the cluster puts into every namespace by itself.

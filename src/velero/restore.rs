@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 
 use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
 
-/// Labels that the Job controller puts on the pods of a Job: nothing that has one is restored.
+/// Labels that the Job controller puts on the pods of a Job. What has one is not restored, unless something else that is brings it along.
 pub const JOB_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
 
 /// One Restore to be made.

@@ -27,6 +27,12 @@ impl ObjectId {
         parts.next().unwrap_or_default()
     }
 
+    /// Group, kind and name. The version may be another since the backup, and the object still the same.
+    #[must_use]
+    pub fn without_version(&self) -> (&str, &str, &str) {
+        (self.group(), self.short_kind(), &self.name)
+    }
+
     /// Whether its kind is one of another product.
     #[must_use]
     pub fn is_foreign(&self) -> bool {

@@ -76,12 +76,16 @@ impl SourceEvidence<'_> {
         self.selector.is_empty() || came().is_some_and(|objects| objects.contains_key(object))
     }
 
-    /// Whether an object has a label, in the source, by which the Restore leaves out what belongs to Jobs. It is mostly pods that
-    /// have one, and what else has one is not lost.
+    /// Whether an object has a label by which the Restore leaves out what belongs to Jobs: mostly pods have one. A backup does
+    /// not tell labels, so it is known only of what the source still lists as it was when the backup was taken.
     pub(super) fn goes_with_jobs(&self, namespace: &str, object: &ObjectId) -> bool {
         let there = self.source.and_then(Fetched::get);
         let objects = there.and_then(|s| s.objects.get(namespace)).into_iter().flatten();
-        let mut same = objects.filter(|o| o.id == *object);
+        let began = self.backup.and_then(|b| b.started.as_ref());
+        let mut same = objects.filter(|o| {
+            let is_as_old = began.is_some_and(|b| o.created.as_second() <= b.0.as_second());
+            is_as_old && o.id.without_version() == object.without_version()
+        });
         same.any(|o| JOB_LABELS.iter().any(|label| o.labels.contains_key(*label)))
     }
 }

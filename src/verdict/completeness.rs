@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level, SourceEvidence, there::MADE_THERE};
+use super::{Evidence, Level, SourceEvidence, there::MADE_THERE, unread::unread};
 use crate::{
     plan::{Fate, fate},
     reason::FindingReason,
@@ -98,6 +98,13 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                     tally.explained.push(format!("{}: {why}", object.display()));
                 }
                 Some(ItemAction::Skipped) | None => {
+                    let is_out = has_to_come_up(object) && source.selector.is_empty();
+                    if is_out && source.goes_with_jobs(namespace, object) {
+                        findings.push(unread(&format!(
+                            "what {} of namespace {namespace} comes to: it has a label of Jobs, and those stay out",
+                            object.display()
+                        )));
+                    }
                     if let Some(why) = explanation(source, namespace, object) {
                         tally.explained.push(format!("{}: {why}", object.display()));
                     } else {
@@ -261,6 +268,19 @@ fn explanation(source: &SourceEvidence<'_>, namespace: &str, object: &ObjectId) 
         }
         _ => None,
     }
+}
+
+/// Whether more can be said of an object than that it is there: without it a test proves less.
+fn has_to_come_up(object: &ObjectId) -> bool {
+    let kinds = [
+        "DaemonSet",
+        "Deployment",
+        "PersistentVolumeClaim",
+        "ReplicaSet",
+        "ReplicationController",
+        "StatefulSet",
+    ];
+    kinds.contains(&object.short_kind()) || object.is_foreign()
 }
 
 fn absent(namespace: &str, object: &ObjectId, cause: Cause, why: &str) -> Finding {

@@ -39,10 +39,9 @@ impl SourceEvidence<'_> {
             // Of other objects it is not known that they belong to the namespace.
             return misses_account(message).then_some(Cause::Backup);
         }
-        if held
-            .iter()
-            .all(|(namespace, object)| !self.is_selected(namespace, object))
-        {
+        if held.iter().all(|(namespace, object)| {
+            !self.is_selected(namespace, object) || self.goes_with_jobs(namespace, object)
+        }) {
             return Some(Cause::Sandbox);
         }
         held.iter()

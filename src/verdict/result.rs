@@ -2,8 +2,8 @@
 
 use kymaros_crds::{Cause, CheckResult, Finding, FindingLevel, RunResult, Severity};
 
-use super::{Evidence, Verdict, startup, unread::is_unread, volumes};
-use crate::reason::FindingReason;
+use super::{Evidence, SourceEvidence, Verdict, startup, unread::is_unread, volumes};
+use crate::{reason::FindingReason, velero::results::VolumeInfo};
 
 /// Bands and caps, in this order: 90 and 70 points; a failed check, anything lost that is an error, a `PartiallyFailed`
 /// backup, a volume that is left out on purpose or something that could not be read never passes; a failed required
@@ -16,9 +16,9 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     let caused_by = |cause: Cause| errors.iter().any(|f| f.cause == cause);
     let cause = main_cause(&errors);
 
-    let misses_data = misses_data(evidence);
-    let is_spoiled = caused_by(Cause::Sandbox) || misses_data && caused_by(Cause::Application);
-    let has_own_fault = evidence.restored() && startup::has_fault_of_its_own(evidence, misses_data);
+    let missed = missed_claims(evidence);
+    let is_spoiled = caused_by(Cause::Sandbox) || !missed.is_empty() && caused_by(Cause::Application);
+    let has_own_fault = evidence.restored() && startup::has_fault_of_its_own(evidence, &missed);
     let proven = caused_by(Cause::Backup) || caused_by(Cause::RestoreEngine) || has_own_fault;
     if is_spoiled && !proven {
         return (RunResult::Inconclusive, Some(Cause::Sandbox));
@@ -52,17 +52,17 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     }
 }
 
-/// Whether the data of a volume stayed away by labels of the test, or with a pod of a Job whose volume a workload has, too:
-/// whoever misses it may fail for that. Mostly such pods have a volume for themselves.
-fn misses_data(evidence: &Evidence<'_>) -> bool {
+/// Claims whose data stayed away by labels of the test, or with a pod of a Job whose volume a workload has, too: whoever misses it
+/// may fail for that. Mostly such pods have a volume for themselves.
+fn missed_claims<'a>(evidence: &'a Evidence<'_>) -> Vec<&'a VolumeInfo> {
     let workloads = || evidence.came.iter().flat_map(|came| &came.workloads);
-    evidence.sources.iter().any(|source| {
-        let has_labels = !source.selector.is_empty();
-        let mut empty = volumes::not_filled(source);
-        empty.any(|v| {
-            has_labels || workloads().any(|w| w.source == v.pvc_namespace && w.claims.contains(&v.pvc_name))
-        })
-    })
+    let is_missed = |source: &SourceEvidence<'_>, volume: &VolumeInfo| {
+        !source.selector.is_empty() || workloads().any(|w| startup::has_claim(w, volume))
+    };
+    let sources = evidence.sources.iter();
+    sources
+        .flat_map(|source| volumes::not_filled(source).filter(|volume| is_missed(source, volume)))
+        .collect()
 }
 
 /// Whether a check that is required did not pass, or the run did not come to its end.

@@ -4,7 +4,8 @@ use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level, blame, dependencies};
 use crate::{
-    reason::FindingReason,
+    reason::{FindingReason, RunReason},
+    velero::results::VolumeInfo,
     workloads::{Trouble, Workload, WorkloadState},
 };
 
@@ -93,6 +94,14 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
     if let Some(gave_up) = gave_up(evidence, workload) {
         return gave_up;
     }
+    let may_come = matches!(
+        workload.state,
+        WorkloadState::Pending(_) | WorkloadState::Crashing { .. }
+    );
+    if may_come && trouble.cause == Cause::Application && is_unseen(evidence) {
+        let why = "; it may have come later, and no operator was there to see";
+        return (Cause::Unknown, format!("{}{why}", trouble.message));
+    }
     match &trouble.missing {
         // What cannot even begin was kept from it by no network.
         None if trouble.cause == Cause::Application
@@ -112,22 +121,39 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
     }
 }
 
+/// Whether a limit on the life of the run passed while no operator looked.
+fn is_unseen(evidence: &Evidence<'_>) -> bool {
+    let limits = [RunReason::TimedOut, RunReason::SandboxExpired];
+    let is_limit = |f: &Finding| limits.iter().any(|limit| f.reason == limit.as_str());
+    evidence
+        .findings
+        .iter()
+        .any(|f| is_limit(f) && f.cause == Cause::Unknown)
+}
+
 /// Whether a workload does not start for what is in the backup or its images alone: whatever else the sandbox spoils, and
-/// however the workloads beside it fare, this application cannot be brought back. What it was to run may be on a volume
-/// whose data stayed away.
-pub(super) fn has_fault_of_its_own(evidence: &Evidence<'_>, misses_data: bool) -> bool {
+/// however the workloads beside it fare, this application cannot be brought back. What it was to run may be on a volume of
+/// its own whose data stayed away, one of the `missed`.
+pub(super) fn has_fault_of_its_own(evidence: &Evidence<'_>, missed: &[&VolumeInfo]) -> bool {
     let workloads = evidence.came.iter().flat_map(|came| &came.workloads);
     let mut troubled = workloads.filter_map(|w| Some((w, w.trouble()?)));
     troubled.any(|(workload, trouble)| {
         use WorkloadState::{Crashed, Crashing, Hopeless, Pending, Ready};
         let alone = match &workload.state {
             Hopeless(_) => trouble.local,
-            Crashed(_) | Crashing { .. } => trouble.local && !misses_data,
+            Crashed(_) | Crashing { .. } => {
+                trouble.local && !missed.iter().any(|volume| has_claim(workload, volume))
+            }
             // It may still have come.
             Pending(_) | Ready(_) => false,
         };
         alone && explain(evidence, workload, trouble).0 == Cause::Application
     })
+}
+
+/// Whether pods of a workload have a volume.
+pub(super) fn has_claim(workload: &Workload, volume: &VolumeInfo) -> bool {
+    workload.source == volume.pvc_namespace && workload.claims.contains(&volume.pvc_name)
 }
 
 /// A workload that waits for data which Velero does not bring any more.
@@ -158,6 +184,9 @@ fn who_lost(evidence: &Evidence<'_>, namespace: &str, kind: &str, name: &str) ->
         None => (Cause::Backup, "the backup does not hold it"),
         Some(object) if source.outcome.is_some() && !source.is_selected(namespace, object) => {
             (Cause::Sandbox, "the labelSelector of the test leaves it out")
+        }
+        Some(object) if source.goes_with_jobs(namespace, object) => {
+            (Cause::Sandbox, "a label of Jobs leaves it out of the test")
         }
         Some(object) => match source.failure_of(namespace, object) {
             Some((Cause::Sandbox, _)) => (Cause::Sandbox, "the cluster refused it"),

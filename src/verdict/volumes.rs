@@ -122,8 +122,7 @@ fn not_moved(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize 
         }
         let movers = movers_into(outcome, sandbox);
         let is_back = is_back(outcome, sandbox);
-        let of_pod = pod_of(volume).filter(|_| is_empty(volume, &movers, &is_back));
-        let of_pod = of_pod.and_then(|pod| source.failure_of(&volume.pvc_namespace, &pod));
+        let of_pod = refusal_of_pod(source, volume).filter(|_| is_empty(volume, &movers, &is_back));
         let no_pod = || of_pod.map(|(_, why)| format!("its pod was not restored: {why}"));
         let Some(trouble) = trouble(volume, &movers, &is_back).or_else(no_pod) else {
             findings.extend(cut_short(volume, &movers));
@@ -200,10 +199,13 @@ fn is_not_filled(
     volume: &VolumeInfo,
     sandbox: &str,
 ) -> bool {
-    let (movers, is_back) = (movers_into(outcome, sandbox), is_back(outcome, sandbox));
-    let is_refused =
-        || pod_of(volume).is_some_and(|pod| source.failure_of(&volume.pvc_namespace, &pod).is_some());
-    is_empty(volume, &movers, &is_back) && trouble(volume, &movers, &is_back).is_none() && !is_refused()
+    let movers = movers_into(outcome, sandbox);
+    is_empty(volume, &movers, is_back(outcome, sandbox)) && refusal_of_pod(source, volume).is_none()
+}
+
+/// Why the pod could not be restored through which Velero fills a volume, and who is to blame for that.
+fn refusal_of_pod<'a>(source: &'a SourceEvidence<'_>, volume: &VolumeInfo) -> Option<(Cause, &'a str)> {
+    source.failure_of(&volume.pvc_namespace, &pod_of(volume)?)
 }
 
 fn never_filled(volume: &VolumeInfo) -> Finding {

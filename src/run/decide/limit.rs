@@ -103,12 +103,10 @@ impl Limit {
 
 /// What a Restore was held up by when the limit passed at `at`; `None` until that is known.
 fn held_up(observed: &Observed, at: Timestamp) -> Option<(Cause, &'static str)> {
-    let was_over = |r: &Option<RestoreSeen>| {
-        r.as_ref()
-            .is_some_and(|r| r.completed.is_some_and(|end| end <= at))
-    };
-    if observed.restores.iter().all(was_over) {
-        return Some((Cause::Unknown, "what was restored had yet to be looked at"));
+    // One that Velero refused has no end.
+    let was_over = |r: &RestoreSeen| r.phase.is_terminal() && r.completed.is_none_or(|end| end <= at);
+    if observed.restores.iter().all(|r| r.as_ref().is_some_and(was_over)) {
+        return Some((Cause::Unknown, "what came of the restore had yet to be looked at"));
     }
     // One after the other: this one was to come next, or is at work.
     let mut restores = observed.restores.iter().map(|r| r.as_ref().map(|r| r.phase));

@@ -11,29 +11,85 @@ fn an_empty_restore_fails_whatever_velero_calls_it() {
     assert_eq!(verdict.result, RunResult::Fail);
 }
 
+/// The source still lists an object with these labels, made before the backup or long after it.
+fn listed(id: ObjectId, label: &str, is_older: bool) -> Fetched<SourceObjects> {
+    let created = if is_older {
+        "2025-12-31T23:00:00Z"
+    } else {
+        "2026-01-02T00:00:00Z"
+    };
+    let object = SourceObject {
+        id,
+        labels: [(label.to_owned(), "copy".to_owned())].into(),
+        bound: None,
+        created: created.parse().unwrap(),
+    };
+    Fetched::Here(Arc::new(SourceObjects {
+        objects: [("shop".to_owned(), vec![object])].into(),
+        ..SourceObjects::default()
+    }))
+}
+
 #[test]
-fn what_is_labelled_as_a_part_of_a_job_is_not_lost() {
+fn what_is_labelled_as_a_part_of_a_job_is_not_lost_and_who_misses_it_is_not_accused() {
     let mut seen = Seen::healthy();
-    let of_sandbox = seen.outcome.restored.objects.get_mut("sb").unwrap();
-    of_sandbox.remove(&object("v1/Secret", "s"));
-    let mut result = |label: &str| {
-        let secret = SourceObject {
-            id: object("v1/Secret", "s"),
-            labels: [(label.to_owned(), "copy".to_owned())].into(),
-            bound: None,
-            created: "2025-12-31T23:00:00Z".parse().unwrap(),
-        };
-        seen.source = Fetched::Here(Arc::new(SourceObjects {
-            objects: [("shop".to_owned(), vec![secret])].into(),
-            ..SourceObjects::default()
-        }));
+    let settings = object("v1/ConfigMap", "c");
+    seen.contents
+        .objects
+        .get_mut("shop")
+        .unwrap()
+        .insert(settings.clone());
+    let result = |seen: &Seen| {
         let verdict = seen.judge();
         (verdict.result, verdict.cause)
     };
-    assert_eq!(result("job-name"), (RunResult::Pass, None));
-    assert_eq!(result("batch.kubernetes.io/job-name"), (RunResult::Pass, None));
+    for label in ["job-name", "batch.kubernetes.io/job-name"] {
+        seen.source = listed(settings.clone(), label, true);
+        assert_eq!(result(&seen), (RunResult::Pass, None));
+    }
+    let mut missed = Seen::healthy();
+    std::mem::swap(&mut missed, &mut seen);
+    missed.troubled(Trouble {
+        missing: Some(("ConfigMap".into(), "c".into())),
+        ..Trouble::new(Cause::Unknown, "ConfigMap c is not there")
+    });
+    assert_eq!(result(&missed), (RunResult::Inconclusive, Some(Cause::Sandbox)));
+
+    seen.contents
+        .objects
+        .get_mut("shop")
+        .unwrap()
+        .insert(settings.clone());
     let lost = (RunResult::Partial, Some(Cause::RestoreEngine));
-    assert_eq!(result("app"), lost);
+    seen.source = listed(settings.clone(), "app", true);
+    assert_eq!(result(&seen), lost);
+    seen.source = listed(settings, "job-name", false);
+    assert_eq!(result(&seen), lost, "another one has that label");
+}
+
+#[test]
+fn a_workload_or_a_claim_that_stays_out_with_jobs_does_not_pass() {
+    for kind in [
+        "apps/v1/Deployment",
+        "v1/PersistentVolumeClaim",
+        "example.com/v1/Widget",
+    ] {
+        let mut seen = Seen::healthy();
+        let left_out = object(kind, "x");
+        seen.contents
+            .objects
+            .get_mut("shop")
+            .unwrap()
+            .insert(left_out.clone());
+        seen.source = listed(left_out, "job-name", true);
+        let verdict = seen.judge();
+        let said = verdict
+            .findings
+            .iter()
+            .find(|f| f.message.contains("has a label of Jobs"));
+        assert!(said.is_some(), "{:?}", verdict.findings);
+        assert_ne!(verdict.result, RunResult::Pass, "{kind}");
+    }
 }
 
 #[test]

@@ -70,6 +70,15 @@ fn data_that_comes_through_a_pod_which_is_not_restored_is_not_proven_and_who_mis
     let spoiled = (RunResult::Inconclusive, Some(Cause::Sandbox));
     seen.came.workloads[0].claims = ["d".to_owned()].into();
     assert_eq!(result(&seen), spoiled, "a workload has the same volume");
+    let mut other = seen.came.workloads[0].clone();
+    other.claims.clear();
+    let trouble = Trouble::of_application(true, "no such command");
+    other.state = WorkloadState::Crashed(trouble.clone());
+    seen.came.workloads.push(other);
+    assert_eq!(result(&seen), accused, "one that has none has a fault of its own");
+    seen.came.workloads[1].claims = ["d".to_owned()].into();
+    assert_eq!(result(&seen), spoiled, "the command may be on the volume");
+    seen.came.workloads.pop();
     seen.came.workloads[0].source = "other".into();
     assert_eq!(result(&seen), accused, "another one of that name");
     seen.selector = [("tier".to_owned(), "front".to_owned())].into();

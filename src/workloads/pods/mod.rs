@@ -156,7 +156,7 @@ pub fn awaits_data(pod: &Pod) -> bool {
     has_to && !containers(pod).any(|c| c.name == WAITS_FOR_DATA && c.ready)
 }
 
-/// Names of the volume claims that a pod mounts.
+/// Names of the volume claims that a pod has as volumes.
 pub fn claims(pod: &Pod) -> impl Iterator<Item = String> {
     let volumes = pod.spec.as_ref().and_then(|s| s.volumes.as_ref());
     let claims = volumes.into_iter().flatten();

@@ -160,21 +160,33 @@ fn what_no_test_made_is_not_run() {
 
 #[test]
 fn nobody_is_accused_when_no_operator_looked() {
-    let mut world = World::new(Script::healthy(), &spec());
-    until(&mut world, RunPhase::Starting);
-    world.crash();
-    world.pass(1200);
-    until(&mut world, RunPhase::Completed);
-    assert_eq!(
-        (
-            world.status.result,
-            world.status.reason.as_deref(),
-            world.status.cause
-        ),
-        (Some(RunResult::Fail), Some("TimedOut"), Some(Cause::Unknown)),
-        "{:?}",
-        world.status.findings
-    );
+    for (phase, comes) in [
+        (RunPhase::Starting, Comes::Up),
+        (RunPhase::Starting, Comes::Late),
+        (RunPhase::Restoring, Comes::Up),
+        (RunPhase::Restoring, Comes::Late),
+    ] {
+        let script = Script {
+            comes,
+            ..Script::healthy()
+        };
+        let mut world = World::new(script, &spec());
+        until(&mut world, phase);
+        while phase == RunPhase::Restoring && world.restore.as_ref().is_none_or(|r| r.completed.is_none()) {
+            world.reconcile(None);
+            world.advance();
+        }
+        world.crash();
+        world.pass(1200);
+        until(&mut world, RunPhase::Completed);
+        let status = &world.status;
+        assert_eq!(
+            (status.result, status.reason.as_deref(), status.cause),
+            (Some(RunResult::Fail), Some("TimedOut"), Some(Cause::Unknown)),
+            "{phase:?}, {comes:?}: {:?}",
+            status.findings
+        );
+    }
 }
 
 #[test]

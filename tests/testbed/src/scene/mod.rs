@@ -32,6 +32,9 @@ use kube::{
 
 use crate::cluster::Cluster;
 
+/// Marks the namespaces of all scenes.
+pub const SCENE_LABEL: &str = "kymaros.test/scene";
+
 /// A place for one test: it makes its namespaces and removes them at its end. When the test failed, it prints first
 /// what a person would ask for.
 pub struct Scene {
@@ -73,7 +76,7 @@ impl Scene {
     /// When the API server refuses.
     pub async fn namespace_called(&mut self, name: &str) -> Result<()> {
         let namespace: Namespace = serde_json::from_value(serde_json::json!({
-            "metadata": { "name": name, "labels": { "kymaros.test/scene": "true" } },
+            "metadata": { "name": name, "labels": { SCENE_LABEL: "true" } },
         }))?;
         let api = Api::<Namespace>::all(self.client.clone());
         api.create(&PostParams::default(), &namespace)
