@@ -87,6 +87,8 @@ reasons! {
         VolumeDataLost,
         /// The data of a volume comes through a pod that the test does not restore.
         VolumeNotFilled,
+        /// Something has a label by which what belongs to Jobs is not restored.
+        LeftOutWithJobs,
         /// An object of the backup is not in the sandbox.
         ObjectNotRestored,
         /// An object of the source is not in the backup.

@@ -97,21 +97,19 @@ fn check<'a>(status: &'a RestoreReportStatus, name: &str) -> Result<&'a CheckSta
     found.with_context(|| format!("no check {name}: {:?}", status.checks))
 }
 
-#[tokio::test]
-async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
-    let mut scene = Scene::new().await?;
-    let namespace = scene.namespace("settings").await?;
-    apply(&scene.client, &namespace, TWO).await?;
-    wait_ready(&scene.client, &namespace, "app=two", 1).await?;
-    let name = unique("settings");
-    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
-    // Each setting has a check that passes by it, and one that would pass with another value of it.
-    let pods = |name: &str, least: u32| {
+/// Each setting has a check that passes by it, and one that would pass with another value of it.
+fn by_their_settings() -> Vec<(Value, bool)> {
+    let pods = |name: &str, app: &str, least: u32| {
         json!({ "name": name, "type": "podStatus",
-            "podStatus": { "labelSelector": { "app": "two" }, "minReady": least, "timeout": "2s" } })
+            "podStatus": { "labelSelector": { "app": app }, "minReady": least, "timeout": "2s" } })
+    };
+    let answers = |name: &str, path: &str, expected: u16| {
+        let mut check = get(name, path, "1s", 1);
+        check["httpGet"]["expectedStatus"] = expected.into();
+        (check, expected == 404 && path == "/absent")
     };
     let nobody = json!({ "podSelector": { "app": "nobody" }, "timeout": "2s" });
-    let checks = [
+    vec![
         (
             exec(
                 "container",
@@ -134,6 +132,10 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         ),
         (exec("exit code 0", "exit 3", &json!({})), false),
         (
+            exec("no such container", "true", &json!({ "container": "none" })),
+            false,
+        ),
+        (
             exec(
                 "stdout",
                 "echo 12 rows",
@@ -152,8 +154,11 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         (exec("timeout", "sleep 100", &json!({ "timeout": "1s" })), false),
         (get("tries", "/late", "1s", 60), true),
         (get("one try", "/late", "1s", 1), false),
-        (pods("one pod", 1), true),
-        (pods("two pods", 2), false),
+        answers("no page", "/absent", 404),
+        answers("a page", "/", 404),
+        (pods("one pod", "two", 1), true),
+        (pods("two pods", "two", 2), false),
+        (pods("another pod", "nobody", 1), false),
         (exists("template", "PodTemplate", "spare"), true),
         (exists("no such template", "PodTemplate", "other"), false),
         (exists("no such kind", "Unheard", "of"), false),
@@ -161,7 +166,18 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         (connect("mute service", "mute"), false),
         (connect("no such service", "nobody"), false),
         (exec("no pod", "true", &nobody), false),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let namespace = scene.namespace("settings").await?;
+    apply(&scene.client, &namespace, TWO).await?;
+    wait_ready(&scene.client, &namespace, "app=two", 1).await?;
+    let name = unique("settings");
+    backup(&scene.client, &name, &Backup::of(&[&namespace])).await?;
+    let checks = by_their_settings();
     let listed: Vec<Value> = checks.iter().map(|(check, _)| check.clone()).collect();
     let report = run(
         &scene,
@@ -183,6 +199,7 @@ async fn every_setting_of_a_check_decides_how_it_ends() -> Result<()> {
         ("no such kind", "no kind Unheard"),
         ("no such service", "service nobody does not exist"),
         ("no pod", "no pod matches app=nobody"),
+        ("no such container", "has no container none"),
     ] {
         let seen = check(&status, name)?;
         assert!(seen.message.contains(says), "{seen:?}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
     admissionregistration::v1::MutatingWebhookConfiguration, batch::v1::CronJob, core::v1::Service,
-    events::v1::Event,
+    events::v1::Event, networking::v1::NetworkPolicy,
 };
 use kube::{
     Api, Client,
@@ -76,6 +76,11 @@ async fn write(client: &Client, sandbox: &str) -> Result<()> {
     }))?;
     let services = Api::<Service>::namespaced(client.clone(), sandbox);
     services.create(&params, &service).await?;
+    let policy: NetworkPolicy = serde_json::from_value(json!({
+        "metadata": { "name": LOOSE }, "spec": { "podSelector": {}, "policyTypes": ["Egress"], "egress": [{}] },
+    }))?;
+    let policies = Api::<NetworkPolicy>::namespaced(client.clone(), sandbox);
+    policies.create(&params, &policy).await?;
     Ok(())
 }
 
@@ -147,6 +152,8 @@ async fn something_gets_in(test: &str, then: &str) -> Result<()> {
         "spec.suspend",
         "Service/loose",
         "spec.externalIPs",
+        "NetworkPolicy/loose",
+        "spec.egress",
     ] {
         assert!(said.contains(what), "{said}");
     }

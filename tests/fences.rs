@@ -173,6 +173,25 @@ async fn assert_tamed(client: &Client, sandbox: &str) -> Result<()> {
         .await?;
     let names: Vec<_> = policies.iter().map(ResourceExt::name_any).collect();
     assert_eq!(names, ["deny-all"], "a restored policy opens the sandbox");
+    assert_stays_closed(client, sandbox).await
+}
+
+/// Products that make policies in each namespace come to sandboxes as well.
+async fn assert_stays_closed(client: &Client, sandbox: &str) -> Result<()> {
+    let policies = Api::<NetworkPolicy>::namespaced(client.clone(), sandbox);
+    let open = json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": "open" },
+        "spec": { "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}] } });
+    // It is made, and then changed.
+    for tries in 0..2 {
+        let by = PatchParams::apply("generator").force();
+        let stored = policies.patch("open", &by, &Patch::Apply(&open)).await?;
+        let spec = stored.spec.context("no spec")?;
+        assert_eq!(
+            (spec.ingress, spec.egress),
+            (None, None),
+            "try {tries} opens the sandbox"
+        );
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 mod story;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, process::Command};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::PersistentVolume};
@@ -10,7 +10,7 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, PostParams},
 };
-use kymaros_crds::{Cause, RestoreTest, RunPhase, RunResult};
+use kymaros_crds::{Cause, PlanAction, RestoreTest, RunPhase, RunResult};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::json;
 use story::{SMALL, create_test, gone, leftovers, phase, report_when, run, small, spec};
@@ -142,6 +142,18 @@ spec: {{storageClassName: by-hand, accessModes: [ReadWriteOnce], resources: {{re
             status.result,
             status.reason
         );
+        let refused = status.plan.iter().find(|p| p.action == PlanAction::Refused);
+        let why = refused.and_then(|p| p.reason.clone()).unwrap_or_default();
+        assert!(
+            why.contains("files would come back on production's own volume"),
+            "{kind}: {why}"
+        );
+        let planned = Command::new(env!("CARGO_BIN_EXE_kymaros"))
+            .args(["plan", kind, "-n", &namespace])
+            .env("KUBECONFIG", &scene.cluster.kubeconfig)
+            .output()?;
+        let said = String::from_utf8_lossy(&planned.stderr);
+        assert!(!planned.status.success() && said.contains(&why), "{kind}: {said}");
         assert_eq!(leftovers(&scene.client, &report).await?, Vec::<String>::new());
         let volumes = Api::<PersistentVolume>::all(scene.client.clone());
         volumes.delete(&namespace, &DeleteParams::default()).await?;

@@ -13,7 +13,7 @@ use kymaros_crds::{
     ContainerLogType, FindingLevel, RestoreReport, RestoreReportStatus, RestoreTest, RunResult, Severity,
     domain::duration,
 };
-use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
+use kymaros_testbed::scene::{Backup, Scene, VELERO, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::{Value, json};
 use story::{SMALL, again, create_test, gone, run, small, spec};
 
@@ -181,8 +181,10 @@ async fn logs_and_events_are_collected_as_asked_and_not_otherwise() -> Result<()
     apply(&scene.client, &namespace, SMALL).await?;
     let talks = json!({ "spec": { "template": { "spec": {
         "initContainers": [{ "name": "first", "image": "kymaros.test/busybox:1", "command": ["echo", "in the beginning"] }],
-        "containers": [{ "name": "web", "command": ["sh", "-c",
-            "for i in $(seq 40); do echo line $i; done; exec httpd -f -p 8080 -h /www"] }] } } } });
+        "volumes": [{ "name": "kept", "emptyDir": {} }],
+        "containers": [{ "name": "web", "volumeMounts": [{ "name": "kept", "mountPath": "/kept" }], "command": ["sh", "-c",
+            "[ -e /kept/tried ] || { touch /kept/tried; echo first try; exit 1; }; \
+             for i in $(seq 40); do echo line $i; done; exec httpd -f -p 8080 -h /www"] }] } } } });
     let deployments =
         Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(scene.client.clone(), &namespace);
     deployments
@@ -223,9 +225,12 @@ async fn logs_and_events_are_collected_as_asked_and_not_otherwise() -> Result<()
     );
     let init = logs.iter().find(|l| l.type_ == ContainerLogType::Init);
     assert_eq!(init.map(|l| l.log.as_str()), Some("in the beginning"));
+    let previous = logs.iter().find(|l| l.type_ == ContainerLogType::Previous);
+    assert_eq!(previous.map(|l| l.log.as_str()), Some("first try"));
     assert!(!status(&all).events.is_empty());
 
-    let less = json!({ "enabled": true, "includeInit": false, "includeEvents": false });
+    let less =
+        json!({ "enabled": true, "includeInit": false, "includePrevious": false, "includeEvents": false });
     let less = status(&run(&scene, &namespace, "less", with(less)).await?);
     let logs: Vec<_> = less.pod_logs.iter().flat_map(|p| &p.containers).collect();
     assert!(logs.iter().all(|l| l.type_ == ContainerLogType::Container) && !logs.is_empty());
@@ -330,4 +335,39 @@ async fn reports_beyond_the_history_limit_go_and_the_newest_stay() -> Result<()>
         "it is compared with a report that is gone by now"
     );
     delete_backup(&scene.client, &name).await
+}
+
+#[tokio::test]
+async fn the_newest_backup_of_a_schedule_is_restored() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (namespace, older) = small(&mut scene, "nightly").await?;
+    let schedule = unique("nightly");
+    let label = format!("velero.io/schedule-name={schedule}");
+    let of_schedule = |backup: &str| {
+        scene
+            .cluster
+            .kubectl(&["label", "backups.velero.io", backup, &label, "-n", VELERO])
+    };
+    let (newer, other) = (unique("newer"), unique("other"));
+    for name in [&newer, &other] {
+        backup(&scene.client, name, &Backup::of(&[&namespace])).await?;
+    }
+    of_schedule(&older)?;
+    of_schedule(&newer)?;
+    let newest = json!({ "backupSource": { "backupName": null, "scheduleName": schedule } });
+    let report = run(&scene, &namespace, "nightly", spec(&[&namespace], "", newest)).await?;
+    let status = status(&report);
+    let source = status.source.context("no source")?;
+    assert_eq!(source.name, newer, "{source:?}");
+    assert_eq!(source.schedule.as_deref(), Some(schedule.as_str()));
+    assert_eq!(
+        status.result,
+        Some(RunResult::Partial),
+        "it has no checks: {:?}",
+        status.findings
+    );
+    for name in [older, newer, other] {
+        delete_backup(&scene.client, &name).await?;
+    }
+    Ok(())
 }

@@ -100,6 +100,18 @@ impl Installation<'_> {
                 Rule::new(&[ALL], &[ALL], &[CREATE], NAMESPACED),
                 Rule::new(&[""], &["services"], &[UPDATE], NAMESPACED),
                 Rule::new(&["batch"], &["cronjobs", "jobs"], &[UPDATE], NAMESPACED),
+                Rule::new(
+                    &[
+                        "networking.k8s.io",
+                        "projectcalico.org",
+                        "crd.projectcalico.org",
+                        "crd.antrea.io",
+                        "cilium.io",
+                    ],
+                    &["networkpolicies", "ciliumnetworkpolicies"],
+                    &[UPDATE],
+                    NAMESPACED,
+                ),
             ],
             namespaces: [
                 Requirement::is(names::MANAGED_BY_LABEL, names::MANAGED_BY),

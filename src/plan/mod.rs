@@ -17,14 +17,14 @@ use kymaros_crds::{PlanAction, PlannedKind};
 
 use crate::velero::results::{BackupContents, VolumeInfo};
 
-/// A volume that would come back on production's own disk: the backup has no data of it, and its policy is Retain.
-#[must_use]
-pub fn refused_volume<'a>(contents: &'a BackupContents, namespaces: &[&str]) -> Option<&'a VolumeInfo> {
-    contents
-        .volumes
-        .iter()
-        .filter(|v| namespaces.contains(&v.pvc_namespace.as_str()))
-        .find(|v| v.returns_on_production_handle())
+/// Volumes that would come back on production's own disks: the backup has no data of them, and their policy is Retain.
+pub fn refused_volumes<'a>(
+    contents: &'a BackupContents,
+    namespaces: &[&str],
+) -> impl Iterator<Item = &'a VolumeInfo> {
+    let volumes = contents.volumes.iter();
+    volumes
+        .filter(move |v| namespaces.contains(&v.pvc_namespace.as_str()) && v.returns_on_production_handle())
 }
 
 /// What becomes of the objects of these namespaces, by kind: what is not simply kept first.
@@ -43,7 +43,7 @@ pub fn plan(contents: &BackupContents, namespaces: &[&str]) -> Vec<PlannedKind> 
         };
         *counts.entry((action, &object.kind, reason)).or_default() += 1;
     }
-    let refused = refused_volume(contents, namespaces).map(|volume| PlannedKind {
+    let refused = refused_volumes(contents, namespaces).map(|volume| PlannedKind {
         kind: "v1/PersistentVolumeClaim".to_owned(),
         action: PlanAction::Refused,
         objects: 1,
@@ -60,7 +60,7 @@ pub fn plan(contents: &BackupContents, namespaces: &[&str]) -> Vec<PlannedKind> 
             objects,
             reason: reason.map(str::to_owned),
         });
-    refused.into_iter().chain(by_kind).collect()
+    refused.chain(by_kind).collect()
 }
 
 #[cfg(test)]
@@ -76,16 +76,18 @@ mod tests {
             "batch/v1/CronJob": ["shop/nightly"],
         }))
         .unwrap();
-        let volume = VolumeInfo {
+        let volume = |pvc_namespace: &str, pv_name: &str| VolumeInfo {
             pvc_name: "data".into(),
-            pvc_namespace: "shop".into(),
-            pv_name: "pv-1".into(),
+            pvc_namespace: pvc_namespace.into(),
+            pv_name: pv_name.into(),
             pv_info: Some(PvInfo {
                 reclaim_policy: "Retain".into(),
             }),
             ..VolumeInfo::default()
         };
-        let plan = plan(&BackupContents::new(&list, vec![volume]), &["shop"]);
+        let volumes = ["pv-1", "pv-2"].map(|name| volume("shop", name)).into_iter();
+        let volumes = volumes.chain([volume("other", "pv-3")]).collect();
+        let plan = plan(&BackupContents::new(&list, volumes), &["shop"]);
         let seen: Vec<_> = plan
             .iter()
             .map(|p| (p.action, p.kind.as_str(), p.objects))
@@ -93,6 +95,7 @@ mod tests {
         assert_eq!(
             seen,
             [
+                (PlanAction::Refused, "v1/PersistentVolumeClaim", 1),
                 (PlanAction::Refused, "v1/PersistentVolumeClaim", 1),
                 (PlanAction::Rewritten, "batch/v1/CronJob", 1),
                 (PlanAction::Excluded, "networking.k8s.io/v1/Ingress", 1),

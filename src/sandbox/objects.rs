@@ -26,6 +26,9 @@ use kymaros_crds::{
 use super::naming::RunIdentity;
 use crate::velero::types::EXCLUDE_FROM_BACKUP_LABEL;
 
+/// Names of the policies that fence a sandbox in, by its isolation.
+pub const OWN_POLICIES: [&str; 2] = ["deny-all", "allow-group"];
+
 /// Everything needed to make one sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SandboxPlan {
@@ -113,13 +116,13 @@ impl SandboxPlan {
             ..NetworkPolicyPeer::default()
         }];
         let name = match self.isolation {
-            Isolation::Strict => "deny-all",
+            Isolation::Strict => OWN_POLICIES[0],
             Isolation::Group => {
                 inside.push(NetworkPolicyPeer {
                     namespace_selector: Some(matching(names::RUN_UID_LABEL, &self.identity.uid)),
                     ..NetworkPolicyPeer::default()
                 });
-                "allow-group"
+                OWN_POLICIES[1]
             }
         };
         NetworkPolicy {

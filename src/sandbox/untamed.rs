@@ -1,4 +1,4 @@
-//! What of a sandbox does work by itself, is reached from outside or displaces others, because admission was not asked about
+//! What of a sandbox does work by itself, is reached from outside, opens it or displaces others, because admission was not asked about
 //! it or was weakened when it was stored.
 
 use std::time::Duration;
@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::{
     batch::v1::{CronJob, Job, JobCondition},
     core::v1::{Pod, Service},
+    networking::v1::NetworkPolicy,
 };
 use kube::{Api, Client, Resource, ResourceExt, api::ListParams, core::NamespaceResourceScope};
 use kymaros_webhooks::neutralise;
@@ -14,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::remove::OwnedSandbox;
+use super::{objects::OWN_POLICIES, remove::OwnedSandbox};
 use crate::retry::again;
 
 /// No verdict waits longer for a look into the sandboxes.
@@ -91,18 +92,23 @@ async fn of_sandbox(client: &Client, sandbox: &str, run_uid: &str) -> Result<Vec
     if again(find).await?.is_none() {
         return Ok(Vec::new());
     }
-    let (pods, services, crons, jobs) = tokio::try_join!(
+    let (pods, services, crons, jobs, policies) = tokio::try_join!(
         list::<Pod>(client, sandbox),
         list::<Service>(client, sandbox),
         list::<CronJob>(client, sandbox),
         list::<Job>(client, sandbox),
+        list::<NetworkPolicy>(client, sandbox),
     )?;
     let pods = pods.iter().filter_map(|p| Untamed::of(sandbox, p));
     let services = services.iter().filter_map(|s| Untamed::of(sandbox, s));
     let crons = crons.iter().filter_map(|c| Untamed::of(sandbox, c));
     let jobs = jobs.iter().filter(|job| !came_done(job));
     let jobs = jobs.filter_map(|j| Untamed::of(sandbox, j));
-    Ok(crons.chain(jobs).chain(services).chain(pods).collect())
+    let is_of_others = |p: &&NetworkPolicy| !OWN_POLICIES.contains(&p.name_any().as_str());
+    let policies = policies.iter().filter(is_of_others);
+    let policies = policies.filter_map(|p| Untamed::of(sandbox, p));
+    let all = crons.chain(jobs).chain(services).chain(policies).chain(pods);
+    Ok(all.collect())
 }
 
 async fn list<K>(client: &Client, sandbox: &str) -> Result<Vec<K>, kube::Error>
@@ -170,8 +176,18 @@ mod tests {
     const CRONS: &str = "/apis/batch/v1/namespaces/sb/cronjobs";
     const JOBS: &str = "/apis/batch/v1/namespaces/sb/jobs";
 
+    const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/sb/networkpolicies";
+
+    /// In a sandbox with a policy of the operator, one that allows something besides, and one that does not.
     async fn seen(pods: Value, services: Value, crons: Value, jobs: Value) -> Vec<String> {
-        let client = cluster([(PODS, pods), (SERVICES, services), (CRONS, crons), (JOBS, jobs)].into());
+        let allows = json!({ "podSelector": {}, "egress": [{}] });
+        let policies = json!([
+            { "metadata": { "name": "deny-all" }, "spec": allows },
+            { "metadata": { "name": "open" }, "spec": allows },
+            { "metadata": { "name": "closed" }, "spec": { "podSelector": {}, "policyTypes": ["Egress"] } },
+        ]);
+        let workloads = [(PODS, pods), (SERVICES, services), (CRONS, crons), (JOBS, jobs)];
+        let client = cluster(workloads.into_iter().chain([(POLICIES, policies)]).collect());
         let found = within(client, vec!["sb".into(), "gone".into()], "u".into()).await;
         found.unwrap().iter().map(Untamed::display).collect()
     }
@@ -201,6 +217,7 @@ mod tests {
                 "CronJob/mailer in sandbox sb was not made harmless (spec.suspend)",
                 "Job/mailer-1 in sandbox sb was not made harmless (spec.suspend)",
                 "Service/front in sandbox sb was not made harmless (spec.ports.0.nodePort, spec.type)",
+                "NetworkPolicy/open in sandbox sb was not made harmless (spec.egress)",
                 "Pod/first in sandbox sb was not made harmless (spec.priority)",
             ]
         );
@@ -214,7 +231,10 @@ mod tests {
             json!([{ "metadata": metadata, "spec": { "suspend": false, "template": {} },
                      "status": { "startTime": began, "conditions": conditions } }])
         };
-        let counts = async |job: Value| !seen(json!([]), json!([]), json!([]), job).await.is_empty();
+        let counts = async |job: Value| {
+            let found = seen(json!([]), json!([]), json!([]), job).await;
+            found.iter().any(|said| said.starts_with("Job/"))
+        };
         let before = json!("2026-01-01T00:00:09Z");
         for ended in ["Complete", "Failed"] {
             assert!(

@@ -318,4 +318,16 @@ mod tests {
         source.max_age = Some(Duration::from_hours(1000));
         assert!(choose(&world(), &source, now()).is_ok());
     }
+
+    #[test]
+    fn a_long_name_of_a_schedule_is_cut_as_velero_cuts_it() {
+        let long = "the-really-long-location-name-that-is-much-more-than-63-characters";
+        let cut = "the-really-long-location-name-that-is-much-more-than-63-c69e779";
+        assert_eq!(schedule_label(long), cut);
+        assert_eq!(
+            schedule_label(&long[..63]),
+            long[..63],
+            "a name that is just short enough"
+        );
+    }
 }

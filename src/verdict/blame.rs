@@ -77,7 +77,8 @@ impl SourceEvidence<'_> {
     }
 
     /// Whether an object has a label by which the Restore leaves out what belongs to Jobs: mostly pods have one. A backup does
-    /// not tell labels, so it is known only of what the source still lists as it was when the backup was taken.
+    /// not tell labels, so it is known only of what the source still lists, which leaves out what others own and, unless the
+    /// settings of the operator allow it, Secrets.
     pub(super) fn goes_with_jobs(&self, namespace: &str, object: &ObjectId) -> bool {
         let there = self.source.and_then(Fetched::get);
         let objects = there.and_then(|s| s.objects.get(namespace)).into_iter().flatten();
@@ -86,7 +87,9 @@ impl SourceEvidence<'_> {
             let is_as_old = began.is_some_and(|b| o.created.as_second() <= b.0.as_second());
             is_as_old && o.id.without_version() == object.without_version()
         });
-        same.any(|o| JOB_LABELS.iter().any(|label| o.labels.contains_key(*label)))
+        let came = || self.outcome?.restored.objects.get(self.mapping.get(namespace)?);
+        let was_tried = came().is_some_and(|objects| objects.contains_key(object));
+        !was_tried && same.any(|o| JOB_LABELS.iter().any(|label| o.labels.contains_key(*label)))
     }
 }
 

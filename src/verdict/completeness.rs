@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
 
-use super::{Evidence, Level, SourceEvidence, there::MADE_THERE, unread::unread};
+use super::{Evidence, Level, SourceEvidence, there::MADE_THERE};
 use crate::{
     plan::{Fate, fate},
     reason::FindingReason,
@@ -98,12 +98,9 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                     tally.explained.push(format!("{}: {why}", object.display()));
                 }
                 Some(ItemAction::Skipped) | None => {
-                    let is_out = has_to_come_up(object) && source.selector.is_empty();
-                    if is_out && source.goes_with_jobs(namespace, object) {
-                        findings.push(unread(&format!(
-                            "what {} of namespace {namespace} comes to: it has a label of Jobs, and those stay out",
-                            object.display()
-                        )));
+                    let is_wanted = is_needed(object) && !matches!(fate(object), Fate::Excluded(_));
+                    if is_wanted && source.selector.is_empty() && source.goes_with_jobs(namespace, object) {
+                        findings.push(left_out_with_jobs(namespace, object));
                     }
                     if let Some(why) = explanation(source, namespace, object) {
                         tally.explained.push(format!("{}: {why}", object.display()));
@@ -270,14 +267,30 @@ fn explanation(source: &SourceEvidence<'_>, namespace: &str, object: &ObjectId) 
     }
 }
 
-/// Whether more can be said of an object than that it is there: without it a test proves less.
-fn has_to_come_up(object: &ObjectId) -> bool {
+fn left_out_with_jobs(namespace: &str, object: &ObjectId) -> Finding {
+    Finding {
+        level: FindingLevel::Completeness,
+        severity: Severity::Warning,
+        cause: Cause::Sandbox,
+        reason: FindingReason::LeftOutWithJobs.into(),
+        object: Some(object.display()),
+        message: format!(
+            "{} of namespace {namespace} has a label of Jobs, and what has one is not restored: take it off to have it \
+             tested",
+            object.display()
+        ),
+    }
+}
+
+/// Whether a test without it proves less than it should, and others may need it.
+fn is_needed(object: &ObjectId) -> bool {
     let kinds = [
         "DaemonSet",
         "Deployment",
         "PersistentVolumeClaim",
         "ReplicaSet",
         "ReplicationController",
+        "Service",
         "StatefulSet",
     ];
     kinds.contains(&object.short_kind()) || object.is_foreign()

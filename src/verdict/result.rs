@@ -17,7 +17,9 @@ pub(super) fn decide(verdict: &Verdict, evidence: &Evidence<'_>) -> (RunResult, 
     let cause = main_cause(&errors);
 
     let missed = missed_claims(evidence);
-    let is_spoiled = caused_by(Cause::Sandbox) || !missed.is_empty() && caused_by(Cause::Application);
+    let left_out = FindingReason::LeftOutWithJobs.as_str();
+    let lacks_something = !missed.is_empty() || verdict.findings.iter().any(|f| f.reason == left_out);
+    let is_spoiled = caused_by(Cause::Sandbox) || lacks_something && caused_by(Cause::Application);
     let has_own_fault = evidence.restored() && startup::has_fault_of_its_own(evidence, &missed);
     let proven = caused_by(Cause::Backup) || caused_by(Cause::RestoreEngine) || has_own_fault;
     if is_spoiled && !proven {

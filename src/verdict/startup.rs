@@ -98,10 +98,17 @@ pub(super) fn explain(evidence: &Evidence<'_>, workload: &Workload, trouble: &Tr
         workload.state,
         WorkloadState::Pending(_) | WorkloadState::Crashing { .. }
     );
-    if may_come && trouble.cause == Cause::Application && is_unseen(evidence) {
-        let why = "; it may have come later, and no operator was there to see";
-        return (Cause::Unknown, format!("{}{why}", trouble.message));
+    match who_keeps(evidence, workload, trouble) {
+        (Cause::Application, why) if may_come && is_unseen(evidence) => (
+            Cause::Unknown,
+            format!("{why}; nobody saw whether it came in time"),
+        ),
+        told => told,
     }
+}
+
+/// The same where it was looked at in time.
+fn who_keeps(evidence: &Evidence<'_>, workload: &Workload, trouble: &Trouble) -> (Cause, String) {
     match &trouble.missing {
         // What cannot even begin was kept from it by no network.
         None if trouble.cause == Cause::Application

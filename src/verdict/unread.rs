@@ -17,14 +17,15 @@ pub(super) fn unread(what: &str) -> Finding {
     }
 }
 
-/// Whether a finding is of this kind, or says that the source, a sandbox or the data of a volume was not looked at; the result is
-/// capped by it.
+/// Whether a finding is of this kind, or says that the source, a sandbox, the data of a volume or an object was not looked at;
+/// the result is capped by it.
 pub(super) fn is_unread(finding: &Finding) -> bool {
     let unread = [
         FindingReason::NotRead,
         FindingReason::SourceNotListed,
         FindingReason::SandboxNotListed,
         FindingReason::VolumeNotFilled,
+        FindingReason::LeftOutWithJobs,
     ];
     unread.iter().any(|reason| finding.reason == reason.as_str())
 }
@@ -33,14 +34,15 @@ pub(super) fn is_unread(finding: &Finding) -> bool {
 pub(super) fn lists(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     for source in &evidence.sources {
         let backup = source.backup.map_or("", |b| b.name.as_str());
-        let unread_list = |what: &str, reason: &str| {
+        let unread_list = |what: &str, and: &str, reason: &str| {
             let instead = "so Velero's own counts are used";
             unread(&format!(
-                "{what} backup {backup}, object by object, {instead}: {reason}"
+                "{what} backup {backup}, object by object{and}, {instead}: {reason}"
             ))
         };
         let [contents, outcome] = source.unavailable;
-        findings.extend(contents.map(|reason| unread_list("what is in", reason)));
-        findings.extend(outcome.map(|reason| unread_list("what came back of", reason)));
+        findings.extend(contents.map(|reason| unread_list("what is in", "", reason)));
+        let planned = ", nor whether all of that was planned";
+        findings.extend(outcome.map(|reason| unread_list("what came back of", planned, reason)));
     }
 }

@@ -120,6 +120,21 @@ fn a_policy_of_0_6_9_is_taken_with_its_defaults() {
 }
 
 #[test]
+fn every_part_of_a_quota_is_what_the_test_says() {
+    let own = json!({ "cpu": "500m", "memory": "1e9", "storage": "2Ti", "pods": 7 });
+    let quota = parsed(&test(json!({ "sandbox": { "resourceQuota": own } })))
+        .sandbox
+        .quota;
+    let parts = (
+        quota.cpu.as_str(),
+        quota.memory.as_str(),
+        quota.storage.as_str(),
+        quota.pods,
+    );
+    assert_eq!(parts, ("500m", "1e9", "2Ti", 7));
+}
+
+#[test]
 fn what_is_not_set_has_the_documented_default() {
     let test = parsed(&test(json!({ "sandbox": null })));
     assert_eq!(test.sandbox.prefix, "rp-test");

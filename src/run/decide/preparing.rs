@@ -9,7 +9,7 @@ use kymaros_crds::{
 
 use super::{Decision, Effect, judging, run_error};
 use crate::{
-    plan::{holds_all, refused_volume},
+    plan::{holds_all, refused_volumes},
     reason::RunReason,
     run::{
         observed::{Fetched, Observed, Settings},
@@ -197,9 +197,15 @@ fn refusal(settings: &Settings, index: usize, backup: &str, contents: &BackupCon
         let reason = RunReason::NamespaceNotInBackup;
         return Some(run_error(reason, Cause::Backup, object, missing.to_string()));
     }
-    let shared = refused_volume(contents, &names(namespaces))?;
+    let namespaces = names(namespaces);
+    let mut refused = refused_volumes(contents, &namespaces);
+    let shared = refused.next()?;
+    let more = match refused.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let message = format!(
-        "the backup has no data of volume {} and its reclaim policy is Retain: Velero would bring it back on the \
+        "the backup has no data of volume {}{more} and its reclaim policy is Retain: Velero would bring it back on the \
          production volume; back up its data (--default-volumes-to-fs-backup, or snapshots) and test that backup",
         shared.pv_name
     );

@@ -83,13 +83,24 @@ fn a_workload_or_a_claim_that_stays_out_with_jobs_does_not_pass() {
             .insert(left_out.clone());
         seen.source = listed(left_out, "job-name", true);
         let verdict = seen.judge();
-        let said = verdict
-            .findings
-            .iter()
-            .find(|f| f.message.contains("has a label of Jobs"));
-        assert!(said.is_some(), "{:?}", verdict.findings);
-        assert_ne!(verdict.result, RunResult::Pass, "{kind}");
+        let reasons: Vec<&str> = verdict.findings.iter().map(|f| f.reason.as_str()).collect();
+        assert_eq!(reasons, ["LeftOutWithJobs"]);
+        let spoiled = |result| (result, Some(Cause::Sandbox));
+        assert_eq!((verdict.result, verdict.cause), spoiled(RunResult::Partial));
+        seen.checks[1].status = CheckResult::Fail;
+        let verdict = seen.judge();
+        let of_check = (verdict.result, verdict.cause);
+        assert_eq!(of_check, spoiled(RunResult::Inconclusive), "it may need {kind}");
     }
+    let mut seen = Seen::healthy();
+    let excluded = object("monitoring.coreos.com/v1/ServiceMonitor", "x");
+    seen.contents
+        .objects
+        .get_mut("shop")
+        .unwrap()
+        .insert(excluded.clone());
+    seen.source = listed(excluded, "job-name", true);
+    assert_eq!(seen.judge().result, RunResult::Pass, "it stays out in any case");
 }
 
 #[test]

@@ -180,3 +180,22 @@ fn an_empty_restore_is_the_fault_of_whoever_refused_all_of_it() {
     seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), errors)].into());
     assert_eq!(seen.judge().result, RunResult::Fail);
 }
+
+#[test]
+fn what_a_sandbox_keeps_from_working_is_not_what_nobody_saw() {
+    let mut seen = Seen::healthy();
+    crashing(&mut seen);
+    seen.findings = vec![Finding {
+        level: FindingLevel::Run,
+        severity: Severity::Error,
+        cause: Cause::Unknown,
+        reason: "TimedOut".into(),
+        object: None,
+        message: "no operator was there".into(),
+    }];
+    assert_eq!(seen.judge().cause, Some(Cause::Unknown));
+    seen.came.outside = vec![("shop".to_owned(), outside("Deployment/web"))];
+    let verdict = seen.judge();
+    let spoiled = (RunResult::Inconclusive, Some(Cause::Sandbox));
+    assert_eq!((verdict.result, verdict.cause), spoiled);
+}

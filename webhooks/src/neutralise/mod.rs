@@ -1,9 +1,10 @@
 //! What appears in a sandbox is made harmless before it is stored: nothing scheduled runs, nothing asks the cloud or
-//! the DNS for anything, nothing displaces production, no tool of production takes the copy for its own.
+//! the DNS for anything, nothing opens the sandbox or displaces production, no tool of production takes the copy for its own.
 
 mod hooks;
 mod metadata;
 mod pods;
+mod policies;
 mod services;
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
     }
 }
 
-/// Takes from an object what would do work by itself, be reached from outside, or displace others.
+/// Takes from an object what would do work by itself, be reached from outside, open its sandbox, or displace others.
 fn tame(group: &str, resource: &str, object: &mut Value) {
     match (group, resource) {
         ("batch", "cronjobs" | "jobs") => {
@@ -107,12 +108,17 @@ fn tame(group: &str, resource: &str, object: &mut Value) {
         }
         ("", "services") => services::keep_inside(object),
         ("", "pods") => pods::give_way(object),
+        (
+            "networking.k8s.io" | "projectcalico.org" | "crd.projectcalico.org" | "crd.antrea.io",
+            "networkpolicies",
+        )
+        | ("cilium.io", "ciliumnetworkpolicies") => policies::allow_nothing(object),
         _ => {}
     }
 }
 
-/// The fields for which an object that is stored in a sandbox does work by itself, is reached from outside, or displaces
-/// others: those that would have been changed, had it been asked about. One that is on its way out has none.
+/// The fields for which an object that is stored in a sandbox does work by itself, is reached from outside, opens it, or
+/// displaces others: those that would have been changed, had it been asked about. One that is on its way out has none.
 #[must_use]
 pub fn untamed(group: &str, resource: &str, object: &Value) -> Vec<String> {
     if !object["metadata"]["deletionTimestamp"].is_null() {

@@ -75,6 +75,31 @@ fn a_service_asks_for_nothing_outside() {
 }
 
 #[test]
+fn no_policy_of_anybody_opens_a_sandbox() {
+    let all =
+        json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}] });
+    let closed = json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"] });
+    for resource in [
+        "networkpolicies.networking.k8s.io",
+        "networkpolicies.crd.projectcalico.org",
+        "networkpolicies.crd.antrea.io",
+        "ciliumnetworkpolicies.cilium.io",
+    ] {
+        let open = json!({ "metadata": { "name": "open" }, "spec": all, "specs": [all] });
+        let policy = stored(resource, open);
+        assert_eq!(
+            (&policy["spec"], &policy["specs"][0]),
+            (&closed, &closed),
+            "{resource}"
+        );
+    }
+    let of_others = json!({ "metadata": { "name": "open" }, "spec": all });
+    assert_eq!(stored("networkpolicies.example.com", of_others)["spec"], all);
+    let denies = json!({ "spec": { "podSelector": {}, "ingress": [] } });
+    assert!(untamed("networking.k8s.io", "networkpolicies", &denies).is_empty());
+}
+
+#[test]
 fn pods_are_low_wherever_they_are_described() {
     let pod = json!({ "priorityClassName": "critical", "priority": 1000, "preemptionPolicy": "PreemptLowerPriority",
                       "containers": [{ "name": "c", "ports": [{ "containerPort": 80, "hostPort": 80 }] }] });

@@ -10,18 +10,41 @@ fn the_ttl_ends_a_run_wherever_it_is() {
     let mut spec = spec();
     spec["sandbox"]["ttl"] = "5m".into();
     spec["timeout"] = "5m".into();
-    let mut world = World::new(
-        Script {
-            velero_works: false,
-            ..Script::healthy()
-        },
-        &spec,
-    );
-    until(&mut world, RunPhase::Restoring);
-    world.pass(300);
-    until(&mut world, RunPhase::Completed);
-    assert_eq!(world.status.reason.as_deref(), Some("SandboxExpired"));
-    assert!(world.is_clean());
+    let healthy = Script::healthy;
+    let stuck = Script {
+        velero_works: false,
+        ..healthy()
+    };
+    let late = Script {
+        comes: Comes::Late,
+        ..healthy()
+    };
+    let slow = Script {
+        check_takes: 600,
+        ..healthy()
+    };
+    // Before anything was tried of what the backup brings, it is the sandbox that did not get on.
+    for (phase, script, result) in [
+        (RunPhase::Preparing, healthy(), RunResult::Inconclusive),
+        (RunPhase::Restoring, stuck, RunResult::Inconclusive),
+        (RunPhase::Starting, late, RunResult::Fail),
+        (RunPhase::Checking, slow, RunResult::Fail),
+    ] {
+        let mut world = World::new(script, &spec);
+        until(&mut world, phase);
+        world.reconcile(None);
+        assert_eq!(world.phase(), phase);
+        world.pass(300);
+        until(&mut world, RunPhase::Completed);
+        let status = &world.status;
+        assert_eq!(
+            (status.reason.as_deref(), status.result),
+            (Some("SandboxExpired"), Some(result)),
+            "{phase:?}: {:?}",
+            status.findings
+        );
+        assert!(world.is_clean(), "{phase:?}");
+    }
 }
 
 #[test]
@@ -59,11 +82,9 @@ fn a_restore_of_several_that_velero_did_not_begin_accuses_nobody() {
         Cause::RestoreEngine,
         "it was over too late"
     );
-    assert_eq!(
-        blamed(over_after(1)),
-        Cause::Unknown,
-        "nobody looked at what it brought"
-    );
+    let (over, refused) = (over_after(1), seen(RestorePhase::FailedValidation));
+    assert_eq!(blamed(over), Cause::Unknown, "nobody looked at what it brought");
+    assert_eq!(blamed(refused), Cause::Unknown, "it has no end");
 }
 
 #[test]

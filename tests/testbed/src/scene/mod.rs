@@ -21,19 +21,22 @@ pub use rights::until_allowed;
 pub use scale::scale_deployment;
 pub use shop::{deploy_shop, load_shop, wait_ready};
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client,
-    api::{DeleteParams, PostParams},
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, PostParams},
 };
 
 use crate::cluster::Cluster;
 
-/// Marks the namespaces of all scenes.
-pub const SCENE_LABEL: &str = "kymaros.test/scene";
+/// Marks the namespaces of scenes with the process that made them.
+const SCENE_LABEL: &str = "kymaros.test/scene";
 
 /// A place for one test: it makes its namespaces and removes them at its end. When the test failed, it prints first
 /// what a person would ask for.
@@ -76,7 +79,7 @@ impl Scene {
     /// When the API server refuses.
     pub async fn namespace_called(&mut self, name: &str) -> Result<()> {
         let namespace: Namespace = serde_json::from_value(serde_json::json!({
-            "metadata": { "name": name, "labels": { SCENE_LABEL: "true" } },
+            "metadata": { "name": name, "labels": { SCENE_LABEL: std::process::id().to_string() } },
         }))?;
         let api = Api::<Namespace>::all(self.client.clone());
         api.create(&PostParams::default(), &namespace)
@@ -100,6 +103,24 @@ impl Scene {
         self.namespaces.retain(|n| n != name);
         Ok(())
     }
+}
+
+/// Removes the namespaces of processes that are not there any more: one that was interrupted leaves its own, and what is in them may
+/// hold ports of the node.
+///
+/// # Errors
+/// When the API server refuses, or one of them is not gone within two minutes.
+pub async fn remove_abandoned() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let of_scenes = ListParams::default().labels(SCENE_LABEL);
+    let namespaces = Api::<Namespace>::all(scene.client.clone());
+    for namespace in namespaces.list_metadata(&of_scenes).await? {
+        let maker = namespace.labels().get(SCENE_LABEL);
+        if maker.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            scene.remove(&namespace.name_any()).await?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Scene {

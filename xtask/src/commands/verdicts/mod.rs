@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Instant};
 
 use anyhow::{Result, bail};
 use futures::{StreamExt, stream};
-use kymaros_testbed::{cluster, scene::SCENE_LABEL};
+use kymaros_testbed::{cluster, scene};
 
 use self::{
     case::Case,
@@ -44,8 +44,7 @@ pub async fn run(args: Args) -> Result<()> {
     let cluster = cluster::up(None, &terminal).await?;
     let client = cluster.client().await?;
     deploy(&cluster, &client, Build::Checked, &terminal).await?;
-    // An interrupted run leaves its namespaces, and in them what holds ports of the node.
-    cluster.kubectl(&["delete", "namespace", "-l", SCENE_LABEL, "--timeout=3m"])?;
+    scene::remove_abandoned().await?;
     let wanted = |case: &Case| {
         let named = args.filter.as_deref().is_none_or(|word| case.name.contains(word));
         named && (case.short || !args.short)
