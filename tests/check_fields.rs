@@ -104,7 +104,7 @@ fn by_their_settings() -> Vec<(Value, bool)> {
             "podStatus": { "labelSelector": { "app": app }, "minReady": least, "timeout": "2s" } })
     };
     let answers = |name: &str, path: &str, expected: u16| {
-        let mut check = get(name, path, "1s", 1);
+        let mut check = get(name, path, "2s", 3);
         check["httpGet"]["expectedStatus"] = expected.into();
         (check, expected == 404 && path == "/absent")
     };

@@ -192,6 +192,14 @@ async fn assert_stays_closed(client: &Client, sandbox: &str) -> Result<()> {
             "try {tries} opens the sandbox"
         );
     }
+    // Network plugins mark those that they keep, and who changes the operator's own changes nothing.
+    let own = policies.get("deny-all").await?;
+    let change =
+        json!({ "metadata": { "annotations": { "example.com/kept": "true" } }, "spec": { "egress": [{}] } });
+    let by = PatchParams::default();
+    let stored = policies.patch("deny-all", &by, &Patch::Merge(&change)).await?;
+    assert_eq!(stored.spec, own.spec);
+    assert!(stored.annotations().contains_key("example.com/kept"));
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use kymaros_certs::{Condition, Configuration, Fence, Kind, Registration, Requirement, Rule};
 use kymaros_crds::names;
-use kymaros_webhooks::contain::RESTORE_LABEL;
+use kymaros_webhooks::{contain::RESTORE_LABEL, neutralise::POLICIES};
 
 /// What the conditions of the webhooks name.
 #[derive(Clone, Copy, Debug)]
@@ -101,14 +101,8 @@ impl Installation<'_> {
                 Rule::new(&[""], &["services"], &[UPDATE], NAMESPACED),
                 Rule::new(&["batch"], &["cronjobs", "jobs"], &[UPDATE], NAMESPACED),
                 Rule::new(
-                    &[
-                        "networking.k8s.io",
-                        "projectcalico.org",
-                        "crd.projectcalico.org",
-                        "crd.antrea.io",
-                        "cilium.io",
-                    ],
-                    &["networkpolicies", "ciliumnetworkpolicies"],
+                    &POLICIES.map(|(group, _)| group),
+                    &POLICIES.map(|(_, resource)| resource),
                     &[UPDATE],
                     NAMESPACED,
                 ),

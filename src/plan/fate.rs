@@ -47,6 +47,8 @@ const EXCLUDED: &[(&str, &[&str])] = &[
         &[
             "networkpolicies.networking.k8s.io",
             "ciliumnetworkpolicies.cilium.io",
+            "fqdnnetworkpolicies.networking.gke.io",
+            "applicationnetworkpolicies.networking.k8s.aws",
         ],
     ),
     (
@@ -180,6 +182,8 @@ pub fn fate(object: &ObjectId) -> Fate {
 
 #[cfg(test)]
 mod tests {
+    use kymaros_webhooks::neutralise::POLICIES;
+
     use super::*;
 
     fn of(kind: &str) -> Fate {
@@ -199,6 +203,8 @@ mod tests {
             "projectcalico.org/v3/NetworkPolicy",
             "crd.projectcalico.org/v1/NetworkPolicy",
             "crd.antrea.io/v1beta1/NetworkPolicy",
+            "networking.gke.io/v1alpha1/FQDNNetworkPolicy",
+            "networking.k8s.aws/v1alpha1/ApplicationNetworkPolicy",
             "networking.k8s.io/v1/Ingress",
             "v1/ResourceQuota",
             "batch/v1/Job",
@@ -222,11 +228,17 @@ mod tests {
             [
                 "networkpolicies.networking.k8s.io",
                 "ciliumnetworkpolicies.cilium.io",
+                "fqdnnetworkpolicies.networking.gke.io",
+                "applicationnetworkpolicies.networking.k8s.aws",
                 "networkpolicies.projectcalico.org",
                 "networkpolicies.crd.projectcalico.org",
                 "networkpolicies.crd.antrea.io",
             ]
         );
+        // None that admission has to close is let through here, and the other way round.
+        let closed = POLICIES.map(|(group, resource)| format!("{resource}.{group}"));
+        let closed: BTreeSet<&String> = closed.iter().collect();
+        assert_eq!(policies.into_iter().collect::<BTreeSet<_>>(), closed);
         assert_eq!(of("example.com/v1/NetworkPolicy"), Fate::Kept);
     }
 

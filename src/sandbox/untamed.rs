@@ -217,7 +217,7 @@ mod tests {
                 "CronJob/mailer in sandbox sb was not made harmless (spec.suspend)",
                 "Job/mailer-1 in sandbox sb was not made harmless (spec.suspend)",
                 "Service/front in sandbox sb was not made harmless (spec.ports.0.nodePort, spec.type)",
-                "NetworkPolicy/open in sandbox sb was not made harmless (spec.egress)",
+                "NetworkPolicy/open in sandbox sb was not made harmless (spec.egress.0)",
                 "Pod/first in sandbox sb was not made harmless (spec.priority)",
             ]
         );

@@ -7,6 +7,8 @@ mod pods;
 mod policies;
 mod services;
 
+pub use policies::POLICIES;
+
 #[cfg(test)]
 mod tests;
 
@@ -61,7 +63,14 @@ pub fn neutralise(request: &Request, facts: &dyn Facts) -> Answer {
         ));
     };
     let mut after = before.clone();
-    make_harmless(request, &mut after, &facts.operator().priority_class);
+    let target = target(request);
+    match &request.old_object {
+        // Products that keep policies mark them, the operator's own as well.
+        Some(old) if policies::is_policy(target.group, target.resource) => {
+            policies::keep(&mut after, &old.data);
+        }
+        _ => make_harmless(request, &mut after, &facts.operator().priority_class),
+    }
     Answer::Patch(json_patch::diff(&before, &after))
 }
 
@@ -108,11 +117,7 @@ fn tame(group: &str, resource: &str, object: &mut Value) {
         }
         ("", "services") => services::keep_inside(object),
         ("", "pods") => pods::give_way(object),
-        (
-            "networking.k8s.io" | "projectcalico.org" | "crd.projectcalico.org" | "crd.antrea.io",
-            "networkpolicies",
-        )
-        | ("cilium.io", "ciliumnetworkpolicies") => policies::allow_nothing(object),
+        _ if policies::is_policy(group, resource) => policies::allow_nothing(group, object),
         _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{neutralise, untamed};
+use super::{POLICIES, neutralise, untamed};
 use crate::{
     answer::Answer,
     request::Request,
@@ -78,25 +78,52 @@ fn a_service_asks_for_nothing_outside() {
 fn no_policy_of_anybody_opens_a_sandbox() {
     let all =
         json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}] });
-    let closed = json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"] });
-    for resource in [
-        "networkpolicies.networking.k8s.io",
-        "networkpolicies.crd.projectcalico.org",
-        "networkpolicies.crd.antrea.io",
-        "ciliumnetworkpolicies.cilium.io",
-    ] {
+    let closed =
+        json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": [] });
+    for (group, resource) in POLICIES {
         let open = json!({ "metadata": { "name": "open" }, "spec": all, "specs": [all] });
-        let policy = stored(resource, open);
+        let policy = stored(&format!("{resource}.{group}"), open);
+        let mut meant = closed.clone();
+        if group.ends_with("projectcalico.org") {
+            meant["selector"] = json!("!all()");
+        }
         assert_eq!(
             (&policy["spec"], &policy["specs"][0]),
-            (&closed, &closed),
-            "{resource}"
+            (&meant, &closed),
+            "{group}"
         );
     }
     let of_others = json!({ "metadata": { "name": "open" }, "spec": all });
     assert_eq!(stored("networkpolicies.example.com", of_others)["spec"], all);
-    let denies = json!({ "spec": { "podSelector": {}, "ingress": [] } });
-    assert!(untamed("networking.k8s.io", "networkpolicies", &denies).is_empty());
+    for denies in [
+        json!({ "podSelector": {} }),
+        json!({ "podSelector": {}, "ingress": [] }),
+    ] {
+        let policy = json!({ "spec": denies });
+        assert!(untamed("networking.k8s.io", "networkpolicies", &policy).is_empty());
+    }
+}
+
+#[test]
+fn what_a_policy_says_stays_and_marks_on_it_do_too() {
+    let policy = |marks: Value, egress: Value| json!({ "metadata": { "name": "deny-all", "finalizers": marks }, "spec": { "egress": egress } });
+    let own = json!([{ "to": [{ "podSelector": {} }] }]);
+    let asked = || Asked::new(VELERO, "UPDATE", "networkpolicies.networking.k8s.io").within(LIVE);
+    let marks = json!(["networking.k8s.aws/resources"]);
+    for egress in [own.clone(), json!([{}]), json!([])] {
+        let changed = policy(marks.clone(), egress);
+        let request: Request = asked()
+            .object(changed.clone())
+            .old(policy(json!([]), own.clone()))
+            .request();
+        let Answer::Patch(patch) = neutralise(&request, &World::new()) else {
+            panic!("refused")
+        };
+        let mut result = changed;
+        json_patch::patch(&mut result, &patch).unwrap();
+        assert_eq!(result["spec"]["egress"], own);
+        assert_eq!(result["metadata"]["finalizers"], marks);
+    }
 }
 
 #[test]

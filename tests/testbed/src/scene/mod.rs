@@ -111,16 +111,21 @@ impl Scene {
 /// # Errors
 /// When the API server refuses, or one of them is not gone within two minutes.
 pub async fn remove_abandoned() -> Result<()> {
-    let mut scene = Scene::new().await?;
+    let cluster = crate::cluster::find()?;
     let of_scenes = ListParams::default().labels(SCENE_LABEL);
-    let namespaces = Api::<Namespace>::all(scene.client.clone());
-    for namespace in namespaces.list_metadata(&of_scenes).await? {
+    let namespaces = Api::<Namespace>::all(cluster.client().await?);
+    let all = namespaces.list_metadata(&of_scenes).await?;
+    let abandoned = all.iter().filter(|namespace| {
         let maker = namespace.labels().get(SCENE_LABEL);
-        if maker.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            scene.remove(&namespace.name_any()).await?;
-        }
+        maker.is_some_and(|process| !Path::new("/proc").join(process).exists())
+    });
+    let names: Vec<String> = abandoned.map(ResourceExt::name_any).collect();
+    if names.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let mut delete = vec!["delete", "namespace", "--ignore-not-found", "--timeout=2m"];
+    delete.extend(names.iter().map(String::as_str));
+    cluster.kubectl(&delete).map(drop)
 }
 
 impl Drop for Scene {
