@@ -110,10 +110,9 @@ impl Scene {
 ///
 /// # Errors
 /// When the API server refuses, or one of them is not gone within two minutes.
-pub async fn remove_abandoned() -> Result<()> {
-    let cluster = crate::cluster::find()?;
+pub async fn remove_abandoned(cluster: &Cluster, client: &Client) -> Result<()> {
     let of_scenes = ListParams::default().labels(SCENE_LABEL);
-    let namespaces = Api::<Namespace>::all(cluster.client().await?);
+    let namespaces = Api::<Namespace>::all(client.clone());
     let all = namespaces.list_metadata(&of_scenes).await?;
     let abandoned = all.iter().filter(|namespace| {
         let maker = namespace.labels().get(SCENE_LABEL);

@@ -44,7 +44,7 @@ pub async fn run(args: Args) -> Result<()> {
     let cluster = cluster::up(None, &terminal).await?;
     let client = cluster.client().await?;
     deploy(&cluster, &client, Build::Checked, &terminal).await?;
-    scene::remove_abandoned().await?;
+    scene::remove_abandoned(&cluster, &client).await?;
     let wanted = |case: &Case| {
         let named = args.filter.as_deref().is_none_or(|word| case.name.contains(word));
         named && (case.short || !args.short)
