@@ -35,6 +35,8 @@ reasons! {
         BackupNotFound,
         /// The backup is not one that can be restored.
         BackupNotUsable,
+        /// Velero has not finished the backup.
+        BackupNotFinished,
         /// The newest backup is older than `maxAge`.
         BackupTooOld,
         /// The backup holds nothing of a namespace of the test.
@@ -65,7 +67,7 @@ reasons! {
         Deleted,
         /// The spec that the run was made with cannot be read.
         InvalidSpec,
-        /// Somebody ended the run by writing its phase.
+        /// Somebody wrote a phase to which the run had not come.
         PhaseChanged,
     }
 }
@@ -232,6 +234,6 @@ mod tests {
     fn the_name_is_the_word() {
         assert_eq!(RunReason::TimedOut.as_str(), "TimedOut");
         assert_eq!(String::from(FindingReason::RTOExceeded), "RTOExceeded");
-        assert_eq!(RunReason::ALL.len(), 18);
+        assert_eq!(RunReason::ALL.len(), 19);
     }
 }

@@ -45,7 +45,7 @@ async fn where_velero_is_not_nothing_is_installed_and_where_it_is_the_next_steps
                 "helm test kymaros --namespace kymaros-system",
                 "name: shop\n       namespace: kymaros-system",
                 forward,
-                "Authorization: Bearer $(kubectl create token ACCOUNT)",
+                "Authorization: Bearer $(kubectl create token ACCOUNT --namespace NAMESPACE)",
             ][..],
             &[curl, open, no_exec, no_kinds, "older than Kubernetes 1.30"][..],
         ),

@@ -4,8 +4,11 @@ mod story;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kymaros_crds::{CheckResult, RunResult};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use kymaros_crds::{CheckResult, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready};
 use serde_json::{Value, json};
 use story::{SMALL, create_test, gone, run, small, spec, until_nothing_is_left};
@@ -22,6 +25,27 @@ fn look(name: &str, from: &str, at: &str, is_answered: bool) -> Value {
         "command": command, "successExitCode": i32::from(!is_answered), "timeout": "15s" } })
 }
 
+/// Does nothing in a sandbox, and needs what it names all the same.
+fn dump(namespace: &str) -> String {
+    format!(
+        "apiVersion: batch/v1
+kind: CronJob
+metadata: {{name: dump}}
+spec:
+  schedule: 0 3 1 1 *
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: c
+              image: kymaros.test/busybox:1
+              args: [--from=http://web.{namespace}.svc/, s3.storage.svc.cluster.local]
+"
+    )
+}
+
 #[tokio::test]
 async fn sandboxes_talk_to_each_other_when_told_so_and_never_to_production() -> Result<()> {
     let mut scene = Scene::new().await?;
@@ -30,6 +54,7 @@ async fn sandboxes_talk_to_each_other_when_told_so_and_never_to_production() -> 
         apply(&scene.client, namespace, SMALL).await?;
         wait_ready(&scene.client, namespace, "app=small", 1).await?;
     }
+    apply(&scene.client, &one, &dump(&two)).await?;
     let name = unique("talk");
     backup(&scene.client, &name, &Backup::of(&[&one, &two])).await?;
     for (isolation, is_answered) in [("group", true), ("strict", false)] {
@@ -63,6 +88,15 @@ async fn sandboxes_talk_to_each_other_when_told_so_and_never_to_production() -> 
             assert_eq!(check.status, CheckResult::Pass, "{isolation}: {check:?}");
         }
         assert_eq!(status.checks.len(), 4, "{:?}", status.checks);
+        let named = status
+            .validation_levels
+            .context("no levels")?
+            .cross_namespace_deps;
+        assert_eq!(named.tested, [format!("CronJob/dump → web.{two}")]);
+        assert_eq!(named.not_tested, ["CronJob/dump → s3.storage"]);
+        let outside =
+            |f: &kymaros_crds::Finding| f.reason == "DependencyNotTested" && f.message.contains("storage");
+        assert!(status.findings.iter().any(outside), "{:?}", status.findings);
     }
     delete_backup(&scene.client, &name).await
 }
@@ -93,6 +127,14 @@ async fn a_sandbox_stays_after_a_failure_when_told_so_and_goes_with_its_ttl() ->
         let is_there = namespaces.get_opt(&sandbox.name).await?.is_some();
         assert_eq!(is_there, state == "Retained", "{test}");
         if is_there {
+            for mark in [names::MANAGED_BY_LABEL, names::RUN_UID_LABEL] {
+                let without = Patch::Merge(json!({ "metadata": { "labels": { mark: null } } }));
+                let taken = namespaces
+                    .patch(&sandbox.name, &PatchParams::default(), &without)
+                    .await;
+                let refused = taken.err().context("a sandbox became an ordinary namespace")?;
+                assert!(refused.to_string().contains(mark), "{refused}");
+            }
             let copy = spec(&[&sandbox.name], &name, json!({ "suspend": true }));
             let copied = create_test(&scene.client, &namespace, "copy", copy).await;
             let refused = format!(

@@ -12,7 +12,7 @@ use kube::{
     runtime::wait::await_condition,
 };
 use kymaros::velero::Restore;
-use kymaros_crds::{RestoreReport, RunPhase, RunResult, names};
+use kymaros_crds::{Cause, RestoreReport, RunPhase, RunResult, names};
 use kymaros_testbed::signals::{find, signal};
 use kymaros_testbed::{
     places::{NODE_ADDRESS, S3_PORT},
@@ -209,6 +209,45 @@ async fn a_velero_that_is_stopped_is_no_failed_backup() -> Result<()> {
     let goes = async |client: &Client| scale_deployment(client, VELERO, "velero", 0).await.map(|_| ());
     let comes_back = async |client: &Client| scale_deployment(client, VELERO, "velero", 1).await.map(|_| ());
     ends_undecided("stopped", goes, comes_back).await
+}
+
+/// A test may come with its backup, and run before Velero has looked at that.
+#[tokio::test]
+async fn a_backup_that_velero_has_not_finished_is_no_failed_one() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let namespace = scene.namespace("unfinished").await?;
+    scale_deployment(&client, VELERO, "velero", 0).await?;
+    let backups = Api::<kymaros::velero::Backup>::namespaced(client.clone(), VELERO);
+    let name = unique("unfinished");
+    let backup = serde_json::from_value(json!({
+        "apiVersion": "velero.io/v1", "kind": "Backup", "metadata": { "name": name, "namespace": VELERO },
+        "spec": { "includedNamespaces": [namespace] },
+    }))?;
+    backups.create(&PostParams::default(), &backup).await?;
+    create_test(
+        &client,
+        &namespace,
+        "unfinished",
+        spec(&[&namespace], &name, json!({})),
+    )
+    .await?;
+    let report = finished(&client, &namespace, "unfinished").await;
+    backups.delete(&name, &DeleteParams::default()).await?;
+    scale_deployment(&client, VELERO, "velero", 1).await?;
+    let status = report?.status.context("no status")?;
+    assert_eq!(
+        (status.result, status.cause, status.reason.as_deref()),
+        (
+            Some(RunResult::Inconclusive),
+            Some(Cause::Sandbox),
+            Some("BackupNotFinished")
+        ),
+        "{:?}",
+        status.findings
+    );
+    Ok(())
 }
 
 #[tokio::test]

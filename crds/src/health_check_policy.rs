@@ -155,7 +155,7 @@ pub struct HttpGetCheck {
     #[schemars(schema_with = "schema::duration")]
     pub timeout: Option<String>,
 
-    /// How often `timeout` fits into the time in which it is tried again; 1 when not set.
+    /// It is tried for this many times `timeout`, after short pauses, until it passes; 1 when not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub retries: Option<i32>,
@@ -207,7 +207,7 @@ pub struct ExecCheck {
     #[schemars(length(max = 1024))]
     pub stdout_matches: Option<String>,
 
-    /// How long the command may take, with its retries; 10s when not set.
+    /// How long it is tried, each try included; 10s when not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub timeout: Option<String>,

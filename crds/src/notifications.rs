@@ -36,7 +36,8 @@ pub struct NotificationTarget {
     #[schemars(length(max = 128))]
     pub channel: Option<String>,
 
-    /// Name of a Secret in the test's namespace; its key `url`, else `webhook-url`, holds the address.
+    /// Name of a Secret in the test's namespace; its key `url`, else `webhook-url`, holds the address. When not set, the
+    /// operator's own receiver of this type is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_name")]
     pub webhook_secret_ref: Option<String>,

@@ -27,7 +27,7 @@ pub struct BackupInfo {
     pub name: String,
     /// How old it was when the run began, such as `26h`.
     pub age: String,
-    /// How much it holds.
+    /// How much it holds; only in reports of 0.6.9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
 }
@@ -136,6 +136,10 @@ pub struct CheckStatus {
     /// Whether its failure fails the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
+    /// Whether there was nothing to ask: no such Service or port, pod or container, object or kind. That is no matter of
+    /// networks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub target_missing: bool,
     /// When it first passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_at: Option<MicroTime>,
@@ -188,7 +192,7 @@ pub struct ContainerLog {
     /// Whether more was written than is shown.
     #[serde(default)]
     pub truncated: bool,
-    /// Lines written in all.
+    /// Lines written in all; only in reports of 0.6.9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_lines: Option<i32>,
 }

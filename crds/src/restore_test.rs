@@ -71,7 +71,8 @@ pub struct RestoreTestSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notifications: Option<NotificationsSpec>,
 
-    /// How long a run may take before it is ended. 1h when not set, but never more than `sandbox.ttl`.
+    /// How long a run may take before it is ended, counted from when it leaves the queue. When not set, as long as
+    /// `sandbox.ttl`, but 1h at most; 30m when neither is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub timeout: Option<String>,
@@ -123,7 +124,7 @@ pub struct HealthChecksSpec {
     #[schemars(schema_with = "schema::duration")]
     pub settle: Option<String>,
 
-    /// Checks of this test alone, beside or instead of a policy.
+    /// Checks of this test alone, beside or instead of a policy. One with the name of a policy's check replaces that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new("self.all(c, self.exists_one(d, d.name == c.name))")

@@ -66,7 +66,8 @@ pub struct RestoreTestStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Where a test stands.
+/// Where a test stands: `Idle` has not run yet; `Failed` is the result `fail` of the latest run, `Completed` any other,
+/// `partial` and `inconclusive` among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RestoreTestPhase {
     /// It has not run yet.

@@ -167,7 +167,7 @@ pub struct ResolvedBackup {
     /// How old it was when it was chosen, such as `26h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age: Option<String>,
-    /// How much it holds.
+    /// How much it holds; only in reports of 0.6.9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
     /// When it began.

@@ -15,8 +15,8 @@ pub struct SandboxSpec {
     #[schemars(length(max = 53), regex(pattern = r"^$|^[a-z0-9][-a-z0-9]*$"))]
     pub namespace_prefix: Option<String>,
 
-    /// When a sandbox goes, whatever the state of its run, counted from its creation. 30m when not set, or the run's
-    /// `timeout` when that is longer.
+    /// When a sandbox goes, whatever the state of its run, counted from when the run leaves the queue. 30m when not set,
+    /// or the run's `timeout` when that is longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub ttl: Option<String>,
@@ -38,12 +38,12 @@ pub struct SandboxSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceQuotaSpec {
-    /// Processors, as requests and as limits; 2 when not set.
+    /// Processors that containers may request in all; 2 when not set. One that states no limit gets this as its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub cpu: Option<String>,
 
-    /// Memory, as requests and as limits; 4Gi when not set.
+    /// Memory that containers may request in all; 4Gi when not set. One that states no limit gets this as its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub memory: Option<String>,

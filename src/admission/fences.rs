@@ -62,9 +62,12 @@ const NEWLY_RESTORED: (&str, &str) = (
 );
 const MARKED: (&str, &str) = (
     "marked",
-    "has(object.metadata.labels) && ['kymaros.io/managed-by', 'kymaros.io/run-uid'].exists(mark,
-     mark in object.metadata.labels && !(oldObject != null && has(oldObject.metadata.labels)
-     && mark in oldObject.metadata.labels && oldObject.metadata.labels[mark] == object.metadata.labels[mark]))",
+    "['kymaros.io/managed-by', 'kymaros.io/run-uid'].exists(mark,
+     has(object.metadata.labels) && mark in object.metadata.labels
+     ? !(oldObject != null && has(oldObject.metadata.labels) && mark in oldObject.metadata.labels
+     && oldObject.metadata.labels[mark] == object.metadata.labels[mark])
+     : oldObject != null && has(oldObject.metadata.labels) && mark in oldObject.metadata.labels
+     && !has(object.metadata.deletionTimestamp))",
 );
 
 impl Installation<'_> {

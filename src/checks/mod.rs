@@ -51,6 +51,8 @@ pub struct Outcome {
     pub message: String,
     /// A failure that says nothing about the backup: the API server did not let the check be made.
     pub could_not_look: bool,
+    /// There was nothing to ask: no such Service or port, pod or container, object or kind.
+    pub target_missing: bool,
 }
 
 /// Why one try did not pass.
@@ -91,7 +93,14 @@ pub async fn run(client: Client, check: Check, targets: Vec<Target>, now: impl F
         .iter()
         .map(|t| until_decided(&client, &check.action, &t.sandbox, &found, &now));
     let results = join_all(tries).await;
-    let (passed, message, could_not_look) = combine(&looked_at, results);
+    let target_missing = lacks_target(&results);
+    let (passed, mut message, could_not_look) = combine(&looked_at, results);
+    if let (true, Some(namespace)) = (looked_at.is_empty(), &check.namespace) {
+        message = format!(
+            "the test restores no namespace {namespace}: change the check's `namespace`, or add it to \
+             `backupSource.namespaces`"
+        );
+    }
     Outcome {
         name: check.name,
         passed_at: passed.map(|(at, _)| at),
@@ -99,7 +108,14 @@ pub async fn run(client: Client, check: Check, targets: Vec<Target>, now: impl F
         duration: begun.elapsed(),
         message,
         could_not_look,
+        target_missing,
     }
+}
+
+/// Whether each failure is for want of something to ask.
+fn lacks_target(results: &[Result<Passed, Failure>]) -> bool {
+    let mut failures = results.iter().filter_map(|result| result.as_ref().err());
+    failures.all(|failure| matches!(failure, Failure::Missing(_) | Failure::Final(_)))
 }
 
 /// When a check passed everywhere, and how long that took if nothing had to be waited for.

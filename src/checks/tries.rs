@@ -27,7 +27,7 @@ pub(super) struct Passed {
 }
 
 /// Tries until it passes, cannot pass any more, or its time is up: each try has the check's timeout, and there is
-/// time for as many as `retries` says.
+/// time for as many as `retries` says; for what is not there at all, for one.
 pub(super) async fn until_decided(
     client: &Client,
     action: &CheckAction,
@@ -36,7 +36,8 @@ pub(super) async fn until_decided(
     now: &impl Fn() -> Timestamp,
 ) -> Result<Passed, Failure> {
     let (timeout, budget) = times(action);
-    let deadline = tokio::time::Instant::now() + budget;
+    let begin = tokio::time::Instant::now();
+    let (deadline, patience) = (begin + budget, begin + timeout);
     let mut pause = Duration::from_millis(100);
     let mut last = Failure::NotYet(format!("no answer within {} s", timeout.as_secs_f64()));
     let mut is_first = true;
@@ -57,7 +58,9 @@ pub(super) async fn until_decided(
             Ok(Err(failure)) => {
                 let is_there = !matches!(failure, Failure::Missing(_) | Failure::Api(_));
                 found.fetch_or(is_there, Ordering::Relaxed);
-                if !is_tried_again(&failure, action, found) {
+                let is_late =
+                    matches!(failure, Failure::Missing(_)) && tokio::time::Instant::now() + pause >= patience;
+                if is_late || !is_tried_again(&failure, found) {
                     return Err(failure);
                 }
                 last = failure;
@@ -77,14 +80,12 @@ pub(super) async fn until_decided(
     }
 }
 
-/// Objects that a controller makes may come later than the restore. Once some of them are found in one sandbox, another
-/// that has none is not where they are looked for.
-fn is_tried_again(failure: &Failure, action: &CheckAction, found: &AtomicBool) -> bool {
+/// What a controller makes may come later than the restore, be it the Service that an operator makes for its resource.
+/// Once some of it is found in one sandbox, another that has none is not where it is looked for.
+fn is_tried_again(failure: &Failure, found: &AtomicBool) -> bool {
     match failure {
         Failure::NotYet(_) | Failure::Api(_) => true,
-        Failure::Missing(_) => {
-            matches!(action, CheckAction::ResourceExists { .. }) && !found.load(Ordering::Relaxed)
-        }
+        Failure::Missing(_) => !found.load(Ordering::Relaxed),
         Failure::Final(_) => false,
     }
 }
@@ -168,32 +169,12 @@ mod tests {
 
     #[test]
     fn objects_may_come_later_unless_they_are_found_elsewhere() {
-        let exists = CheckAction::ResourceExists {
-            resources: vec![],
-            timeout: Duration::from_secs(1),
-        };
         let (nowhere, somewhere) = (AtomicBool::new(false), AtomicBool::new(true));
         let (missing, last) = (Failure::Missing("no Secret".into()), Failure::Final("bad".into()));
-        assert!(is_tried_again(&missing, &exists, &nowhere));
-        assert!(!is_tried_again(&missing, &exists, &somewhere));
-        assert!(is_tried_again(
-            &Failure::NotYet("one of two".into()),
-            &exists,
-            &somewhere
-        ));
-        assert!(
-            !is_tried_again(&last, &exists, &nowhere),
-            "a kind that nobody knows"
-        );
-        let tcp = CheckAction::TcpSocket {
-            service: "web".into(),
-            port: 80,
-            timeout: Duration::from_secs(1),
-        };
-        assert!(
-            !is_tried_again(&missing, &tcp, &nowhere),
-            "a Service comes with the restore"
-        );
+        assert!(is_tried_again(&missing, &nowhere));
+        assert!(!is_tried_again(&missing, &somewhere));
+        assert!(is_tried_again(&Failure::NotYet("one of two".into()), &somewhere));
+        assert!(!is_tried_again(&last, &nowhere), "a kind that nobody knows");
     }
 
     /// A check of a Service that nobody answers for, where the API server answers for a namespace, or does not.

@@ -1,8 +1,8 @@
 //! `kymaros uninstall`: what must be done before the operator's objects are deleted. Helm runs it.
 
 use anyhow::Context as _;
-use kube::Client;
 
+use super::cluster::Which;
 use crate::{
     telemetry::{self, LogFormat},
     uninstall::{self, Installation},
@@ -11,6 +11,8 @@ use crate::{
 /// Names of what is uninstalled.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
     /// Namespace in which the operator runs
     #[arg(long, default_value = "kymaros-system")]
     namespace: String,
@@ -37,9 +39,8 @@ pub(super) struct Args {
 /// Stops the operator and removes what needs it; tests and reports stay.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(LogFormat::Text, "info")?;
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a service account nor a kubeconfig works")?;
+    let connected = args.which.connect().await;
+    let client = connected.context("no cluster: neither a service account nor a kubeconfig works")?;
     let installation = Installation {
         namespace: args.namespace,
         deployment: args.deployment,

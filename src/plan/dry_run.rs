@@ -1,6 +1,6 @@
 //! What a run of a test would do, without doing it: asked of the cluster, with the rights of whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
@@ -120,7 +120,9 @@ async fn of_source(
         not_compared.extend(now.unlisted);
         for (namespace, objects) in &now.objects {
             let held = contents.objects.get(namespace).cloned().unwrap_or_default();
-            missed.extend(missing(objects, &held, began, &source.label_selector).map(ObjectId::display));
+            // Nothing is made yet, so nothing of what the cluster would put into a sandbox is known.
+            let lost = missing(objects, &held, began, &source.label_selector, &BTreeSet::new());
+            missed.extend(lost.into_iter().map(ObjectId::display));
         }
     }
     let of_test = contents

@@ -26,6 +26,7 @@ use crate::{
     workloads::{
         assess::assess,
         crash_loops,
+        made_there::made_there,
         moments::Moments,
         outside, references,
         watch::{SandboxWatch, Wake},
@@ -133,6 +134,9 @@ impl RunMemory {
             came.workloads.extend(workloads.map(|w| w.placed(place)));
             let pods = objects.pods.iter().map(|p| format!("Pod/{}", p.name_any()));
             came.pods.extend(pods.map(|pod| (source.clone(), pod)));
+            let made = made_there(&objects).into_iter();
+            came.made_there
+                .extend(made.map(|object| (source.clone(), object)));
             came.moments = came
                 .moments
                 .and(Moments::of(&objects.pods, &objects.pulled).placed(place));

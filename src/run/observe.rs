@@ -27,7 +27,7 @@ use crate::{
         restore::{RestorePhase, timestamp},
         server,
     },
-    workloads::references::Form,
+    workloads::{outside::Outside, references::Form},
 };
 
 /// Names and UIDs of a run.
@@ -214,12 +214,25 @@ fn came(context: &RunContext, memory: &RunMemory, targets: &[Target]) -> Option<
 }
 
 /// A short name, such as `db.data`, is a Service only if there is a namespace `data`, or the test restores one; else it may be
-/// a host outside.
+/// a host outside. Where a host is expected it is one or the other, however it is written.
 fn keep_what_is_meant(came: &mut Came, is_namespace: impl Fn(&str) -> bool) {
     came.references
         .retain(|(_, reference)| reference.form == Form::Qualified || is_namespace(&reference.namespace));
-    came.outside
-        .retain(|(_, outside)| outside.namespace().is_none_or(|name| !is_namespace(name)));
+    let (services, outside) = std::mem::take(&mut came.outside)
+        .into_iter()
+        .partition(|(_, outside)| outside.namespace().is_some_and(&is_namespace));
+    came.outside = outside;
+    let services: Vec<(String, Outside)> = services;
+    for (source, outside) in services {
+        let Some(named) = outside.service() else { continue };
+        let is_known = came.references.iter().any(|(of, known)| {
+            let is_same = (&known.service, &known.namespace) == (&named.service, &named.namespace);
+            *of == source && is_same && known.may_concern(Some(&outside.from))
+        });
+        if !is_known {
+            came.references.push((source, named));
+        }
+    }
 }
 
 /// Parses the frozen spec; the same conversion that admitted the test.
@@ -354,10 +367,7 @@ pub fn is_foreign(restore: &Restore) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workloads::{
-        outside::{Need, Outside},
-        references::Reference,
-    };
+    use crate::workloads::{outside::Need, references::Reference};
     use serde_json::json;
 
     fn report(spec: &serde_json::Value) -> RestoreReport {
@@ -396,6 +406,7 @@ mod tests {
                 service,
                 namespace,
                 form,
+                used_by: std::collections::BTreeSet::new(),
             };
             ("shop".to_owned(), reference)
         };
@@ -409,13 +420,23 @@ mod tests {
                 reference("com", Form::Short),
                 reference("gone", Form::Qualified),
             ],
-            outside: vec![host("db.data"), host("db.com"), host("db.example.com")],
+            outside: vec![
+                host("db.data"),
+                host("db.fast"),
+                host("db.com"),
+                host("db.example.com"),
+            ],
             ..Came::default()
         };
-        keep_what_is_meant(&mut came, |name| name == "data");
+        keep_what_is_meant(&mut came, |name| matches!(name, "data" | "fast"));
         assert_eq!(
             came.references,
-            [reference("data", Form::Short), reference("gone", Form::Qualified)]
+            [
+                reference("data", Form::Short),
+                reference("gone", Form::Qualified),
+                reference("fast", Form::Short),
+            ],
+            "a host that is a Service is one, however it was written"
         );
         assert_eq!(came.outside, [host("db.com"), host("db.example.com")]);
     }

@@ -204,6 +204,9 @@ pub struct Came {
     pub workloads: Vec<Workload>,
     /// All pods by source namespace, as `Pod/name`, whoever answers for them.
     pub pods: BTreeSet<(String, String)>,
+    /// What the sandboxes got without the backup, by source namespace, as `Kind/name`: from the cluster, or from a product that
+    /// serves every namespace.
+    pub made_there: BTreeSet<(String, String)>,
     /// When their pods took which step.
     pub moments: Moments,
     /// What they reference outside their own namespace, by source namespace.
@@ -225,7 +228,7 @@ impl Came {
         self.workloads.iter().filter_map(Workload::ready_since).max()
     }
 
-    /// The same as a verdict takes it when it may not wait any longer: what crashed more than once a pod, and has not been up
+    /// The same as a verdict takes it when it may not wait any longer: what has a pod that crashed more than once, and was not up
     /// for longer than before its last crash, is between two crashes and not ready. With a `settle` of zero nothing
     /// is waited for.
     #[must_use]
@@ -235,7 +238,7 @@ impl Came {
             return judged;
         }
         let crashes = |w: &&mut Workload| {
-            w.is_ready() && w.restarts > w.wanted.max(1) && w.outlives.is_some_and(|outlives| outlives > now)
+            w.is_ready() && w.most_restarts > 1 && w.outlives.is_some_and(|outlives| outlives > now)
         };
         for workload in judged.workloads.iter_mut().filter(crashes) {
             let message = format!(

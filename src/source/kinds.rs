@@ -1,5 +1,6 @@
 //! The kinds that a source is looked through for. Kinds that controllers fill by themselves (Endpoints, Leases,
-//! Events) are not among them: nobody misses those in a backup.
+//! Events) are not among them: nobody misses those in a backup. Nor are Jobs: Velero restores none that has finished, and
+//! their metadata does not tell which have.
 
 use kube::core::{ApiResource, GroupVersionKind};
 
@@ -55,7 +56,6 @@ pub const KINDS: &[Kind] = &[
         "horizontalpodautoscalers",
     ),
     kind("batch", "v1", "CronJob", "cronjobs"),
-    kind("batch", "v1", "Job", "jobs"),
     kind("networking.k8s.io", "v1", "Ingress", "ingresses"),
     kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
     kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),

@@ -8,29 +8,43 @@ use super::SourceObject;
 use crate::velero::results::ObjectId;
 
 /// Objects that were there when the backup began and are not in it. `selector` is the test's own: what it does not
-/// select is not restored, so nobody misses it.
+/// select is not restored, so nobody misses it. `made_there` is what the sandbox got without the backup, as `Kind/name`:
+/// from the cluster, or from a product that serves every namespace.
 pub fn missing<'a>(
     source: &'a [SourceObject],
     backup: &BTreeSet<ObjectId>,
     began: Timestamp,
     selector: &BTreeMap<String, String>,
-) -> impl Iterator<Item = &'a ObjectId> {
+    made_there: &BTreeSet<&str>,
+) -> Vec<&'a ObjectId> {
     let held: BTreeSet<(&str, &str, &str)> = backup.iter().map(ObjectId::without_version).collect();
-    let missed = move |object: &&SourceObject| {
+    let is_held_or_made = |object: &SourceObject| {
+        let id = object.id.without_version();
+        held.contains(&id) || made_by_cluster(&object.id) || made_there.contains(object.id.display().as_str())
+    };
+    let missed = |object: &&SourceObject| {
         let selected = selector.iter().all(|(k, v)| object.labels.get(k) == Some(v));
         // Both times are cut to the second: in the same second either may have been first.
         let was_there = object.created.as_second() < began.as_second();
-        selected && was_there && !made_by_cluster(&object.id) && !held.contains(&object.id.without_version())
+        selected && was_there && !is_held_or_made(object)
     };
-    let missed: Vec<&ObjectId> = source.iter().filter(missed).map(|o| &o.id).collect();
-    missed.into_iter()
+    source.iter().filter(missed).map(|o| &o.id).collect()
 }
 
 /// What the cluster puts into every namespace by itself.
 fn made_by_cluster(object: &ObjectId) -> bool {
+    is_authority(object) || (object.short_kind(), object.name.as_str()) == ("ServiceAccount", "default")
+}
+
+/// The certificate authorities that Kubernetes, `OpenShift` and Istio put into every namespace.
+#[must_use]
+pub fn is_authority(object: &ObjectId) -> bool {
     matches!(
         (object.short_kind(), object.name.as_str()),
-        ("ConfigMap", "kube-root-ca.crt" | "openshift-service-ca.crt") | ("ServiceAccount", "default")
+        (
+            "ConfigMap",
+            "kube-root-ca.crt" | "openshift-service-ca.crt" | "istio-ca-root-cert"
+        )
     )
 }
 
@@ -61,9 +75,9 @@ mod tests {
             .collect();
         let began = "2026-01-01T12:00:00Z".parse().unwrap();
         let backup = backup.iter().cloned().collect();
-        missing(source, &backup, began, &selector)
-            .map(ObjectId::display)
-            .collect()
+        let made_there = BTreeSet::from(["RoleBinding/system:deployers"]);
+        let missed = missing(source, &backup, began, &selector, &made_there);
+        missed.into_iter().map(ObjectId::display).collect()
     }
 
     #[test]
@@ -91,7 +105,12 @@ mod tests {
     fn what_the_cluster_makes_is_not_missed() {
         let own = [
             made(id("v1/ConfigMap", "kube-root-ca.crt"), "11:00:00"),
+            made(id("v1/ConfigMap", "istio-ca-root-cert"), "11:00:00"),
             made(id("v1/ServiceAccount", "default"), "11:00:00"),
+            made(
+                id("rbac.authorization.k8s.io/v1/RoleBinding", "system:deployers"),
+                "11:00:00",
+            ),
         ];
         assert!(missed(&own, &[], &[]).is_empty());
         assert_eq!(

@@ -99,7 +99,15 @@ async fn stop(client: &Client, installation: &Installation) -> Result<(), Uninst
     let name = &installation.deployment;
     let stopped = match deployments.patch(name, &PatchParams::default(), &none).await {
         Ok(deployment) => deployment,
-        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => {
+            tracing::warn!(
+                deployment = name,
+                namespace = installation.namespace,
+                "there is no such Deployment, so nothing is stopped; if the operator has another name, say so with \
+                 --deployment, and see --help for the other names"
+            );
+            return Ok(());
+        }
         Err(error) => return Err(error.into()),
     };
     tracing::info!(deployment = name, "stops the operator");

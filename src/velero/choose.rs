@@ -40,7 +40,7 @@ impl Chosen {
     }
 }
 
-/// Why no backup could be chosen. All of these are facts about backups, found by the test.
+/// Why no backup could be chosen. All but [`NoBackup::NotFinished`] are facts about backups, found by the test.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NoBackup {
     /// The named Backup does not exist.
@@ -49,6 +49,14 @@ pub enum NoBackup {
     /// The named Backup cannot be restored.
     #[error("backup {name} is {phase} and cannot be restored")]
     NotUsable {
+        /// The backup.
+        name: String,
+        /// Velero's phase.
+        phase: String,
+    },
+    /// Velero has not finished the named Backup, and may yet.
+    #[error("backup {name} is not finished: it is {phase}; run again when Velero has completed it")]
+    NotFinished {
         /// The backup.
         name: String,
         /// Velero's phase.
@@ -94,9 +102,11 @@ pub fn choose<'a>(
                 .find(|b| b.metadata.name.as_deref() == Some(name))
                 .ok_or_else(|| NoBackup::Missing(name.clone()))?;
             if !is_usable(backup) {
-                return Err(NoBackup::NotUsable {
-                    name: name.clone(),
-                    phase: phase(backup).to_owned(),
+                let (name, phase) = (name.clone(), phase(backup).to_owned());
+                return Err(if is_under_way(backup) {
+                    NoBackup::NotFinished { name, phase }
+                } else {
+                    NoBackup::NotUsable { name, phase }
                 });
             }
             backup
@@ -196,6 +206,21 @@ pub fn is_usable(backup: &Backup) -> bool {
     matches!(phase(backup), "Completed" | "PartiallyFailed") && backup.metadata.deletion_timestamp.is_none()
 }
 
+/// Whether Velero has yet to say how a backup ended, by the phases of `velero.io/v1` up to 1.18.
+fn is_under_way(backup: &Backup) -> bool {
+    const UNDER_WAY: &[&str] = &[
+        "New",
+        "Queued",
+        "ReadyToStart",
+        "InProgress",
+        "WaitingForPluginOperations",
+        "WaitingForPluginOperationsPartiallyFailed",
+        "Finalizing",
+        "FinalizingPartiallyFailed",
+    ];
+    UNDER_WAY.contains(&phase(backup)) && backup.metadata.deletion_timestamp.is_none()
+}
+
 fn holds_all(backup: &Backup, source: &Source) -> bool {
     source.namespaces.iter().all(|n| holds(backup, n.name.as_str()))
 }
@@ -268,6 +293,31 @@ mod tests {
 
     fn now() -> Timestamp {
         "2026-01-05T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_backup_that_velero_has_not_finished_is_no_bad_one() {
+        let named = |phase: &str| {
+            let backups = [backup("b", &["shop"], phase, "2026-01-04T00:00:00Z", None)];
+            choose(
+                &backups,
+                &source(BackupChoice::Named("b".into()), &["shop"]),
+                now(),
+            )
+            .unwrap_err()
+        };
+        for phase in [
+            "New",
+            "Queued",
+            "InProgress",
+            "WaitingForPluginOperations",
+            "Finalizing",
+        ] {
+            assert!(matches!(named(phase), NoBackup::NotFinished { .. }), "{phase}");
+        }
+        for phase in ["Failed", "FailedValidation", "Deleting"] {
+            assert!(matches!(named(phase), NoBackup::NotUsable { .. }), "{phase}");
+        }
     }
 
     #[test]

@@ -12,8 +12,16 @@ pub fn is_resource_of(resource: &str, object: &ObjectId) -> bool {
         || plural.strip_suffix("es") == Some(&kind)
         || plural
             .strip_suffix("ies")
-            .is_some_and(|stem| kind.strip_suffix('y') == Some(stem));
+            .is_some_and(|stem| kind.strip_suffix('y') == Some(stem))
+        || is_latin_plural(plural, &kind);
     same_kind && of == object.group()
+}
+
+/// `vertices` of `vertex`, `matrices` of `matrix`.
+fn is_latin_plural(plural: &str, kind: &str) -> bool {
+    let stem = plural.strip_suffix("ices");
+    let is_of = |end: &str| stem.is_some() && kind.strip_suffix(end) == stem;
+    is_of("ex") || is_of("ix")
 }
 
 #[cfg(test)]
@@ -37,6 +45,9 @@ mod tests {
             "networking.k8s.io/v1/NetworkPolicy"
         ));
         assert!(!is("ingresses.networking.k8s.io", "example.com/v1/Ingress"));
+        assert!(is("vertices.flow.example.com", "flow.example.com/v1/Vertex"));
+        assert!(is("indices.search.example.com", "search.example.com/v1/Index"));
+        assert!(!is("services.example.com", "example.com/v1/Vortex"));
         assert!(!is("secrets", "v1/ConfigMap"));
     }
 }

@@ -91,11 +91,13 @@ impl RestorePhase {
     /// Reads Velero's phase; an empty one is a Restore that Velero has not seen, an unknown one counts as running.
     #[must_use]
     pub fn of(restore: &Restore) -> Self {
-        let phase = restore
-            .status
-            .as_ref()
-            .and_then(|s| s.phase.as_deref())
-            .unwrap_or_default();
+        let status = restore.status.as_ref();
+        Self::named(status.and_then(|s| s.phase.as_deref()).unwrap_or_default())
+    }
+
+    /// The same of its name.
+    #[must_use]
+    pub fn named(phase: &str) -> Self {
         match phase {
             "" | "New" => Self::New,
             "FailedValidation" => Self::FailedValidation,

@@ -292,6 +292,8 @@ pub struct PvbInfo {
     pub pod_name: String,
     /// The volume's name in that pod.
     pub volume_name: String,
+    /// The snapshot in the repository.
+    pub snapshot_handle: String,
     /// Velero writes this field without a JSON tag, so it is capitalised.
     #[serde(rename = "Phase")]
     pub phase: String,
@@ -331,6 +333,14 @@ impl VolumeInfo {
     pub fn of_files(&self) -> Option<&PvbInfo> {
         let info = self.pvb_info.as_ref();
         info.filter(|_| self.backup_method == "PodVolumeBackup")
+    }
+
+    /// Whether its file-system backup ended well without a snapshot: there was nothing in it (restic, Velero up to 1.16).
+    #[must_use]
+    pub fn was_empty(&self) -> bool {
+        self.of_files().is_some_and(|files| {
+            files.phase == "Completed" && files.size == 0 && files.snapshot_handle.is_empty()
+        })
     }
 
     /// Bytes that a data mover of Velero has to bring back; movers of other products need not count.

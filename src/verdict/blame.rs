@@ -35,10 +35,12 @@ impl SourceEvidence<'_> {
     }
 
     /// Who is to blame when an object that the backup lists did not come back: an archive that is broken brings back what
-    /// comes before the break.
+    /// comes before the break, and Velero lists an object before it backs it up, so that what a plugin or a hook failed for is
+    /// listed and not in the archive of a backup that is `PartiallyFailed`.
     pub(super) fn of_absence(&self) -> Cause {
+        let is_partial = self.backup.and_then(|b| b.phase.as_deref()) == Some("PartiallyFailed");
         let mut errors = self.outcome.into_iter().flat_map(|o| o.results.errors.all());
-        if errors.any(|message| of_error(message) == Cause::Backup) {
+        if is_partial || errors.any(|message| of_error(message) == Cause::Backup) {
             Cause::Backup
         } else {
             Cause::RestoreEngine

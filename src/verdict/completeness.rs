@@ -1,6 +1,6 @@
 //! Level 2, completeness: every object of the backup's resource list is in the sandbox, or its absence is explained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kymaros_crds::{Cause, CompletenessCounts, Finding, FindingLevel, Severity};
 
@@ -9,7 +9,10 @@ use crate::{
     plan::{Fate, fate},
     reason::FindingReason,
     run::observed::Fetched,
-    source::{SourceObjects, missing::missing},
+    source::{
+        SourceObjects,
+        missing::{is_authority, missing},
+    },
     velero::results::{ItemAction, ObjectId},
 };
 
@@ -39,7 +42,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Le
             (Some(_), Some(_)) => object_by_object(source, &mut tally, findings),
             _ => by_counts(source, &mut tally),
         }
-        against_source(source, &mut tally, findings);
+        against_source(source, evidence, &mut tally, findings);
         nothing_restored(source, findings);
     }
     let Tally {
@@ -146,7 +149,12 @@ fn by_counts(source: &SourceEvidence<'_>, tally: &mut Tally) {
 }
 
 /// The other half: what was in the source when the backup was taken, and is not in the backup.
-fn against_source(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut Vec<Finding>) {
+fn against_source(
+    source: &SourceEvidence<'_>,
+    evidence: &Evidence<'_>,
+    tally: &mut Tally,
+    findings: &mut Vec<Finding>,
+) {
     let (Some(now), Some(contents)) = (source.source, source.contents) else {
         return;
     };
@@ -173,7 +181,8 @@ fn against_source(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut
     for namespace in source.mapping.keys() {
         let held = contents.objects.get(namespace).cloned().unwrap_or_default();
         let there = now.objects.get(namespace).map(Vec::as_slice).unwrap_or_default();
-        for object in missing(there, &held, began.0, source.selector) {
+        let made_there = made_there(evidence, namespace);
+        for object in missing(there, &held, began.0, source.selector, &made_there) {
             tally.count(object, false);
             findings.push(Finding {
                 level: FindingLevel::Completeness,
@@ -190,6 +199,14 @@ fn against_source(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut
         }
     }
     not_looked_through(now, findings);
+}
+
+/// What the sandbox of a namespace got without the backup.
+fn made_there<'a>(evidence: &Evidence<'a>, namespace: &str) -> BTreeSet<&'a str> {
+    let all = evidence.came.into_iter().flat_map(|came| &came.made_there);
+    all.filter(|(of, _)| of == namespace)
+        .map(|(_, object)| object.as_str())
+        .collect()
 }
 
 /// Kinds of other products that the operator may not list. Nothing is known of them, and nothing lost.
@@ -243,11 +260,7 @@ fn nothing_restored(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) {
 
 /// Objects that the cluster puts into every namespace. Velero finds them there and calls its own copy failed.
 fn made_by_cluster(object: &ObjectId) -> Option<&'static str> {
-    let is_authority = matches!(
-        object.name.as_str(),
-        "kube-root-ca.crt" | "openshift-service-ca.crt"
-    );
-    (object.short_kind() == "ConfigMap" && is_authority).then_some("made by the cluster")
+    is_authority(object).then_some("made by the cluster")
 }
 
 /// Why an object of the backup is rightly not in the sandbox.

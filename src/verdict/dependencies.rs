@@ -69,9 +69,11 @@ pub(super) fn needed(evidence: &Evidence<'_>, source: &str, workload: &str) -> O
             let binding = binding_of(evidence, source, account)?;
             Some(format!("{outside} (ClusterRoleBinding/{binding})"))
         }
-        Need::Host(_) | Need::Secret { .. } | Need::Environment { .. } | Need::ApiServer { .. } => {
-            Some(outside.to_string())
-        }
+        Need::Host(_)
+        | Need::Alias { .. }
+        | Need::Secret { .. }
+        | Need::Environment { .. }
+        | Need::ApiServer { .. } => Some(outside.to_string()),
     })
 }
 
@@ -100,8 +102,8 @@ fn is_named_for(binding: &str, account: &str) -> bool {
 }
 
 /// A name in another namespace, or with its own namespace in it, which leads out of the sandbox to nothing. Whoever
-/// needs it cannot work there, and that says nothing about the backup. `of` is what names it; all that is restored when
-/// there is none. A `ConfigMap` may be anybody's.
+/// needs it cannot work there, and that says nothing about the backup. `of` is the workload that may need it; without one,
+/// what a check asks may, unless it is the API server.
 pub(super) fn blocked<'a>(
     evidence: &Evidence<'a>,
     source: Option<&str>,
@@ -109,10 +111,11 @@ pub(super) fn blocked<'a>(
 ) -> Option<&'a Reference> {
     let references = evidence.came.into_iter().flat_map(|came| &came.references);
     let mut of_these = references.filter(|(namespace, reference)| {
-        source.is_none_or(|source| namespace == source)
-            && of.is_none_or(|of| reference.from == of || reference.from.starts_with("ConfigMap/"))
+        let excuses_nothing =
+            reference.namespace == "kube-system" || of.is_none() && is_api_server(reference);
+        source.is_none_or(|source| namespace == source) && reference.may_concern(of) && !excuses_nothing
     });
-    of_these.find_map(|(_, reference)| (reference.namespace != "kube-system").then_some(reference))
+    of_these.next().map(|(_, reference)| reference)
 }
 
 /// Why it does not work.
@@ -125,6 +128,9 @@ pub(super) fn out_of_reach(reference: &Reference) -> String {
 
 /// Every cluster has these, wherever a backup is restored.
 fn belongs_to_cluster(reference: &Reference) -> bool {
-    (reference.service == "kubernetes" && reference.namespace == "default")
-        || reference.namespace.starts_with("kube-")
+    is_api_server(reference) || reference.namespace.starts_with("kube-")
+}
+
+fn is_api_server(reference: &Reference) -> bool {
+    reference.service == "kubernetes" && reference.namespace == "default"
 }

@@ -30,7 +30,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
         .filter(|c| c.status == CheckResult::Pass)
         .count();
     for check in evidence.checks.iter().filter(|c| c.status != CheckResult::Pass) {
-        let asks_somebody = !evidence.lookups.contains(&check.name.as_str());
+        let asks_somebody = !evidence.lookups.contains(&check.name.as_str()) && !check.target_missing;
         let blocked = asks_somebody
             .then(|| dependencies::blocked(evidence, check.namespace.as_deref(), None))
             .flatten();

@@ -73,34 +73,62 @@ fn claim(volume: &VolumeInfo) -> ObjectId {
     }
 }
 
-/// Claims in the backup of which Velero recorded no volume at all: nothing was tried.
+/// Claims in the backup of which Velero recorded no volume at all: nothing was tried, or the pod through which it was backed
+/// up was gone when Velero wrote its records. Velero fills such a volume all the same, and tells it by its pod.
 fn without_record(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
     let Some(contents) = source.contents else { return 0 };
     let mut lost = 0;
-    for namespace in source.mapping.keys() {
+    for (namespace, sandbox) in &source.mapping {
         let claims = contents.objects.get(namespace).into_iter().flatten();
-        for claim in claims.filter(|o| o.short_kind() == "PersistentVolumeClaim") {
-            let recorded = contents
-                .volumes
-                .iter()
-                .any(|v| v.pvc_namespace == *namespace && v.pvc_name == claim.name);
-            if !recorded && source.is_selected(namespace, claim) && !source.was_unbound(namespace, claim) {
-                lost += 1;
-                findings.push(Finding {
-                    level: FindingLevel::RestoreIntegrity,
-                    severity: Severity::Error,
-                    cause: Cause::Backup,
-                    reason: FindingReason::VolumeWithoutData.into(),
-                    object: Some(claim.display()),
-                    message: format!(
-                        "the backup holds volume claim {} of namespace {namespace} without any volume data",
-                        claim.name
-                    ),
-                });
+        let claims = claims.filter(|claim| {
+            let mut recorded = contents.volumes.iter();
+            claim.short_kind() == "PersistentVolumeClaim"
+                && !recorded.any(|v| v.pvc_namespace == *namespace && v.pvc_name == claim.name)
+                && source.is_selected(namespace, claim)
+                && !source.was_unbound(namespace, claim)
+        });
+        let claims: Vec<&ObjectId> = claims.collect();
+        let may_be_filled = claims.len() <= filled_without_record(source, namespace, sandbox);
+        for claim in claims {
+            if may_be_filled {
+                findings.push(unread(&format!(
+                    "whether the data of volume claim {} of namespace {namespace} came: Velero filled a volume of which the \
+                     backup has no record, and this claim has none",
+                    claim.name
+                )));
+                continue;
             }
+            lost += 1;
+            findings.push(Finding {
+                level: FindingLevel::RestoreIntegrity,
+                severity: Severity::Error,
+                cause: Cause::Backup,
+                reason: FindingReason::VolumeWithoutData.into(),
+                object: Some(claim.display()),
+                message: format!(
+                    "the backup holds volume claim {} of namespace {namespace} without any volume data",
+                    claim.name
+                ),
+            });
         }
     }
     lost
+}
+
+/// How many volumes Velero filled in a sandbox of which it has no record. One that belongs to no claim is recorded without a
+/// namespace.
+fn filled_without_record(source: &SourceEvidence<'_>, namespace: &str, sandbox: &str) -> usize {
+    let (Some(contents), Some(outcome)) = (source.contents, source.outcome) else {
+        return 0;
+    };
+    let is_of = |volume: &VolumeInfo, mover: &Mover| {
+        (volume.pvc_namespace.is_empty() || volume.pvc_namespace == namespace)
+            && mover_of(volume, &[mover]).is_some()
+    };
+    let movers = movers_into(outcome, sandbox).into_iter();
+    movers
+        .filter(|mover| mover.is_done() && !contents.volumes.iter().any(|volume| is_of(volume, mover)))
+        .count()
 }
 
 /// Volumes whose data the backup has, and of which it did not arrive: a bound claim says nothing about what is in it.
@@ -234,7 +262,8 @@ fn trouble(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -
     match mover_of(volume, movers) {
         Some(mover) if !mover.is_done() => Some(mover.trouble()),
         Some(mover) if size > 0 && mover.bytes_done == 0 => Some(format!("none of its {size} bytes came")),
-        None if needs_one() => Some("Velero made no data mover for it".to_owned()),
+        // Velero keeps no snapshot of a volume in which there was nothing.
+        None if needs_one() && !volume.was_empty() => Some("Velero made no data mover for it".to_owned()),
         Some(_) | None => None,
     }
 }

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{
     Workload, WorkloadState,
     homes::owner,
-    pods::{PodState, awaits_data, claims, outlives, restarts},
+    pods::{PodState, awaits_data, claims, most_restarts, outlives, restarts},
 };
 
 /// The workloads that some pods are, with what was said of each.
@@ -55,6 +55,7 @@ fn workload(source: &str, pod: &Pod, state: &PodState) -> Workload {
         ready,
         state,
         restarts: restarts(pod),
+        most_restarts: most_restarts(pod),
         outlives: outlives(pod),
         awaits_data: awaits_data(pod),
         claims: claims(pod).collect(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::{
-        apps::v1::{DeploymentStatus, ReplicaSet},
+        apps::v1::{DeploymentSpec, DeploymentStatus, ReplicaSet},
         core::v1::ReplicationController,
     },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference},
@@ -52,7 +52,7 @@ pub(super) fn controllers(objects: &SandboxObjects) -> Vec<Controller> {
             wanted: spec.and_then(|s| s.replicas).unwrap_or(1),
             ready: status.and_then(|s| s.ready_replicas).unwrap_or(0),
             current: is_current(d.metadata.generation, status.and_then(|s| s.observed_generation))
-                && is_rolled_out(status),
+                && (is_paused(spec) || is_rolled_out(status)),
             failure: failure.and_then(|c| c.message.clone()),
         });
     }
@@ -146,6 +146,11 @@ fn deployment_of(set: &ReplicaSet, all: &[Controller]) -> Option<usize> {
     owner
         .and_then(|owner| place(&|c| c.is(owner)))
         .or_else(|| place(&|c| c.selects(set.labels())))
+}
+
+/// What is paused in the source is so in the sandbox, with the pods that it has.
+fn is_paused(spec: Option<&DeploymentSpec>) -> bool {
+    spec.is_some_and(|s| s.paused == Some(true))
 }
 
 /// As `kubectl rollout status` sees it: every pod is of the newest template.

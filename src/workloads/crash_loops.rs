@@ -44,6 +44,7 @@ mod tests {
             ready: 0,
             state,
             restarts: 5,
+            most_restarts: 5,
             outlives: None,
             awaits_data: false,
             claims: BTreeSet::new(),

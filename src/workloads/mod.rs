@@ -5,6 +5,7 @@ pub mod assess;
 mod controllers;
 pub mod crash_loops;
 mod homes;
+pub mod made_there;
 pub mod moments;
 pub mod outside;
 pub mod pods;
@@ -32,6 +33,8 @@ pub struct Workload {
     pub state: WorkloadState,
     /// Restarts of its containers so far.
     pub restarts: i32,
+    /// The most that one container of one pod has of them.
+    pub most_restarts: i32,
     /// When those of its containers that have crashed will have lived longer than before their last crash: not before
     /// that is being ready a sign of health.
     pub outlives: Option<Timestamp>,

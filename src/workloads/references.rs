@@ -24,6 +24,23 @@ pub struct Reference {
     pub namespace: String,
     /// How sure it is that this is a Service.
     pub form: Form,
+    /// The workloads that are given it, as `Kind/name`, where a `ConfigMap` or a Service names it.
+    pub used_by: BTreeSet<String>,
+}
+
+impl Reference {
+    /// Whether a workload may need it; without one, whether any may, or a check. What is suspended needs nothing.
+    #[must_use]
+    pub fn may_concern(&self, workload: Option<&str>) -> bool {
+        match self.from.split_once('/') {
+            Some(("CronJob", _)) => false,
+            Some((from @ ("ConfigMap" | "Service"), _)) => match workload {
+                Some(workload) => self.used_by.contains(workload),
+                None => from == "Service" || !self.used_by.is_empty(),
+            },
+            _ => workload.is_none_or(|workload| workload == self.from),
+        }
+    }
 }
 
 /// How a name is written.
@@ -39,23 +56,77 @@ pub enum Form {
 #[must_use]
 pub fn find(objects: &SandboxObjects) -> BTreeSet<Reference> {
     let mut found = BTreeSet::new();
-    for (from, spec) in pod_specs(objects) {
+    let workloads = pod_specs(objects);
+    let suspended = objects.cron_jobs.iter().filter_map(|c| {
+        let spec = c
+            .spec
+            .as_ref()?
+            .job_template
+            .spec
+            .as_ref()?
+            .template
+            .spec
+            .as_ref();
+        spec.map(|spec| (format!("CronJob/{}", c.name_any()), spec))
+    });
+    for (from, spec) in workloads.iter().cloned().chain(suspended) {
         for text in texts(spec) {
             found.extend(services(&from, text));
         }
     }
     for map in &objects.config_maps {
-        let from = format!("ConfigMap/{}", map.name_any());
-        for text in map.data.iter().flat_map(|data| data.values()) {
-            found.extend(services(&from, text));
-        }
+        let name = map.name_any();
+        let from = format!("ConfigMap/{name}");
+        let texts = map.data.iter().flat_map(|data| data.values());
+        let named: BTreeSet<Reference> = texts.flat_map(|text| services(&from, text)).collect();
+        found.extend(used(named, &workloads, |spec| {
+            config_maps(spec).any(|used| used == name)
+        }));
     }
     for service in &objects.services {
-        let from = format!("Service/{}", service.name_any());
-        let name = service.spec.as_ref().and_then(|s| s.external_name.as_deref());
-        found.extend(name.into_iter().flat_map(|name| services(&from, name)));
+        let name = service.name_any();
+        let of = service.spec.as_ref().and_then(|s| s.external_name.as_deref());
+        let named = of.map(|of| services(&format!("Service/{name}"), of));
+        found.extend(used(named.unwrap_or_default(), &workloads, |spec| {
+            may_ask_for(spec, &name)
+        }));
     }
     found
+}
+
+/// With the workloads that use what names them.
+fn used(
+    mut named: BTreeSet<Reference>,
+    workloads: &[(String, &PodSpec)],
+    uses: impl Fn(&PodSpec) -> bool,
+) -> Vec<Reference> {
+    let Some(first) = named.pop_first() else {
+        return Vec::new();
+    };
+    let users = workloads.iter().filter(|(_, spec)| uses(spec));
+    let used_by: BTreeSet<String> = users.map(|(workload, _)| workload.clone()).collect();
+    let all = std::iter::once(first).chain(named);
+    all.map(|reference| Reference {
+        used_by: used_by.clone(),
+        ..reference
+    })
+    .collect()
+}
+
+/// Whether a pod may ask for a Service of its own namespace: a text that it is given has the Service's name as a word, or
+/// part of its environment comes from elsewhere, and that is not read for words.
+pub(super) fn may_ask_for(spec: &PodSpec, service: &str) -> bool {
+    let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let names = |text: &str| text.split(|c| !is_in_name(c)).any(|word| word == service);
+    let is_told_more = containers(spec).any(|container| {
+        let mut variables = container.env.iter().flatten();
+        container.env_from.iter().flatten().next().is_some()
+            || variables.any(|variable| {
+                let from = variable.value_from.as_ref();
+                from.is_some_and(|from| from.config_map_key_ref.is_some() || from.secret_key_ref.is_some())
+            })
+    });
+    is_told_more || texts(spec).any(names)
 }
 
 /// Leaves nothing of a `ConfigMap` but the names in it that matter here: a sandbox may hold a great many, and large ones.
@@ -94,7 +165,7 @@ pub(super) fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
     let sets = objects
         .replica_sets
         .iter()
-        .filter(|r| owner(*r).is_some_and(is_foreign));
+        .filter(|r| owner(*r).is_none_or(is_foreign));
     for r in sets {
         let spec = r.spec.as_ref().filter(|s| s.replicas != Some(0));
         let spec = spec.and_then(|s| s.template.as_ref()?.spec.as_ref());
@@ -114,6 +185,23 @@ pub(super) fn pod_specs(objects: &SandboxObjects) -> Vec<(String, &PodSpec)> {
         );
     }
     specs
+}
+
+/// The `ConfigMap`s that a pod is given, as files or as its environment.
+fn config_maps(spec: &PodSpec) -> impl Iterator<Item = &str> {
+    let files = spec.volumes.iter().flatten().flat_map(|volume| {
+        let whole = volume.config_map.iter().map(|of| of.name.as_str());
+        let sources = volume.projected.iter().flat_map(|of| of.sources.iter().flatten());
+        whole.chain(sources.filter_map(|of| Some(of.config_map.as_ref()?.name.as_str())))
+    });
+    let environment = containers(spec).flat_map(|container| {
+        let entries = container.env.iter().flatten();
+        let entries =
+            entries.filter_map(|e| Some(e.value_from.as_ref()?.config_map_key_ref.as_ref()?.name.as_str()));
+        let whole = container.env_from.iter().flatten();
+        entries.chain(whole.filter_map(|e| Some(e.config_map_ref.as_ref()?.name.as_str())))
+    });
+    files.chain(environment)
 }
 
 /// The containers of a pod, and those that start first.
@@ -146,7 +234,7 @@ fn services(from: &str, text: &str) -> BTreeSet<Reference> {
         LazyLock::new(|| Regex::new(&format!(r"\b({LABEL})\.({LABEL})\.svc\b")).ok());
     static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(&format!(
-            r#"(?:://(?:[^\s/@]*@)?({LABEL})\.({LABEL})(?:[:/\s"';,)]|\]|$))|(?:(?:^|[\s=@,"';(\[])({LABEL})\.({LABEL}):\d)|(?:^({LABEL})\.({LABEL})$)"#
+            r#"(?:(?:\bdns:///|://)(?:[^\s/@]*@)?({LABEL})\.({LABEL})(?:[:/\s"';,)]|\]|$))|(?:(?:^|[\s=@,"';(\[])({LABEL})\.({LABEL}):\d)|(?:^({LABEL})\.({LABEL})$)"#
         ))
         .ok()
     });
@@ -159,6 +247,7 @@ fn services(from: &str, text: &str) -> BTreeSet<Reference> {
                 service: parts.next()?.as_str().to_owned(),
                 namespace: parts.next()?.as_str().to_owned(),
                 form,
+                used_by: BTreeSet::new(),
             })
         })
     };
@@ -201,6 +290,7 @@ mod tests {
             r#"{"url":"http://db.data"}"#,
             r#"{"host": "db.data:5432"}"#,
             "['db.data:9092']",
+            "dns:///db.data:50051",
         ] {
             assert_eq!(named(text), one("db", "data", Form::Short), "{text}");
         }
@@ -234,6 +324,50 @@ mod tests {
     }
 
     #[test]
+    fn of_a_config_map_it_is_known_who_is_given_it() {
+        let pod = |name: &str, of: serde_json::Value| {
+            let (volumes, container) = (of["volumes"].clone(), of["container"].clone());
+            from_value(json!({ "metadata": { "name": name }, "spec": { "volumes": volumes, "containers": [container] } }))
+                .unwrap()
+        };
+        let plain = json!({ "name": "a" });
+        let objects = SandboxObjects {
+            pods: vec![
+                pod("none", json!({ "container": plain })),
+                pod(
+                    "file",
+                    json!({ "container": plain, "volumes": [{ "name": "v", "configMap": { "name": "c" } }] }),
+                ),
+                pod(
+                    "projected",
+                    json!({ "container": plain, "volumes": [{ "name": "v", "projected": {
+                        "sources": [{ "configMap": { "name": "c" } }] } }] }),
+                ),
+                pod(
+                    "whole",
+                    json!({ "container": { "name": "a", "envFrom": [{ "configMapRef": { "name": "c" } }] } }),
+                ),
+                pod(
+                    "key",
+                    json!({ "container": { "name": "a", "env": [{ "name": "A", "valueFrom": {
+                        "configMapKeyRef": { "name": "c", "key": "k" } } }] } }),
+                ),
+                pod(
+                    "other",
+                    json!({ "container": plain, "volumes": [{ "name": "v", "configMap": { "name": "d" } }] }),
+                ),
+            ],
+            config_maps: vec![
+                from_value(json!({ "metadata": { "name": "c" }, "data": { "k": "db.data.svc" } })).unwrap(),
+            ],
+            ..Default::default()
+        };
+        let found: Vec<Reference> = find(&objects).into_iter().collect();
+        let users: Vec<&str> = found[0].used_by.iter().map(String::as_str).collect();
+        assert_eq!(users, ["Pod/file", "Pod/key", "Pod/projected", "Pod/whole"]);
+    }
+
+    #[test]
     fn what_an_unknown_controller_makes_is_looked_at_and_pods_of_known_ones_are_not() {
         let owned = |api_version: &str, kind: &str| json!([{ "apiVersion": api_version, "kind": kind, "name": "o", "uid": "1", "controller": true }]);
         let pod = |name: &str, owners: serde_json::Value| {
@@ -257,6 +391,11 @@ mod tests {
                     { "name": "a", "command": ["db.other.svc"] }] } } } }))
             .unwrap()
         };
+        let alone = from_value(json!({
+            "metadata": { "name": "alone" },
+            "spec": { "selector": {}, "template": { "spec": { "containers": [
+                { "name": "a", "command": ["db.other.svc"] }] } } } }))
+        .unwrap();
         let objects = SandboxObjects {
             pods: vec![
                 pod("kafka", owned("core.strimzi.io/v1", "StrimziPodSet")),
@@ -264,14 +403,19 @@ mod tests {
                 pod("job", owned("batch/v1", "Job")),
                 pod("web", owned("apps/v1", "ReplicaSet")),
             ],
-            replica_sets: vec![set(0), set(1)],
+            replica_sets: vec![set(0), set(1), alone],
             replication_controllers: vec![controller(0), controller(1)],
             ..Default::default()
         };
         let found: Vec<String> = find(&objects).into_iter().map(|r| r.from).collect();
         assert_eq!(
             found,
-            ["Pod/kafka", "ReplicaSet/r-1", "ReplicationController/c-1"]
+            [
+                "Pod/kafka",
+                "ReplicaSet/alone",
+                "ReplicaSet/r-1",
+                "ReplicationController/c-1"
+            ]
         );
     }
 
@@ -294,6 +438,12 @@ mod tests {
                 from_value(json!({ "metadata": { "name": "s" }, "spec": { "externalName": "alias.other.svc.cluster.local" } }))
                     .unwrap(),
             ],
+            cron_jobs: vec![
+                from_value(json!({ "metadata": { "name": "dump" }, "spec": { "schedule": "0 3 * * *", "jobTemplate": {
+                    "spec": { "template": { "spec": { "containers": [
+                        { "name": "a", "command": ["cron.other.svc"] }] } } } } } }))
+                .unwrap(),
+            ],
             ..Default::default()
         };
         let found: Vec<(String, String)> = find(&objects).into_iter().map(|r| (r.from, r.service)).collect();
@@ -301,6 +451,7 @@ mod tests {
             ("Deployment/web", "env"),
             ("Deployment/web", "args"),
             ("Pod/p", "command"),
+            ("CronJob/dump", "cron"),
             ("ConfigMap/c", "map"),
             ("Service/s", "alias"),
         ] {

@@ -8,6 +8,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        batch::v1::CronJob,
         core::v1::{ConfigMap, Event, Pod, ReplicationController, Service, ServiceAccount},
         rbac::v1::{Role, RoleBinding},
     },
@@ -36,6 +37,7 @@ pub struct SandboxWatch {
     daemon_sets: Store<DaemonSet>,
     replica_sets: Store<ReplicaSet>,
     replication_controllers: Store<ReplicationController>,
+    cron_jobs: Store<CronJob>,
     config_maps: Store<ConfigMap>,
     services: Store<Service>,
     role_bindings: Store<RoleBinding>,
@@ -59,6 +61,7 @@ impl SandboxWatch {
             daemon_sets: watch(client, sandbox, all(), whole, wake, &mut tasks),
             replica_sets: watch(client, sandbox, all(), whole, wake, &mut tasks),
             replication_controllers: watch(client, sandbox, all(), whole, wake, &mut tasks),
+            cron_jobs: watch(client, sandbox, all(), whole, wake, &mut tasks),
             config_maps: watch(client, sandbox, all(), references::keep_names, wake, &mut tasks),
             services: watch(client, sandbox, all(), whole, wake, &mut tasks),
             role_bindings: watch(client, sandbox, all(), whole, wake, &mut tasks),
@@ -93,6 +96,7 @@ impl SandboxWatch {
             && is_synced(&self.daemon_sets)
             && is_synced(&self.replica_sets)
             && is_synced(&self.replication_controllers)
+            && is_synced(&self.cron_jobs)
             && is_synced(&self.config_maps)
             && is_synced(&self.services)
             && is_synced(&self.role_bindings)
@@ -107,6 +111,7 @@ impl SandboxWatch {
             daemon_sets: owned(&self.daemon_sets),
             replica_sets: owned(&self.replica_sets),
             replication_controllers: owned(&self.replication_controllers),
+            cron_jobs: owned(&self.cron_jobs),
             config_maps: owned(&self.config_maps),
             services: owned(&self.services),
             role_bindings: owned(&self.role_bindings),

@@ -1,4 +1,5 @@
-//! The marks of a sandbox are what every fence hangs on: nobody but the operator puts them on a namespace.
+//! The marks of a sandbox are what every fence hangs on: nobody but the operator puts them on a namespace, and nobody takes
+//! them off one.
 
 use kube::core::DynamicObject;
 use kymaros_crds::names;
@@ -26,19 +27,21 @@ pub fn fence(request: &Request, facts: &dyn Facts) -> Answer {
     Answer::Deny(Denial::forbidden(
         Rule::Marks,
         format!(
-            "namespace {:?}: the labels {} mark a sandbox of a run and are set by Kymaros alone",
+            "namespace {:?}: the labels {} mark a sandbox of a run; Kymaros alone sets them, and they stay",
             crate::request::name(request),
             MARKS.join(" and ")
         ),
-        "leave them out, and choose another label for namespaces of your own",
+        "leave them as they are, and choose another label for namespaces of your own; a sandbox may be deleted",
     ))
 }
 
-/// Whether no mark appears or changes.
+/// Whether no mark appears or changes, nor goes before its namespace does.
 fn keeps_marks(new: Option<&DynamicObject>, old: Option<&DynamicObject>) -> bool {
-    MARKS
-        .into_iter()
-        .all(|mark| label(new, mark).is_none() || label(new, mark) == label(old, mark))
+    let is_going = new.is_some_and(|o| o.metadata.deletion_timestamp.is_some());
+    MARKS.into_iter().all(|mark| {
+        let (now, before) = (label(new, mark), label(old, mark));
+        now == before || now.is_none() && is_going
+    })
 }
 
 #[cfg(test)]
@@ -68,9 +71,30 @@ mod tests {
     }
 
     #[test]
+    fn the_marks_stay_as_long_as_the_sandbox() {
+        assert!(!asked("admin", Some(marks("live")), json!({})));
+        assert!(!asked(OPERATOR, Some(marks("live")), json!({})));
+        let half = json!({ names::MANAGED_BY_LABEL: names::MANAGED_BY });
+        assert!(!asked("admin", Some(marks("live")), half));
+    }
+
+    #[test]
+    fn who_frees_a_namespace_that_is_going_need_not_repeat_its_marks() {
+        let going = |labels: Value, old: Value| {
+            let namespace = |labels: Value| {
+                json!({ "metadata": { "name": "n", "labels": labels,
+                    "deletionTimestamp": "2026-01-01T00:00:00Z" } })
+            };
+            let asked = Asked::new("admin", "UPDATE", "namespaces").object(namespace(labels));
+            fence(&asked.old(namespace(old)).request(), &World::new()).is_allowed()
+        };
+        assert!(going(json!({}), marks("live")));
+        assert!(!going(marks("live"), json!({})));
+    }
+
+    #[test]
     fn everything_else_about_namespaces_is_free() {
         assert!(asked("admin", None, json!({ "team": "shop" })));
         assert!(asked("admin", Some(marks("live")), marks("live")));
-        assert!(asked("admin", Some(marks("live")), json!({})));
     }
 }

@@ -20,11 +20,14 @@ oldObject == null || !has(oldObject.metadata.labels) || !('velero.io/restore-nam
 || oldObject.metadata.labels['velero.io/restore-name'] != object.metadata.labels['velero.io/restore-name']
 {{- end }}
 
-{{/* A label that marks a sandbox appears or changes. */}}
+{{/* A label that marks a sandbox appears or changes, or goes before its namespace does. */}}
 {{- define "kymaros.cel.isMarked" -}}
-has(object.metadata.labels) && ['kymaros.io/managed-by', 'kymaros.io/run-uid'].exists(mark,
-  mark in object.metadata.labels && !(oldObject != null && has(oldObject.metadata.labels)
-    && mark in oldObject.metadata.labels && oldObject.metadata.labels[mark] == object.metadata.labels[mark]))
+['kymaros.io/managed-by', 'kymaros.io/run-uid'].exists(mark,
+  has(object.metadata.labels) && mark in object.metadata.labels
+  ? !(oldObject != null && has(oldObject.metadata.labels) && mark in oldObject.metadata.labels
+    && oldObject.metadata.labels[mark] == object.metadata.labels[mark])
+  : oldObject != null && has(oldObject.metadata.labels) && mark in oldObject.metadata.labels
+    && !has(object.metadata.deletionTimestamp))
 {{- end }}
 
 {{/* In a policy: the namespace of the object is a sandbox. */}}

@@ -194,7 +194,7 @@ gatewayAPI:
 
 networkPolicy:
   # -- Let nothing in but the API server's calls to the webhooks, probes, readers of metrics, and callers of API and
-  # dashboard. API servers have no labels to select by, so the port of the webhooks is open to all addresses.
+  # dashboard. None of them has labels to select by, so these ports are open to all addresses, and no other is.
   enabled: false
 
 serviceAccount:
@@ -261,7 +261,7 @@ clusters:
     enabled: false
 
 limits:
-  # -- How many runs may have sandboxes at the same time.
+  # -- How many runs may be in progress, with sandboxes, at the same time. Sandboxes that are kept do not count.
   concurrentRuns: 5
 
 # What a test gets where it leaves something open.
@@ -282,7 +282,7 @@ sandbox:
     # -- Number of pods.
     pods: 20
 testDefaults:
-  # -- How long a run may take; never longer than its sandbox lives.
+  # -- How long a run may take; never longer than its sandbox lives, so to raise it raise sandbox.defaultTTL, too.
   timeout: 1h
   # -- How long start-up and checks may take.
   healthCheckTimeout: 10m
@@ -293,8 +293,8 @@ webhooks:
   # -- How long the API server waits for an answer, 1 to 30 seconds.
   timeoutSeconds: 5
   defaulting:
-    # -- Ignore or Fail. With Ignore, a test that is created while the operator is away gets the same defaults later.
-    # The other webhooks are fences, and always Fail.
+    # -- Ignore or Fail. With Ignore, a test that is created while this webhook alone does not answer gets the same defaults
+    # later. The other webhooks are fences, and always Fail, but for one that watches what Restores of people make.
     failurePolicy: Ignore
   certManager:
     # -- Let cert-manager, 1.12 or newer, issue and renew the certificate. Without it the operator does.

@@ -114,7 +114,7 @@
   verbs: [list]
 # holds a backup against what its source has: asks for metadata only
 - apiGroups: [batch]
-  resources: [cronjobs, jobs]
+  resources: [cronjobs]
   verbs: [list]
 # holds a backup against what its source has: asks for metadata only
 - apiGroups: [networking.k8s.io]

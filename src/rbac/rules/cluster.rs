@@ -246,7 +246,7 @@ pub(in crate::rbac) const CLUSTER: &[Rule] = &[
     },
     Rule {
         groups: &["batch"],
-        resources: &["cronjobs", "jobs"],
+        resources: &["cronjobs"],
         ..SOURCE
     },
     Rule {

@@ -62,6 +62,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
                 duration,
                 message,
                 could_not_look: false,
+                target_missing: false,
             };
             record(decision, settings, &outcome, false);
         }
@@ -127,6 +128,7 @@ fn record(decision: &mut Decision, settings: &Settings, outcome: &Outcome, may_h
         message: outcome.message.clone(),
         namespace: check.namespace.as_ref().map(ToString::to_string),
         required: check.required,
+        target_missing: outcome.passed_at.is_none() && outcome.target_missing,
         passed_at: outcome.passed_at.map(MicroTime),
         may_have_passed_before,
     });

@@ -39,16 +39,24 @@ pub(super) fn over(observed: &Observed, decision: &mut Decision, now: Timestamp)
         return;
     }
     if decision.status.result.is_none() {
-        let message = "somebody wrote phase Completed into the report, and the run was not over";
-        decision.status.reason = Some(RunReason::PhaseChanged.into());
-        decision.find(run_error(RunReason::PhaseChanged, Cause::Unknown, None, message));
-        judging::inconclusive(decision, Cause::Unknown, now);
+        phase_changed(decision, now);
     } else if decision.status.leftovers != Some(0) {
         // Whatever was counted may be from the middle of a cleanup.
         decision.enter(RunPhase::CleaningUp, now);
     } else {
         decision.release = true;
     }
+}
+
+/// Ends a run that had not come to the phase that somebody wrote.
+pub(super) fn phase_changed(decision: &mut Decision, now: Timestamp) {
+    let message = format!(
+        "somebody wrote phase {:?} into the report, and the run had not come to it",
+        decision.phase()
+    );
+    decision.status.reason = Some(RunReason::PhaseChanged.into());
+    decision.find(run_error(RunReason::PhaseChanged, Cause::Unknown, None, message));
+    judging::inconclusive(decision, Cause::Unknown, now);
 }
 
 /// Whether the report says that sandboxes were kept.

@@ -237,8 +237,13 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         RunPhase::Judging => decision.status.reason.is_none(),
         _ => false,
     };
-    if let Some(name) = restoring::vanished(observed).filter(|_| needs_restores) {
-        restoring::deleted(&mut decision, &name, now);
+    if needs_restores {
+        if let Some(name) = restoring::vanished(observed) {
+            restoring::deleted(&mut decision, &name, now);
+        } else if !restoring::all_ended(observed, settings, &decision) {
+            completed::phase_changed(&mut decision, now);
+            return decision;
+        }
     }
     match decision.phase() {
         RunPhase::Queued => queued::decide(observed, &mut decision, now),

@@ -128,15 +128,20 @@ fn resolve_backups(observed: &Observed, decision: &mut Decision, now: Timestamp)
             Ok(chosen) => resolved.push(resolved_backup(chosen, now)),
             Err(none) => {
                 use crate::velero::choose::NoBackup::{
-                    Missing, NamespaceNotIncluded, NoneFound, NotUsable, TooOld,
+                    Missing, NamespaceNotIncluded, NoneFound, NotFinished, NotUsable, TooOld,
                 };
                 let reason = match none {
                     Missing(_) | NoneFound(_) => RunReason::BackupNotFound,
                     NotUsable { .. } => RunReason::BackupNotUsable,
+                    NotFinished { .. } => RunReason::BackupNotFinished,
                     TooOld { .. } => RunReason::BackupTooOld,
                     NamespaceNotIncluded { .. } => RunReason::NamespaceNotInBackup,
                 };
-                decision.end(run_error(reason, Cause::Backup, None, none.to_string()), now);
+                let cause = match none {
+                    NotFinished { .. } => Cause::Sandbox,
+                    _ => Cause::Backup,
+                };
+                decision.end(run_error(reason, cause, None, none.to_string()), now);
                 return false;
             }
         }

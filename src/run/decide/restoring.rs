@@ -178,6 +178,16 @@ fn look_for_a_stuck_pod(
     }
 }
 
+/// Whether the run wrote of every Restore that it is over, which it does as it leaves this phase. What is seen of them may
+/// be older.
+pub(super) fn all_ended(observed: &Observed, settings: &Settings, decision: &Decision) -> bool {
+    let is_over = |name: &str| {
+        let mut written = decision.status.restores.iter().filter(|r| r.name == name);
+        written.any(|r| RestorePhase::named(r.phase.as_deref().unwrap_or_default()).is_terminal())
+    };
+    (0..settings.test.sources.len()).all(|index| is_over(&observed.identity.restore(index)))
+}
+
 fn record(decision: &mut Decision, name: &str, seen: &RestoreSeen) {
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     let summary = RestoreStatusSummary {

@@ -18,6 +18,34 @@ fn a_lost_object_is_named() {
     assert_ne!(verdict.result, RunResult::Pass);
 }
 
+/// Velero lists an object before it backs it up.
+#[test]
+fn what_a_partial_backup_lists_and_does_not_hold_is_the_fault_of_the_backup() {
+    let mut seen = Seen::healthy();
+    let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+    restored.remove(&object("v1/Secret", "s")).unwrap();
+    assert_eq!(seen.judge().cause, Some(Cause::RestoreEngine));
+    seen.backup.phase = Some("PartiallyFailed".into());
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Partial, Some(Cause::Backup)),
+        "{:?}",
+        verdict.findings
+    );
+    seen.outcome
+        .restored
+        .objects
+        .get_mut("sb")
+        .unwrap()
+        .insert(object("v1/Secret", "s"), ItemAction::Failed);
+    assert_eq!(
+        seen.judge().cause,
+        Some(Cause::RestoreEngine),
+        "it was in the archive"
+    );
+}
+
 #[test]
 fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
     let mut seen = Seen::healthy();

@@ -30,6 +30,23 @@ fn listed(id: ObjectId, label: &str, is_older: bool) -> Fetched<SourceObjects> {
     }))
 }
 
+/// Accounts that a platform puts into every namespace are in the sandbox, too, and no backup with filters holds them.
+#[test]
+fn what_the_sandbox_got_without_the_backup_is_missing_in_none() {
+    let mut seen = Seen::healthy();
+    seen.source = listed(object("v1/ServiceAccount", "builder"), "app", true);
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.cause),
+        (RunResult::Partial, Some(Cause::Backup))
+    );
+    let made = |namespace: &str| [(namespace.to_owned(), "ServiceAccount/builder".to_owned())].into();
+    seen.came.made_there = made("other");
+    assert_eq!(seen.judge().cause, Some(Cause::Backup));
+    seen.came.made_there = made("shop");
+    assert_eq!(seen.judge().result, RunResult::Pass);
+}
+
 #[test]
 fn what_is_labelled_as_a_part_of_a_job_is_not_lost_and_who_misses_it_is_not_accused() {
     let mut seen = Seen::healthy();

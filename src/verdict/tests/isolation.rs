@@ -8,6 +8,7 @@ fn names(service: &str, namespace: &str, from: &str) -> (String, Reference) {
         service: service.into(),
         namespace: namespace.into(),
         form: Form::Qualified,
+        used_by: BTreeSet::new(),
     };
     ("shop".to_owned(), reference)
 }
@@ -65,8 +66,10 @@ fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
         Some(Cause::Application),
         "nothing else explains it"
     );
-    for from in ["Deployment/web", "ConfigMap/settings"] {
-        seen.came.references = vec![names("db", "shop", from)];
+    for from in ["Deployment/web", "ConfigMap/settings", "Service/alias"] {
+        let mut named = names("db", "shop", from);
+        named.1.used_by = BTreeSet::from(["Deployment/web".to_owned()]);
+        seen.came.references = vec![named];
         let verdict = seen.judge();
         let result = (verdict.result, verdict.cause);
         assert_eq!(result, (RunResult::Inconclusive, Some(Cause::Sandbox)), "{from}");
@@ -82,12 +85,10 @@ fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
         Some(Cause::Sandbox),
         "nor when it is known that it goes on for good"
     );
-    seen.came.references = vec![names("db", "shop", "Deployment/other")];
-    assert_eq!(
-        seen.judge().cause,
-        Some(Cause::Application),
-        "it is another one that names it"
-    );
+    for other in ["Deployment/other", "ConfigMap/of-nobody", "CronJob/dump"] {
+        seen.came.references = vec![names("db", "shop", other)];
+        assert_eq!(seen.judge().cause, Some(Cause::Application), "{other}");
+    }
 }
 
 #[test]
@@ -151,6 +152,18 @@ fn a_check_of_what_needs_the_outside_says_nothing_when_it_fails() {
         RunResult::Fail,
         "an object is there or is not"
     );
+    seen.lookups.clear();
+    seen.checks[1].target_missing = true;
+    assert_eq!(seen.judge().result, RunResult::Fail, "there was nobody to ask");
+    seen.checks[1].target_missing = false;
+    for from in ["ConfigMap/of-nobody", "CronJob/dump"] {
+        seen.came.references = vec![names("db", "data", from)];
+        assert_eq!(seen.judge().result, RunResult::Fail, "{from}");
+    }
+    seen.came.references = vec![names("kubernetes", "default", "Deployment/web")];
+    assert_eq!(seen.judge().result, RunResult::Fail, "it excuses no check");
+    seen.came.references = vec![names("search", "kube-logging", "Deployment/web")];
+    assert_eq!(seen.judge().result, RunResult::Inconclusive);
 }
 
 #[test]

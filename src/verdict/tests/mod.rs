@@ -75,6 +75,7 @@ fn check(name: &str, status: CheckResult, required: bool) -> CheckStatus {
         message: "seen".into(),
         namespace: None,
         required,
+        target_missing: false,
         passed_at: None,
         may_have_passed_before: false,
     }
@@ -133,11 +134,13 @@ impl Seen {
                     ready: 1,
                     state: WorkloadState::Ready("2026-01-01T00:00:07Z".parse().ok()),
                     restarts: 0,
+                    most_restarts: 0,
                     outlives: None,
                     awaits_data: false,
                     claims: BTreeSet::new(),
                 }],
                 pods: BTreeSet::new(),
+                made_there: BTreeSet::new(),
                 moments: Moments::default(),
                 references: vec![],
                 outside: vec![],
@@ -335,6 +338,7 @@ fn a_reference_out_of_the_test_costs_points_unless_the_cluster_has_it() {
             service: service.into(),
             namespace: namespace.into(),
             form: Form::Qualified,
+            used_by: BTreeSet::new(),
         };
         ("shop".to_owned(), reference)
     };

@@ -56,6 +56,7 @@ fn torn() -> Seen {
                 source: namespace.into(),
                 object: name.into(),
                 restarts: 1,
+                most_restarts: 1,
                 state,
                 ready,
                 ..workload.clone()

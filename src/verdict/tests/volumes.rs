@@ -226,6 +226,89 @@ fn a_mover_of_another_sandbox_carries_nothing_into_this_one() {
     );
 }
 
+/// Velero records a volume by the pod that it backed up, and finds none for one that a rollout replaced meanwhile.
+#[test]
+fn a_volume_without_a_record_that_velero_fills_is_not_lost() {
+    let mut seen = Seen::healthy();
+    seen.contents.volumes.clear();
+    seen.backup.without_volumes = Some(true);
+    let fills = |namespace: &str, phase: &str| Mover {
+        namespace: namespace.into(),
+        fills: Fills::PodVolume("web-old".into(), "files".into()),
+        phase: phase.into(),
+        message: "broken".into(),
+        bytes_done: 40,
+        bytes_total: 40,
+        times: (None, None),
+    };
+    seen.outcome.movers = Some(vec![]);
+    let lost = (RunResult::Fail, Some(Cause::Backup));
+    assert_eq!((seen.judge().result, seen.judge().cause), lost);
+    seen.outcome.movers = Some(vec![fills("sb", "Completed")]);
+    let verdict = seen.judge();
+    assert_eq!(verdict.result, RunResult::Partial, "{:?}", verdict.findings);
+    for other in [fills("other", "Completed"), fills("sb", "Failed")] {
+        seen.outcome.movers = Some(vec![other]);
+        assert_eq!((seen.judge().result, seen.judge().cause), lost);
+    }
+    // It is of a volume that belongs to no claim.
+    seen.outcome.movers = Some(vec![fills("sb", "Completed")]);
+    seen.contents.volumes = vec![VolumeInfo {
+        backup_method: "PodVolumeBackup".into(),
+        pvb_info: Some(PvbInfo {
+            pod_name: "web-old".into(),
+            volume_name: "files".into(),
+            ..PvbInfo::default()
+        }),
+        ..VolumeInfo::default()
+    }];
+    assert_eq!((seen.judge().result, seen.judge().cause), lost);
+    seen.contents.volumes.clear();
+    let second = object("v1/PersistentVolumeClaim", "d2");
+    seen.contents
+        .objects
+        .get_mut("shop")
+        .unwrap()
+        .insert(second.clone());
+    seen.outcome
+        .restored
+        .objects
+        .get_mut("sb")
+        .unwrap()
+        .insert(second, ItemAction::Present);
+    assert_eq!(
+        (seen.judge().result, seen.judge().cause),
+        lost,
+        "two claims and one volume"
+    );
+}
+
+/// The movers of restic, in Velero up to 1.16, left out what had nothing in it.
+#[test]
+fn a_volume_in_which_there_was_nothing_needs_no_mover() {
+    let mut seen = Seen::healthy();
+    let of_files = |size: i64, phase: &str, snapshot: &str| PvbInfo {
+        size,
+        phase: phase.into(),
+        snapshot_handle: snapshot.into(),
+        pod_name: "db-0".into(),
+        volume_name: "files".into(),
+    };
+    let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+    restored.insert(object("v1/Pod", "db-0"), ItemAction::Present);
+    seen.outcome.movers = Some(vec![]);
+    seen.contents.volumes[0].pvb_info = Some(of_files(0, "Completed", ""));
+    assert_eq!(seen.judge().result, RunResult::Pass);
+    for filled in [
+        of_files(0, "Completed", "k1"),
+        of_files(40, "Completed", ""),
+        of_files(0, "", ""),
+    ] {
+        seen.contents.volumes[0].pvb_info = Some(filled);
+        assert_eq!(seen.judge().result, RunResult::Fail);
+    }
+}
+
 #[test]
 fn a_mover_that_stopped_counting_before_the_end_does_not_pass() {
     let mut seen = Seen::healthy();

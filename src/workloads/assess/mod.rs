@@ -6,6 +6,7 @@ mod tests;
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::CronJob,
     core::v1::{ConfigMap, Event, Pod, ReplicationController, Service, ServiceAccount},
     rbac::v1::{Role, RoleBinding},
 };
@@ -15,7 +16,7 @@ use super::{
     Trouble, Workload, WorkloadState, alone,
     controllers::{Controller, controllers},
     homes::{Home, home},
-    pods::{PodState, awaits_data, claims, judge, missing_object, outlives, restarts},
+    pods::{PodState, awaits_data, claims, judge, missing_object, most_restarts, outlives, restarts},
     warnings,
 };
 
@@ -34,6 +35,8 @@ pub struct SandboxObjects {
     pub replica_sets: Vec<ReplicaSet>,
     /// Replication controllers, as those of a `DeploymentConfig` of `OpenShift`.
     pub replication_controllers: Vec<ReplicationController>,
+    /// Cron jobs, which are suspended there and may name other namespaces.
+    pub cron_jobs: Vec<CronJob>,
     /// Settings, which may name other namespaces.
     pub config_maps: Vec<ConfigMap>,
     /// Services, of which some are only names of others.
@@ -93,6 +96,7 @@ impl Controller {
             ready: self.ready.min(self.wanted),
             state,
             restarts: own.iter().map(|pod| restarts(pod)).sum(),
+            most_restarts: own.iter().map(|pod| most_restarts(pod)).max().unwrap_or(0),
             outlives: own.iter().filter_map(|pod| outlives(pod)).max(),
             awaits_data: own.iter().any(|pod| awaits_data(pod)),
             claims: own.iter().flat_map(|pod| claims(pod)).collect(),

@@ -104,6 +104,22 @@ fn a_rollout_that_hangs_is_not_ready_though_an_old_pod_is() {
 }
 
 #[test]
+fn a_deployment_that_is_paused_with_a_change_is_as_ready_as_its_pods() {
+    let status = json!({ "observedGeneration": 1, "replicas": 1, "readyReplicas": 1 });
+    let ready = json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] });
+    let mut objects = SandboxObjects {
+        deployments: vec![deployment(1, &status)],
+        pods: vec![pod("web-1", &ready)],
+        ..Default::default()
+    };
+    assert!(!only(&objects).is_ready());
+    objects.deployments[0].spec.as_mut().unwrap().paused = Some(true);
+    assert!(only(&objects).is_ready());
+    objects.pods.clear();
+    assert!(!only(&objects).is_ready());
+}
+
+#[test]
 fn zero_replicas_and_completed_pods_are_fine() {
     let zero = SandboxObjects {
         deployments: vec![deployment(0, &json!({ "observedGeneration": 1 }))],

@@ -22,6 +22,8 @@ pub fn hosts(name: Option<&str>, text: &str) -> BTreeSet<String> {
     let words = text.split(is_end);
     words
         .filter_map(|word| match word.split_once("://") {
+            // `dns:///db.example.com` asks the resolver that everybody has.
+            Some((scheme, address)) if scheme.ends_with("dns") => of_address(address.trim_start_matches('/')),
             Some((_, address)) => of_address(address),
             // `host=db.example.com`
             None => match word.split_once('=') {
@@ -61,7 +63,8 @@ fn host(place: &str) -> Option<(String, bool)> {
     Some((found[1].to_owned(), found.get(2).is_some()))
 }
 
-fn is_outside(host: &str) -> bool {
+/// Whether a host is neither a Service of the cluster nor the workload itself.
+pub(super) fn is_outside(host: &str) -> bool {
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
         return !ip.is_loopback() && !ip.is_unspecified();
     }
@@ -180,6 +183,7 @@ mod tests {
             ("EXTERNAL_API_URL", "https://api.example.com/", "api.example.com"),
             ("API_BASE_URL", "https://api.example.com/", "api.example.com"),
             ("DSN", "host=db.example.com port=5432 user=shop", "db.example.com"),
+            ("X", "dns:///db.example.com:50051", "db.example.com"),
             ("DB_HOST", "DB.Example.com.", "db.example.com"),
             ("EMAIL_HOST", "mail.example.com", "mail.example.com"),
         ] {
@@ -192,11 +196,11 @@ mod tests {
     #[test]
     fn who_signs_in_with_what_is_no_host() {
         for text in [
-            "postgres://jane.doe:secret@db:5432/shop",
+            "postgres://first.last:secret@db:5432/shop",
             "amqp://user:pw@hun.ter:2@rabbit:5672/",
             "redis://my.pass:1@redis:6379",
-            "postgres://jane.doe:2/3@db/shop",
-            "jane.doe:1@db:5432",
+            "postgres://first.last:2/3@db/shop",
+            "first.last:1@db:5432",
         ] {
             assert!(
                 named("DATABASE_URL", text).is_empty(),
@@ -206,7 +210,7 @@ mod tests {
         }
         let outside = named(
             "DATABASE_URL",
-            "postgres://jane.doe:se@cr.et:1@db.example.com:5432/shop",
+            "postgres://first.last:se@cr.et:1@db.example.com:5432/shop",
         );
         assert_eq!(outside, ["db.example.com"]);
     }

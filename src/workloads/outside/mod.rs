@@ -1,6 +1,6 @@
 //! What a restored workload may need and no sandbox reaches: hosts outside of the cluster, and the API server. One that
 //! does not start is no proof against its backup then. Only what the workload itself is given counts: its arguments, its
-//! environment, `ConfigMap`s that are its environment, and rights of its account.
+//! environment, `ConfigMap`s that are its environment, Services that it may ask for, and rights of its account.
 
 mod hosts;
 
@@ -16,10 +16,10 @@ use k8s_openapi::api::{
 use kube::ResourceExt;
 
 pub use self::hosts::hosts;
-use self::hosts::is_of_a_host;
+use self::hosts::{is_of_a_host, is_outside};
 use super::{
     assess::SandboxObjects,
-    references::{containers, pod_specs},
+    references::{Form, Reference, containers, may_ask_for, pod_specs},
 };
 
 /// A workload that may need what no sandbox reaches.
@@ -48,6 +48,13 @@ pub enum Need {
         /// The Secret.
         secret: String,
     },
+    /// A host outside that a Service, for which it may ask, is another name of.
+    Alias {
+        /// The Service.
+        service: String,
+        /// The host.
+        host: String,
+    },
     /// The API server, at which its account has rights.
     ApiServer {
         /// The `RoleBinding` that gives them.
@@ -73,6 +80,10 @@ impl fmt::Display for Outside {
                 f,
                 "{from} takes its environment from Secret/{secret}, which is not read, and a sandbox reaches nothing outside"
             ),
+            Need::Alias { service, host } => write!(
+                f,
+                "{from} may ask for Service/{service}, another name of {host}, which a sandbox does not reach"
+            ),
             Need::Account { account } => write!(
                 f,
                 "{from} runs as ServiceAccount/{account}, which may have rights in the whole cluster that a sandbox does not give"
@@ -89,11 +100,28 @@ impl Outside {
     /// The namespace, where the host may be a Service by its short name, `service.namespace`.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
+        Some(self.short_name()?.1)
+    }
+
+    /// The Service, where the host may be one by its short name.
+    #[must_use]
+    pub fn service(&self) -> Option<Reference> {
+        let (service, namespace) = self.short_name()?;
+        Some(Reference {
+            from: self.from.clone(),
+            service: service.to_owned(),
+            namespace: namespace.to_owned(),
+            form: Form::Short,
+            used_by: BTreeSet::new(),
+        })
+    }
+
+    fn short_name(&self) -> Option<(&str, &str)> {
         let Need::Host(host) = &self.need else {
             return None;
         };
-        let (_, namespace) = host.split_once('.')?;
-        (!namespace.contains('.')).then_some(namespace)
+        host.split_once('.')
+            .filter(|(_, namespace)| !namespace.contains('.'))
     }
 }
 
@@ -104,13 +132,23 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Outside> {
     let mut found = BTreeSet::new();
     for (from, spec) in pod_specs(objects) {
         let of_containers = containers(spec).flat_map(|c| needs(c, &maps));
-        let all = of_containers.chain(api_server(spec, objects));
+        let all = of_containers
+            .chain(api_server(spec, objects))
+            .chain(aliases(spec, objects));
         found.extend(all.map(|need| Outside {
             from: from.clone(),
             need,
         }));
     }
     found
+}
+
+fn aliases<'a>(spec: &'a PodSpec, objects: &'a SandboxObjects) -> impl Iterator<Item = Need> + 'a {
+    objects.services.iter().filter_map(|service| {
+        let host = service.spec.as_ref()?.external_name.clone()?;
+        let service = service.name_any();
+        (is_outside(&host) && may_ask_for(spec, &service)).then_some(Need::Alias { service, host })
+    })
 }
 
 fn needs(container: &Container, maps: &BTreeMap<String, &ConfigMap>) -> BTreeSet<Need> {
@@ -321,6 +359,37 @@ mod tests {
                 "Deployment/whole takes its environment from Secret/all, which is not read, and a sandbox reaches nothing outside",
             ]
         );
+    }
+
+    #[test]
+    fn a_service_may_be_another_name_of_a_host_outside() {
+        let service = |name: &str, of: &str| {
+            from_value(
+                json!({ "metadata": { "name": name }, "spec": { "type": "ExternalName", "externalName": of } }),
+            )
+            .unwrap()
+        };
+        let objects = SandboxObjects {
+            deployments: vec![
+                deployment("asks", json!({ "name": "c", "args": ["http://db:80/x"] })),
+                deployment("other", json!({ "name": "c", "args": ["http://db-copy:80/x"] })),
+                deployment(
+                    "told",
+                    json!({ "name": "c", "envFrom": [{ "configMapRef": { "name": "settings" } }] }),
+                ),
+            ],
+            services: vec![
+                service("db", "db.example.com"),
+                service("cache", "cache.fast.svc.cluster.local"),
+            ],
+            ..Default::default()
+        };
+        let of = |workload: &str| {
+            format!(
+                "Deployment/{workload} may ask for Service/db, another name of db.example.com, which a sandbox does not reach"
+            )
+        };
+        assert_eq!(found(&objects), [of("asks"), of("told")]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::workloads::Trouble;
 /// Restarts after which a crash loop is taken to be for good, when nothing it could wait for is still starting.
 const CRASH_LOOP_RESTARTS: i32 = 3;
 
-pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> {
+pub(super) fn judge(pod: &Pod, container: &ContainerStatus, warnings: &[String]) -> Option<PodState> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let message = waiting.message.as_deref().unwrap_or_default();
@@ -21,7 +21,10 @@ pub(super) fn judge(pod: &Pod, container: &ContainerStatus) -> Option<PodState> 
         | "ErrImageNeverPull"
         | "InvalidImageName"
         | "RegistryUnavailable"
-        | "ImageInspectError" => Some(judge_image(reason, message, &container.image)),
+        | "ImageInspectError" => {
+            let why = why_not_pulled(message, &container.image, warnings);
+            Some(judge_image(reason, why, &container.image))
+        }
         "CreateContainerConfigError" | "CreateContainerError" if is_late(message) => {
             let why = format!("container {name}: the node is not done in time: {message}");
             Some(PodState::Waiting(Trouble::new(Cause::Sandbox, why)))
@@ -61,6 +64,17 @@ fn is_late(message: &str) -> bool {
         "failed to reserve",
     ];
     LATE.iter().any(|words| message.contains(words))
+}
+
+/// What the registry said. Kubelets before 1.32 keep that out of the status of a container once they wait before the next
+/// try, and only warn of it.
+fn why_not_pulled<'a>(message: &'a str, image: &str, warnings: &'a [String]) -> &'a str {
+    if message != format!("Back-off pulling image \"{image}\"") {
+        return message;
+    }
+    let failed = format!("Failed to pull image \"{image}\"");
+    let told = warnings.iter().rev().find(|warning| warning.starts_with(&failed));
+    told.map_or(message, String::as_str)
 }
 
 /// A registry that says "no such image" or "not for you" is a real failure: the application cannot be brought back.

@@ -41,7 +41,7 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
     let status = pod.status.as_ref();
     let phase = status.and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
     if pod.metadata.deletion_timestamp.is_some() {
-        return PodState::Gone(Trouble::new(Cause::Application, "the pod is being deleted"));
+        return PodState::Gone(Trouble::new(Cause::Sandbox, "the pod is being deleted"));
     }
     if phase == "Succeeded" {
         return PodState::Succeeded;
@@ -53,8 +53,12 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
         return PodState::Gone(failed(pod));
     }
     for container in containers(pod) {
-        if let Some(state) = container::judge(pod, container) {
-            return state;
+        if let Some(state) = container::judge(pod, container, warnings) {
+            return if container.name == WAITS_FOR_DATA {
+                of_engine(state)
+            } else {
+                state
+            };
         }
     }
     let missing = warnings.iter().find_map(|w| missing_object(w));
@@ -64,6 +68,20 @@ pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
         return PodState::Hopeless(missing);
     }
     PodState::Waiting(not_ready(pod, warnings))
+}
+
+/// The container of Velero's is no part of the application.
+fn of_engine(state: PodState) -> PodState {
+    let blamed = |trouble: Trouble| match trouble.cause {
+        Cause::Application => Trouble::new(Cause::RestoreEngine, trouble.message),
+        _ => trouble,
+    };
+    match state {
+        PodState::Waiting(trouble) => PodState::Waiting(blamed(trouble)),
+        PodState::Crashing(trouble, tried) => PodState::Crashing(blamed(trouble), tried),
+        PodState::Hopeless(trouble) => PodState::Hopeless(blamed(trouble)),
+        other => other,
+    }
 }
 
 /// A pod that its node gave up was not given its chance; one that went beyond limits of its own was.
@@ -127,16 +145,26 @@ pub fn went_on(pod: &Pod) -> Option<Timestamp> {
     scheduled.chain(started).map(|t| t.0).max()
 }
 
-/// Restarts of a pod's containers. Init containers try again until they succeed, which is their way to wait.
+/// Restarts of a pod's containers. Init containers try again until they succeed, which is their way to wait; those that
+/// run beside the others are like these.
 #[must_use]
 pub fn restarts(pod: &Pod) -> i32 {
-    main_containers(pod).map(|c| c.restart_count).sum()
+    lasting_containers(pod).map(|c| c.restart_count).sum()
+}
+
+/// The most restarts that one of those containers has.
+#[must_use]
+pub fn most_restarts(pod: &Pod) -> i32 {
+    lasting_containers(pod)
+        .map(|c| c.restart_count)
+        .max()
+        .unwrap_or(0)
 }
 
 /// When every container that crashed will have lived longer than before its last crash; at most a minute is asked for.
 #[must_use]
 pub fn outlives(pod: &Pod) -> Option<Timestamp> {
-    main_containers(pod).filter_map(outlives_last).max()
+    lasting_containers(pod).filter_map(outlives_last).max()
 }
 
 fn outlives_last(container: &ContainerStatus) -> Option<Timestamp> {
@@ -145,6 +173,17 @@ fn outlives_last(container: &ContainerStatus) -> Option<Timestamp> {
     let running = container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0;
     let life = died.duration_since(born).min(LONGEST_PROOF);
     running.checked_add(life).ok()
+}
+
+fn lasting_containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let init = pod.spec.iter().flat_map(|s| s.init_containers.iter().flatten());
+    let beside: Vec<&str> = init
+        .filter(|c| c.restart_policy.as_deref() == Some("Always"))
+        .map(|c| c.name.as_str())
+        .collect();
+    let main = main_containers(pod).map(|c| c.name.as_str());
+    let lasting: Vec<&str> = beside.into_iter().chain(main).collect();
+    containers(pod).filter(move |c| lasting.contains(&c.name.as_str()))
 }
 
 /// Whether Velero has not yet filled the volumes of this pod. Until then an init container of Velero's keeps the others

@@ -227,6 +227,62 @@ fn a_registry_that_fails_or_is_out_of_reach_is_the_sandbox() {
     );
 }
 
+/// Kubelets before 1.32 say why only in the warning.
+#[test]
+fn what_a_registry_said_is_known_though_the_status_only_says_that_it_waits() {
+    let waits = waiting("ImagePullBackOff", "Back-off pulling image \"shop:1\"", 0);
+    let failed =
+        |image: &str, why: &str| format!("Failed to pull image \"{image}\": rpc error: code = {why}");
+    let absent = failed("shop:1", "NotFound desc = docker.io/library/shop:1: not found");
+    let silent = failed("shop:1", "Unknown desc = dial tcp 192.0.2.1:443: i/o timeout");
+    let other = failed("other:1", "NotFound desc = docker.io/library/other:1: not found");
+    let is_hopeless = |warnings: &[&String]| {
+        matches!(
+            judge(&waits, &warnings.iter().copied().cloned().collect::<Vec<_>>()),
+            PodState::Hopeless(_)
+        )
+    };
+    assert!(is_hopeless(&[&silent, &absent]));
+    assert!(!is_hopeless(&[&absent, &silent]), "the last word counts");
+    assert!(!is_hopeless(&[&other]) && !is_hopeless(&[]));
+}
+
+#[test]
+fn the_container_of_velero_is_not_the_application() {
+    let pod = pod(
+        serde_json::json!({ "phase": "Pending", "initContainerStatuses": [{ "name": "restore-wait",
+        "image": "velero-restore-helper:1", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "waiting": { "reason": "ErrImagePull", "message": "manifest unknown" } } }] }),
+    );
+    let state = judge(&pod, &[]);
+    assert!(
+        matches!(&state, PodState::Hopeless(t) if t.cause == Cause::RestoreEngine),
+        "{state:?}"
+    );
+}
+
+#[test]
+fn a_pod_that_somebody_deletes_is_not_accused() {
+    let mut pod = pod(serde_json::json!({ "phase": "Running" }));
+    pod.metadata.deletion_timestamp = serde_json::from_value(serde_json::json!("2026-01-01T00:00:00Z")).ok();
+    assert!(matches!(judge(&pod, &[]), PodState::Gone(t) if t.cause == Cause::Sandbox));
+}
+
+#[test]
+fn a_container_that_runs_beside_the_others_counts_as_one_of_them() {
+    let with = |policy: serde_json::Value| -> Pod {
+        serde_json::from_value(serde_json::json!({ "metadata": { "name": "p" },
+            "spec": { "containers": [{ "name": "app" }], "initContainers": [{ "name": "proxy", "restartPolicy": policy }] },
+            "status": { "phase": "Running",
+                "containerStatuses": [{ "name": "app", "image": "i", "imageID": "", "ready": true, "restartCount": 1 }],
+                "initContainerStatuses": [{ "name": "proxy", "image": "i", "imageID": "", "ready": true, "restartCount": 4 }] } }))
+        .unwrap()
+    };
+    let beside = with(serde_json::json!("Always"));
+    assert_eq!((restarts(&beside), most_restarts(&beside)), (5, 4));
+    assert_eq!(restarts(&with(serde_json::json!(null))), 1);
+}
+
 #[test]
 fn what_was_not_even_started_does_not_accuse_the_application() {
     let pod = pod(serde_json::json!({ "phase": "Pending", "containerStatuses": [{

@@ -30,11 +30,12 @@ const LABELS: &[&str] = &[
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
 ];
-/// A label that Argo CD may be set to track by; workloads also select their pods by it, so pods keep it.
+/// A label that Argo CD may be set to track by. Nearly every chart selects by it, too.
 const TRACKED: &str = "app.kubernetes.io/instance";
 
 /// Cleans the metadata of an object.
-pub(super) fn clean(object: &mut Value, is_pod: bool) {
+pub(super) fn clean(object: &mut Value, group: &str, resource: &str) {
+    let is_known_by_labels = is_known_by_labels(object, group, resource);
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;
     };
@@ -47,9 +48,23 @@ pub(super) fn clean(object: &mut Value, is_pod: bool) {
         *labels = json!({});
     }
     if let Some(labels) = labels.as_object_mut() {
-        labels.retain(|key, _| !begins(key, LABELS) && (is_pod || key != TRACKED));
+        labels.retain(|key, _| !begins(key, LABELS) && (is_known_by_labels || key != TRACKED));
         labels.insert(EXCLUDE_FROM_BACKUP.to_owned(), json!("true"));
     }
+}
+
+/// Whether a controller knows it for its own by its labels, such as a Deployment its replica sets. A restore takes off who
+/// owned it; what has an owner Argo CD does not track.
+fn is_known_by_labels(object: &Value, group: &str, resource: &str) -> bool {
+    let is_owned = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)
+        .is_some_and(|owners| !owners.is_empty());
+    let is_adopted = matches!(
+        (group, resource),
+        ("", "pods") | ("apps", "replicasets" | "controllerrevisions")
+    );
+    is_owned || is_adopted
 }
 
 /// A finalizer of another product guards something outside, which belongs to the original.

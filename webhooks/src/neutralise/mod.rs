@@ -100,7 +100,7 @@ fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
     if is_pod && label(request.object.as_ref(), RESTORE_LABEL).is_some() {
         hooks::drop_init(object);
     }
-    metadata::clean(object, is_pod);
+    metadata::clean(object, target.group, target.resource);
     tame(target.group, target.resource, object);
     if matches!(target.group, "" | "apps" | "batch") {
         pods::lower(object, priority_class);

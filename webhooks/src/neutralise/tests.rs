@@ -217,11 +217,26 @@ fn a_copy_holds_nothing_outside_and_stays_out_of_backups() {
         claim["metadata"]["labels"],
         json!({ "app": "web", "velero.io/exclude-from-backup": "true" })
     );
-    let pod = stored("pods", json!({ "metadata": metadata, "spec": {} }));
-    assert_eq!(
-        pod["metadata"]["labels"]["app.kubernetes.io/instance"], "shop",
-        "Services select by it"
-    );
+}
+
+/// A Deployment whose replica set has not all labels of its selector makes another, and another.
+#[test]
+fn labels_stay_by_which_controllers_know_their_own() {
+    let labels = json!({ "app.kubernetes.io/instance": "shop", "app.kubernetes.io/name": "web" });
+    let instance = |resource: &str, owners: Value| {
+        let metadata = json!({ "name": "x", "labels": labels, "ownerReferences": owners });
+        let object = stored(resource, json!({ "metadata": metadata, "spec": {} }));
+        object["metadata"]["labels"]["app.kubernetes.io/instance"] == "shop"
+    };
+    for adopted in ["pods", "replicasets.apps", "controllerrevisions.apps"] {
+        assert!(instance(adopted, json!(null)), "{adopted}");
+    }
+    let owner = json!([{ "apiVersion": "example.com/v1", "kind": "Cluster", "name": "db", "uid": "u" }]);
+    assert!(instance("services", owner));
+    for own in [json!(null), json!([])] {
+        assert!(!instance("services", own.clone()), "{own}");
+        assert!(!instance("deployments.apps", own));
+    }
 }
 
 #[test]

@@ -16,9 +16,9 @@ use super::{
 type Row = [String; 5];
 
 pub(super) fn page() -> Result<String> {
-    let about = "Group `restore.kymaros.io`, version `v1alpha1`. `*` marks what is required. A default that begins a \
-                 sandbox, a timeout or a history is that of the installation: the chart's values `sandbox` and \
-                 `testDefaults` change it. `kubectl explain` shows the same in a terminal.";
+    let about = "Group `restore.kymaros.io`, version `v1alpha1`. `*` marks what is required. Defaults of \
+                 sandboxes, timeouts and histories are those of the installation: the chart's values `sandbox` and \
+                 `testDefaults` change them. `kubectl explain` shows the same in a terminal.";
     let mut text = head("Kinds", about);
     let defaults = defaults();
     let mut seen = BTreeMap::new();

@@ -97,7 +97,7 @@ fn http_get(check: &HttpGetCheck, path: &str, problems: &mut Problems) -> CheckA
     }
     let tries = check.retries.unwrap_or(1);
     if !(0..=MAX_TRIES).contains(&tries) {
-        let message = format!("is the number of tries in all; write 1 to {MAX_TRIES}");
+        let message = format!("is for how many times `timeout` it is tried; write 1 to {MAX_TRIES}");
         problems.report(&format!("{path}.retries"), tries, message);
     }
     if !check.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {

@@ -55,6 +55,7 @@ fn passed(at: Timestamp) -> Outcome {
         duration: Duration::from_secs(1),
         message: "it answers".into(),
         could_not_look: false,
+        target_missing: false,
     }
 }
 

@@ -157,6 +157,26 @@ fn a_run_whose_phase_somebody_wrote_gets_a_verdict_and_leaves_nothing() {
 }
 
 #[test]
+fn a_phase_to_which_a_run_has_not_come_accuses_nobody() {
+    for from in [RunPhase::Queued, RunPhase::Preparing, RunPhase::Restoring] {
+        for written in [RunPhase::Starting, RunPhase::Checking, RunPhase::Judging] {
+            let mut world = World::new(Script::healthy(), &spec());
+            until(&mut world, from);
+            world.status.phase = Some(written);
+            world.reconcile(None);
+            let ended = (world.status.result, world.status.reason.as_deref());
+            assert_eq!(
+                ended,
+                (Some(RunResult::Inconclusive), Some("PhaseChanged")),
+                "{from:?}, {written:?}"
+            );
+            until(&mut world, RunPhase::Completed);
+            assert!(world.is_clean() && world.released);
+        }
+    }
+}
+
+#[test]
 fn what_no_test_made_is_not_run() {
     let mut world = World::new(Script::healthy(), &spec());
     world.origin = Origin::Stray;

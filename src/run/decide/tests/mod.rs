@@ -288,7 +288,7 @@ fn what_is_between_two_crashes_when_the_time_is_up_is_not_ready() {
     let now = world.now;
     let judged = |restarts: i32, left: i64, settle: u64| {
         let mut came = world.came_up();
-        came.workloads[0].restarts = restarts;
+        came.workloads[0].most_restarts = restarts;
         came.workloads[0].outlives = Some(now + SignedDuration::from_secs(left));
         came.judged_at(now, Duration::from_secs(settle)).all_ready()
     };

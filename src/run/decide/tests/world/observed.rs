@@ -175,6 +175,7 @@ impl World {
             duration: Duration::from_millis(5),
             message: "seen".into(),
             could_not_look: false,
+            target_missing: false,
         };
         if self.memory.checked {
             vec![outcome]

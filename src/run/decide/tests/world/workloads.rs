@@ -69,6 +69,7 @@ impl World {
             ready: i32::from(matches!(state, WorkloadState::Ready(_))),
             state,
             restarts: i32::from(returned.is_some()),
+            most_restarts: i32::from(returned.is_some()),
             outlives: returned.map(|(at, lives)| self.written(at) + seconds(lives)),
             awaits_data: false,
             claims: BTreeSet::new(),
