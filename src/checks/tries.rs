@@ -36,8 +36,8 @@ pub(super) async fn until_decided(
     now: &impl Fn() -> Timestamp,
 ) -> Result<Passed, Failure> {
     let (timeout, budget) = times(action);
-    let begin = tokio::time::Instant::now();
-    let (deadline, patience) = (begin + budget, begin + timeout);
+    let first_try = tokio::time::Instant::now();
+    let (deadline, patience) = (first_try + budget, first_try + timeout);
     let mut pause = Duration::from_millis(100);
     let mut last = Failure::NotYet(format!("no answer within {} s", timeout.as_secs_f64()));
     let mut is_first = true;

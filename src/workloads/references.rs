@@ -98,12 +98,12 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Reference> {
 fn used(
     mut named: BTreeSet<Reference>,
     workloads: &[(String, &PodSpec)],
-    uses: impl Fn(&PodSpec) -> bool,
+    is_used_by: impl Fn(&PodSpec) -> bool,
 ) -> Vec<Reference> {
     let Some(first) = named.pop_first() else {
         return Vec::new();
     };
-    let users = workloads.iter().filter(|(_, spec)| uses(spec));
+    let users = workloads.iter().filter(|(_, spec)| is_used_by(spec));
     let used_by: BTreeSet<String> = users.map(|(workload, _)| workload.clone()).collect();
     let all = std::iter::once(first).chain(named);
     all.map(|reference| Reference {

@@ -53,6 +53,8 @@ struct Seen {
     max_rto: Option<Duration>,
     alert_on_exceed: bool,
     previous: Option<PreviousRun>,
+    /// Why what the backup holds cannot be read.
+    unread_contents: Option<&'static str>,
     /// Why the outcome of the restore cannot be read.
     unread: Option<&'static str>,
     selector: BTreeMap<String, String>,
@@ -155,6 +157,7 @@ impl Seen {
             alert_on_exceed: false,
             expected_checks: None,
             previous: None,
+            unread_contents: None,
             unread: None,
             selector: BTreeMap::new(),
             mapping: BTreeMap::from([("shop".to_owned(), "sb".to_owned())]),
@@ -165,10 +168,10 @@ impl Seen {
         judge(&Evidence {
             sources: vec![SourceEvidence {
                 backup: Some(&self.backup),
-                contents: Some(&self.contents),
+                contents: self.unread_contents.is_none().then_some(&self.contents),
                 restore: Some(&self.restore),
                 outcome: self.unread.is_none().then_some(&self.outcome),
-                unavailable: [None, self.unread],
+                unavailable: [self.unread_contents, self.unread],
                 mapping: self.mapping.clone(),
                 source: Some(&self.source),
                 selector: &self.selector,

@@ -18,6 +18,33 @@ fn what_is_not_known_is_not_proven() {
 }
 
 #[test]
+fn without_lists_the_counts_of_velero_are_what_is_known_of_completeness() {
+    let counted = |unread_contents, unread, progress, errors| {
+        let mut seen = Seen::healthy();
+        (seen.unread_contents, seen.unread) = (unread_contents, unread);
+        (seen.restore.progress, seen.restore.errors) = (progress, errors);
+        let verdict = seen.judge();
+        assert_ne!(verdict.result, RunResult::Pass);
+        let level = verdict.completeness;
+        (level.points, level.detail)
+    };
+    let of = |points: u32, detail: &str| (points, format!("{detail} objects are in the sandbox"));
+    let (whole, three) = (Some((4, 4)), Some((3, 4)));
+    for (contents, outcome) in [
+        (None, Some("away")),
+        (Some("away"), None),
+        (Some("away"), Some("away")),
+    ] {
+        assert_eq!(counted(contents, outcome, whole, 0), of(20, "4 of 4"));
+        assert_eq!(counted(contents, outcome, three, 1), of(10, "2 of 4"));
+        assert_eq!(
+            counted(contents, outcome, None, 0),
+            (0, "the restore brought nothing back".into())
+        );
+    }
+}
+
+#[test]
 fn data_movers_that_cannot_be_listed_leave_volumes_unproven() {
     let mut seen = Seen::healthy();
     seen.outcome.movers = None;
