@@ -33,12 +33,7 @@ fn what_a_partial_backup_lists_and_does_not_hold_is_the_fault_of_the_backup() {
         "{:?}",
         verdict.findings
     );
-    seen.outcome
-        .restored
-        .objects
-        .get_mut("sb")
-        .unwrap()
-        .insert(object("v1/Secret", "s"), ItemAction::Failed);
+    seen.lose(ItemAction::Failed);
     assert_eq!(
         seen.judge().cause,
         Some(Cause::RestoreEngine),
