@@ -16,7 +16,7 @@ use kymaros_testbed::{
     scene::{Backup, Scene, apply, backup, delete_backup, unique, wait_ready},
 };
 use serde_json::json;
-use story::{create_test, finished, gone, leftovers, phase, removal, report_when, small, spec};
+use story::{create_test, duration, finished, gone, leftovers, phase, removal, report_when, small, spec};
 
 /// A run of a small application that goes on checking until something happens to it.
 async fn checking(scene: &mut Scene, stem: &str) -> Result<(String, String, RestoreReport)> {
@@ -93,11 +93,7 @@ async fn a_ttl_that_passes_ends_the_run_and_its_sandbox() -> Result<()> {
         "{:?}",
         status.findings
     );
-    let (started, completed) = (
-        status.started_at.context("no start")?,
-        status.completed_at.context("no end")?,
-    );
-    let took = completed.0.duration_since(started.0).as_secs();
+    let took = duration(&status)?.as_secs();
     assert!((45..60).contains(&took), "it ended after {took} s");
     delete_backup(&scene.client, &name).await
 }

@@ -15,7 +15,7 @@ use kube::{
 use kymaros_crds::{Cause, RestoreReport, RestoreTest, RestoreTestPhase, RunPhase, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, backup, delete_backup, unique};
 use serde_json::json;
-use story::{create_test, finished, gone, phase, removal, report_when, run, small, spec};
+use story::{create_test, duration, finished, gone, phase, removal, report_when, run, small, spec};
 
 fn web_check() -> serde_json::Value {
     json!({ "healthChecks": { "checks": [{ "name": "web answers", "type": "httpGet",
@@ -59,11 +59,7 @@ async fn an_image_that_cannot_be_had_is_found_at_once() -> Result<()> {
     .await?;
     let status = report.status.context("no status")?;
     assert_ne!(status.result, Some(RunResult::Pass));
-    let (started, ended) = (
-        status.started_at.context("no start")?,
-        status.completed_at.context("no end")?,
-    );
-    let took = ended.0.duration_since(started.0).as_secs();
+    let took = duration(&status)?.as_secs();
     assert!(took < 45, "the run waited {took} s for what could not come");
     let finding = status
         .findings

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use kymaros_crds::{Cause, Finding, RestoreReport, RestoreReportStatus, RunResult, Severity};
 use kymaros_testbed::scene::{Backup, Scene, backup, delete_backup, deploy_shop, unique};
 use serde_json::{Value, json};
-use story::{leftovers, run, spec};
+use story::{duration, leftovers, run, spec};
 
 /// Every kind of check; the one that counts orders proves that the data came back.
 fn checks() -> Value {
@@ -137,11 +137,7 @@ async fn a_secret_left_out_is_found_and_named() -> Result<()> {
         "{}",
         finding.message
     );
-    let (started, ended) = (
-        status.started_at.as_ref().context("no start")?,
-        status.completed_at.as_ref().context("no end")?,
-    );
-    let took = ended.0.duration_since(started.0).as_secs();
+    let took = duration(status)?.as_secs();
     assert!(took < 110, "the run waited {took} s for what could not come");
     Ok(())
 }

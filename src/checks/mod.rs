@@ -93,35 +93,67 @@ pub async fn run(client: Client, check: Check, targets: Vec<Target>, now: impl F
         .iter()
         .map(|t| until_decided(&client, &check.action, &t.sandbox, &found, &now));
     let results = join_all(tries).await;
-    let target_missing = lacks_target(&results);
-    let (passed, mut message, could_not_look) = combine(&looked_at, results);
-    if let (true, Some(namespace)) = (looked_at.is_empty(), &check.namespace) {
-        message = format!(
+    let joint = match (looked_at.is_empty(), &check.namespace) {
+        (true, Some(namespace)) => Joint::nowhere(format!(
             "the test restores no namespace {namespace}: change the check's `namespace`, or add it to \
              `backupSource.namespaces`"
-        );
-    }
+        )),
+        (true, None) => Joint::nowhere("no sandbox to look at".to_owned()),
+        (false, _) => combine(&looked_at, results),
+    };
     Outcome {
         name: check.name,
-        passed_at: passed.map(|(at, _)| at),
-        at_once: passed.and_then(|(_, at_once)| at_once),
+        passed_at: joint.passed.as_ref().map(|passed| passed.at),
+        at_once: joint.passed.as_ref().and_then(|passed| passed.at_once),
         duration: begun.elapsed(),
-        message,
-        could_not_look,
-        target_missing,
+        message: joint.message,
+        could_not_look: joint.could_not_look,
+        target_missing: joint.target_missing,
     }
 }
 
-/// Whether each failure is for want of something to ask.
-fn lacks_target(results: &[Result<Passed, Failure>]) -> bool {
-    let mut failures = results.iter().filter_map(|result| result.as_ref().err());
-    failures.all(|failure| matches!(failure, Failure::Missing(_) | Failure::Final(_)))
+/// What a check comes to in all sandboxes together.
+#[derive(Debug)]
+struct Joint {
+    /// When it passed everywhere; `None`: it failed.
+    passed: Option<PassedAt>,
+    message: String,
+    /// See [`Outcome::could_not_look`].
+    could_not_look: bool,
+    /// See [`Outcome::target_missing`].
+    target_missing: bool,
+}
+
+impl Joint {
+    /// There is nothing to ask.
+    fn nowhere(message: String) -> Self {
+        Self {
+            passed: None,
+            message,
+            could_not_look: false,
+            target_missing: true,
+        }
+    }
 }
 
 /// When a check passed everywhere, and how long that took if nothing had to be waited for.
-type PassedAt = (Timestamp, Option<Duration>);
+#[derive(Clone, Copy, Debug)]
+struct PassedAt {
+    at: Timestamp,
+    at_once: Option<Duration>,
+}
 
-fn combine(targets: &[&Target], results: Vec<Result<Passed, Failure>>) -> (Option<PassedAt>, String, bool) {
+impl PassedAt {
+    /// When both have.
+    fn and(self, other: Self) -> Self {
+        Self {
+            at: self.at.max(other.at),
+            at_once: self.at_once.zip(other.at_once).map(|(a, b)| a.max(b)),
+        }
+    }
+}
+
+fn combine(targets: &[&Target], results: Vec<Result<Passed, Failure>>) -> Joint {
     let several = targets.len() > 1;
     let label = |target: &Target, message: &str| {
         if several {
@@ -130,39 +162,41 @@ fn combine(targets: &[&Target], results: Vec<Result<Passed, Failure>>) -> (Optio
             message.to_owned()
         }
     };
-    let (mut passed, mut failed, mut missing, mut api) = (Vec::new(), Vec::new(), Vec::new(), false);
-    let mut last: Option<PassedAt> = None;
+    let (mut passed, mut failed, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut could_not_look, mut has_target) = (false, false);
+    let mut when: Option<PassedAt> = None;
     for (target, result) in targets.iter().zip(results) {
         match result {
-            Ok(one) => {
-                passed.push(label(target, &one.message));
-                last = Some(match last {
-                    None => (one.at, one.at_once),
-                    Some((at, at_once)) => {
-                        let slower = at_once.zip(one.at_once).map(|(a, b)| a.max(b));
-                        (at.max(one.at), slower)
-                    }
-                });
+            Ok(Passed { message, at, at_once }) => {
+                passed.push(label(target, &message));
+                let this = PassedAt { at, at_once };
+                when = Some(when.map_or(this, |when| when.and(this)));
             }
             Err(Failure::Missing(message)) => missing.push(label(target, &message)),
             Err(failure) => {
-                api |= matches!(failure, Failure::Api(_));
+                could_not_look |= matches!(failure, Failure::Api(_));
+                has_target |= !matches!(failure, Failure::Final(_));
                 failed.push(label(target, failure.message()));
             }
         }
     }
     if !failed.is_empty() {
-        return (None, failed.join("; "), api);
-    }
-    if last.is_none() {
-        let message = if missing.is_empty() {
-            "no sandbox to look at".to_owned()
-        } else {
-            missing.join("; ")
+        return Joint {
+            passed: None,
+            message: failed.join("; "),
+            could_not_look,
+            target_missing: !has_target,
         };
-        return (None, message, false);
     }
-    (last, passed.join("; "), false)
+    if when.is_none() {
+        return Joint::nowhere(missing.join("; "));
+    }
+    Joint {
+        passed: when,
+        message: passed.join("; "),
+        could_not_look: false,
+        target_missing: false,
+    }
 }
 
 /// `key=value,...`, as the API takes label selectors.
@@ -205,33 +239,44 @@ mod tests {
         let (a, b) = (target("a"), target("b"));
         let both = [&a, &b];
         let missing = || Err(Failure::Missing("no service".into()));
-        assert!(
-            combine(&both, vec![Ok(passed("ok", 1, None)), missing()])
-                .0
-                .is_some()
-        );
-        let nowhere = combine(&both, vec![missing(), missing()]).0;
-        assert!(nowhere.is_none(), "nowhere is a failure");
-        let one_fails = vec![Ok(passed("ok", 1, None)), Err(Failure::NotYet("503".into()))];
-        assert!(combine(&both, one_fails).0.is_none());
-        let nothing = combine(&[], vec![]).0;
+        let passes = |results| combine(&both, results).passed.is_some();
+        assert!(passes(vec![Ok(passed("ok", 1, None)), missing()]));
+        assert!(!passes(vec![missing(), missing()]), "nowhere is a failure");
+        assert!(!passes(vec![
+            Ok(passed("ok", 1, None)),
+            Err(Failure::NotYet("503".into()))
+        ]));
+        let nothing = combine(&[], vec![]).passed;
         assert!(nothing.is_none(), "a check that looked at nothing has not passed");
+    }
+
+    #[test]
+    fn what_only_fails_for_want_of_something_to_ask_says_so() {
+        let (a, b) = (target("a"), target("b"));
+        let missing = || Err(Failure::Missing("no service".into()));
+        let no_port = || Err(Failure::Final("no port".into()));
+        let lacks = |results| combine(&[&a, &b], results).target_missing;
+        assert!(lacks(vec![missing(), missing()]));
+        assert!(lacks(vec![missing(), no_port()]));
+        assert!(!lacks(vec![no_port(), Err(Failure::NotYet("503".into()))]));
+        assert!(!lacks(vec![missing(), Err(Failure::Api("away".into()))]));
+        assert!(!lacks(vec![missing(), Ok(passed("ok", 1, None))]));
     }
 
     #[test]
     fn it_passes_when_the_last_sandbox_does_however_long_another_is_looked_for() {
         let (a, b) = (target("a"), target("b"));
-        let at = |results| combine(&[&a, &b], results).0.unwrap();
-        let (later, at_once) = at(vec![Ok(passed("ok", 3, Some(20))), Ok(passed("ok", 7, Some(40)))]);
-        assert_eq!(later.as_second(), 7);
-        assert_eq!(at_once, Some(Duration::from_millis(40)));
+        let at = |results| combine(&[&a, &b], results).passed.unwrap();
+        let later = at(vec![Ok(passed("ok", 3, Some(20))), Ok(passed("ok", 7, Some(40)))]);
+        assert_eq!(later.at.as_second(), 7);
+        assert_eq!(later.at_once, Some(Duration::from_millis(40)));
         let waited = at(vec![Ok(passed("ok", 3, Some(20))), Ok(passed("ok", 7, None))]);
-        assert_eq!(waited.1, None);
+        assert_eq!(waited.at_once, None);
         let elsewhere = vec![
             Ok(passed("ok", 3, Some(20))),
             Err(Failure::Missing("no pod".into())),
         ];
-        assert_eq!(at(elsewhere).0.as_second(), 3);
+        assert_eq!(at(elsewhere).at.as_second(), 3);
     }
 
     #[test]
@@ -248,10 +293,10 @@ mod tests {
     #[test]
     fn the_message_names_the_namespace_when_there_are_several() {
         let (a, b) = (target("a"), target("b"));
-        let (_, message, _) = combine(
+        let joint = combine(
             &[&a, &b],
             vec![Ok(passed("fine", 1, None)), Err(Failure::Final("bad".into()))],
         );
-        assert_eq!(message, "b: bad");
+        assert_eq!(joint.message, "b: bad");
     }
 }

@@ -216,8 +216,9 @@ fn came(context: &RunContext, memory: &RunMemory, targets: &[Target]) -> Option<
 /// A short name, such as `db.data`, is a Service only if there is a namespace `data`, or the test restores one; else it may be
 /// a host outside. Where a host is expected it is one or the other, however it is written.
 fn keep_what_is_meant(came: &mut Came, is_namespace: impl Fn(&str) -> bool) {
-    came.references
-        .retain(|(_, reference)| reference.form == Form::Qualified || is_namespace(&reference.namespace));
+    came.references.retain(|(_, reference)| {
+        reference.to.form == Form::Qualified || is_namespace(&reference.to.namespace)
+    });
     let (services, outside) = std::mem::take(&mut came.outside)
         .into_iter()
         .partition(|(_, outside)| outside.namespace().is_some_and(&is_namespace));
@@ -226,8 +227,9 @@ fn keep_what_is_meant(came: &mut Came, is_namespace: impl Fn(&str) -> bool) {
     for (source, outside) in services {
         let Some(named) = outside.service() else { continue };
         let is_known = came.references.iter().any(|(of, known)| {
-            let is_same = (&known.service, &known.namespace) == (&named.service, &named.namespace);
-            *of == source && is_same && known.may_concern(Some(&outside.from))
+            let is_same =
+                (&known.to.service, &known.to.namespace) == (&named.to.service, &named.to.namespace);
+            *of == source && is_same && known.by.may_concern(&outside.from)
         });
         if !is_known {
             came.references.push((source, named));
@@ -367,7 +369,10 @@ pub fn is_foreign(restore: &Restore) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workloads::{outside::Need, references::Reference};
+    use crate::workloads::{
+        outside::Need,
+        references::{Name, Namer, Reference},
+    };
     use serde_json::json;
 
     fn report(spec: &serde_json::Value) -> RestoreReport {
@@ -399,16 +404,14 @@ mod tests {
     #[test]
     fn a_short_name_is_a_service_where_there_is_such_a_namespace_and_a_host_elsewhere() {
         let reference = |namespace: &str, form| {
-            let (from, service) = ("Deployment/web".to_owned(), "db".to_owned());
-            let namespace = namespace.to_owned();
-            let reference = Reference {
-                from,
+            let by = Namer::Workload("Deployment/web".to_owned());
+            let (service, namespace) = ("db".to_owned(), namespace.to_owned());
+            let to = Name {
                 service,
                 namespace,
                 form,
-                used_by: std::collections::BTreeSet::new(),
             };
-            ("shop".to_owned(), reference)
+            ("shop".to_owned(), Reference { by, to })
         };
         let host = |name: &str| {
             let (from, need) = ("Deployment/web".to_owned(), Need::Host(name.to_owned()));

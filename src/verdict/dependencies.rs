@@ -5,7 +5,10 @@ use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 use super::{Evidence, Level};
 use crate::{
     reason::FindingReason,
-    workloads::{outside::Need, references::Reference},
+    workloads::{
+        outside::Need,
+        references::{Name, Reference},
+    },
 };
 
 const MAX: u32 = 10;
@@ -19,13 +22,11 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
     for (source, reference) in came
         .references
         .iter()
-        .filter(|(source, r)| r.namespace != *source && !belongs_to_cluster(r))
+        .filter(|(source, r)| r.to.namespace != *source && !belongs_to_cluster(&r.to))
     {
-        let text = format!(
-            "{} → {}.{}",
-            reference.from, reference.service, reference.namespace
-        );
-        if evidence.namespaces.contains(&reference.namespace.as_str()) {
+        let Reference { by, to } = reference;
+        let text = format!("{by} → {}.{}", to.service, to.namespace);
+        if evidence.namespaces.contains(&to.namespace.as_str()) {
             covered.push(text);
         } else {
             findings.push(Finding {
@@ -33,10 +34,10 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
                 severity: Severity::Warning,
                 cause: Cause::Unknown,
                 reason: FindingReason::DependencyNotTested.into(),
-                object: Some(reference.from.clone()),
+                object: Some(by.to_string()),
                 message: format!(
-                    "{} of namespace {source} needs service {} of namespace {}, which the test does not restore",
-                    reference.from, reference.service, reference.namespace
+                    "{by} of namespace {source} needs service {} of namespace {}, which the test does not restore",
+                    to.service, to.namespace
                 ),
             });
             outside.push(text);
@@ -111,26 +112,30 @@ pub(super) fn blocked<'a>(
 ) -> Option<&'a Reference> {
     let references = evidence.came.into_iter().flat_map(|came| &came.references);
     let mut of_these = references.filter(|(namespace, reference)| {
-        let excuses_nothing =
-            reference.namespace == "kube-system" || of.is_none() && is_api_server(reference);
-        source.is_none_or(|source| namespace == source) && reference.may_concern(of) && !excuses_nothing
+        let may_concern = match of {
+            Some(workload) => reference.by.may_concern(workload),
+            None => reference.by.may_concern_a_check() && !is_api_server(&reference.to),
+        };
+        let excuses_nothing = reference.to.namespace == "kube-system";
+        source.is_none_or(|source| namespace == source) && may_concern && !excuses_nothing
     });
     of_these.next().map(|(_, reference)| reference)
 }
 
 /// Why it does not work.
 pub(super) fn out_of_reach(reference: &Reference) -> String {
+    let Reference { by, to } = reference;
     format!(
-        "{} names {}.{}, which a sandbox does not reach",
-        reference.from, reference.service, reference.namespace
+        "{by} names {}.{}, which a sandbox does not reach",
+        to.service, to.namespace
     )
 }
 
 /// Every cluster has these, wherever a backup is restored.
-fn belongs_to_cluster(reference: &Reference) -> bool {
-    is_api_server(reference) || reference.namespace.starts_with("kube-")
+fn belongs_to_cluster(name: &Name) -> bool {
+    is_api_server(name) || name.namespace.starts_with("kube-")
 }
 
-fn is_api_server(reference: &Reference) -> bool {
-    reference.service == "kubernetes" && reference.namespace == "default"
+fn is_api_server(name: &Name) -> bool {
+    name.service == "kubernetes" && name.namespace == "default"
 }

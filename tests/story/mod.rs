@@ -19,7 +19,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
     runtime::wait::await_condition,
 };
-use kymaros_crds::{Cause, RestoreReport, RestoreTest, RunPhase, RunResult, names};
+use kymaros_crds::{Cause, RestoreReport, RestoreReportStatus, RestoreTest, RunPhase, RunResult, names};
 use kymaros_testbed::scene::{Backup, Scene, apply, backup, deploy_shop, unique, wait_ready};
 use serde_json::{Value, json};
 
@@ -236,6 +236,13 @@ pub fn assert_recovery_time(report: &RestoreReport, shown: Duration) -> Result<(
         "the report says {measured:?}, the stopwatch {shown:?}"
     );
     Ok(())
+}
+
+/// How long a run took, from its start to its verdict.
+pub fn duration(status: &RestoreReportStatus) -> Result<Duration> {
+    let started = status.started_at.as_ref().context("no start")?;
+    let ended = status.completed_at.as_ref().context("no end")?;
+    Ok(Duration::try_from(ended.0.duration_since(started.0))?)
 }
 
 /// Where a run stands.

@@ -1,17 +1,10 @@
 //! Completed: nothing more happens, unless sandboxes were kept and their time has come, or the run did not end at all.
 
 use jiff::Timestamp;
-use kymaros_crds::{Cause, RunPhase};
+use kymaros_crds::RunPhase;
 
-use super::{
-    Decision,
-    judging::{self, RETAINED},
-    run_error,
-};
-use crate::{
-    reason::RunReason,
-    run::observed::{Observed, Origin, Settings, after},
-};
+use super::{Decision, judging::RETAINED, phase_changed};
+use crate::run::observed::{Observed, Origin, Settings, after};
 
 pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut Decision, now: Timestamp) {
     if !keeps_sandboxes(observed) {
@@ -39,24 +32,13 @@ pub(super) fn over(observed: &Observed, decision: &mut Decision, now: Timestamp)
         return;
     }
     if decision.status.result.is_none() {
-        phase_changed(decision, now);
+        phase_changed::end(decision, now);
     } else if decision.status.leftovers != Some(0) {
         // Whatever was counted may be from the middle of a cleanup.
         decision.enter(RunPhase::CleaningUp, now);
     } else {
         decision.release = true;
     }
-}
-
-/// Ends a run that had not come to the phase that somebody wrote.
-pub(super) fn phase_changed(decision: &mut Decision, now: Timestamp) {
-    let message = format!(
-        "somebody wrote phase {:?} into the report, and the run had not come to it",
-        decision.phase()
-    );
-    decision.status.reason = Some(RunReason::PhaseChanged.into());
-    decision.find(run_error(RunReason::PhaseChanged, Cause::Unknown, None, message));
-    judging::inconclusive(decision, Cause::Unknown, now);
 }
 
 /// Whether the report says that sandboxes were kept.

@@ -9,6 +9,7 @@ mod completed;
 mod escapes;
 mod judging;
 mod limit;
+mod phase_changed;
 mod preparing;
 mod queued;
 mod restoring;
@@ -241,7 +242,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         if let Some(name) = restoring::vanished(observed) {
             restoring::deleted(&mut decision, &name, now);
         } else if !restoring::all_ended(observed, settings, &decision) {
-            completed::phase_changed(&mut decision, now);
+            phase_changed::end(&mut decision, now);
             return decision;
         }
     }

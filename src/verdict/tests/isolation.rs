@@ -2,15 +2,30 @@
 
 use super::*;
 
-fn names(service: &str, namespace: &str, from: &str) -> (String, Reference) {
-    let reference = Reference {
-        from: from.into(),
+fn names(service: &str, namespace: &str, by: Namer) -> (String, Reference) {
+    let to = Name {
         service: service.into(),
         namespace: namespace.into(),
         form: Form::Qualified,
-        used_by: BTreeSet::new(),
     };
-    ("shop".to_owned(), reference)
+    ("shop".to_owned(), Reference { by, to })
+}
+
+fn workload(name: &str) -> Namer {
+    Namer::Workload(name.to_owned())
+}
+
+fn config_map(users: &[&str]) -> Namer {
+    let (name, users) = (
+        "settings".to_owned(),
+        users.iter().map(|&u| u.to_owned()).collect(),
+    );
+    Namer::ConfigMap { name, users }
+}
+
+fn alias(users: &[&str]) -> Namer {
+    let (name, users) = ("alias".to_owned(), users.iter().map(|&u| u.to_owned()).collect());
+    Namer::Alias { name, users }
 }
 
 fn outside(from: &str) -> Outside {
@@ -66,13 +81,12 @@ fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
         Some(Cause::Application),
         "nothing else explains it"
     );
-    for from in ["Deployment/web", "ConfigMap/settings", "Service/alias"] {
-        let mut named = names("db", "shop", from);
-        named.1.used_by = BTreeSet::from(["Deployment/web".to_owned()]);
-        seen.came.references = vec![named];
+    let users = ["Deployment/web"];
+    for by in [workload("Deployment/web"), config_map(&users), alias(&users)] {
+        seen.came.references = vec![names("db", "shop", by.clone())];
         let verdict = seen.judge();
         let result = (verdict.result, verdict.cause);
-        assert_eq!(result, (RunResult::Inconclusive, Some(Cause::Sandbox)), "{from}");
+        assert_eq!(result, (RunResult::Inconclusive, Some(Cause::Sandbox)), "{by}");
         let said = verdict.findings.iter().any(|f| {
             f.message
                 .contains("names db.shop, which a sandbox does not reach")
@@ -85,8 +99,14 @@ fn who_names_its_own_namespace_in_full_cannot_work_in_a_sandbox() {
         Some(Cause::Sandbox),
         "nor when it is known that it goes on for good"
     );
-    for other in ["Deployment/other", "ConfigMap/of-nobody", "CronJob/dump"] {
-        seen.came.references = vec![names("db", "shop", other)];
+    let cron_job = Namer::CronJob("dump".to_owned());
+    for other in [
+        workload("Deployment/other"),
+        config_map(&[]),
+        alias(&[]),
+        cron_job,
+    ] {
+        seen.came.references = vec![names("db", "shop", other.clone())];
         assert_eq!(seen.judge().cause, Some(Cause::Application), "{other}");
     }
 }
@@ -134,7 +154,7 @@ fn a_check_that_fails_is_not_excused_by_a_host_outside() {
 #[test]
 fn an_image_that_does_not_exist_is_no_matter_of_the_network() {
     let mut seen = Seen::healthy();
-    seen.came.references = vec![names("db", "shop", "Deployment/web")];
+    seen.came.references = vec![names("db", "shop", workload("Deployment/web"))];
     seen.troubled(Trouble::new(Cause::Application, "image x:1 does not exist"));
     assert_eq!(seen.judge().cause, Some(Cause::Application));
 }
@@ -144,7 +164,7 @@ fn a_check_of_what_needs_the_outside_says_nothing_when_it_fails() {
     let mut seen = Seen::healthy();
     seen.checks[1].status = CheckResult::Fail;
     assert_eq!(seen.judge().result, RunResult::Fail);
-    seen.came.references = vec![names("db", "data", "Deployment/web")];
+    seen.came.references = vec![names("db", "data", workload("Deployment/web"))];
     assert_eq!(seen.judge().result, RunResult::Inconclusive);
     seen.lookups = vec!["b"];
     assert_eq!(
@@ -156,13 +176,19 @@ fn a_check_of_what_needs_the_outside_says_nothing_when_it_fails() {
     seen.checks[1].target_missing = true;
     assert_eq!(seen.judge().result, RunResult::Fail, "there was nobody to ask");
     seen.checks[1].target_missing = false;
-    for from in ["ConfigMap/of-nobody", "CronJob/dump"] {
-        seen.came.references = vec![names("db", "data", from)];
-        assert_eq!(seen.judge().result, RunResult::Fail, "{from}");
+    for by in [config_map(&[]), Namer::CronJob("dump".to_owned())] {
+        seen.came.references = vec![names("db", "data", by.clone())];
+        assert_eq!(seen.judge().result, RunResult::Fail, "{by}");
     }
-    seen.came.references = vec![names("kubernetes", "default", "Deployment/web")];
+    seen.came.references = vec![names("db", "data", alias(&[]))];
+    assert_eq!(
+        seen.judge().result,
+        RunResult::Inconclusive,
+        "the check may ask that Service itself"
+    );
+    seen.came.references = vec![names("kubernetes", "default", workload("Deployment/web"))];
     assert_eq!(seen.judge().result, RunResult::Fail, "it excuses no check");
-    seen.came.references = vec![names("search", "kube-logging", "Deployment/web")];
+    seen.came.references = vec![names("search", "kube-logging", workload("Deployment/web"))];
     assert_eq!(seen.judge().result, RunResult::Inconclusive);
 }
 

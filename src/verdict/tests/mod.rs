@@ -33,7 +33,7 @@ use crate::{
         Trouble, Workload, WorkloadState,
         moments::Moments,
         outside::{Need, Outside},
-        references::{Form, Reference},
+        references::{Form, Name, Namer, Reference},
     },
 };
 
@@ -336,14 +336,13 @@ fn an_sla_that_is_missed_costs_its_points() {
 fn a_reference_out_of_the_test_costs_points_unless_the_cluster_has_it() {
     let mut seen = Seen::healthy();
     let to = |service: &str, namespace: &str| {
-        let reference = Reference {
-            from: "Deployment/web".into(),
+        let by = Namer::Workload("Deployment/web".to_owned());
+        let to = Name {
             service: service.into(),
             namespace: namespace.into(),
             form: Form::Qualified,
-            used_by: BTreeSet::new(),
         };
-        ("shop".to_owned(), reference)
+        ("shop".to_owned(), Reference { by, to })
     };
     seen.came.references = vec![to("kubernetes", "default"), to("db", "shop")];
     assert_eq!(seen.judge().cross_namespace_deps.points, 10);

@@ -19,7 +19,7 @@ pub use self::hosts::hosts;
 use self::hosts::{is_of_a_host, is_outside};
 use super::{
     assess::SandboxObjects,
-    references::{Form, Reference, containers, may_ask_for, pod_specs},
+    references::{Form, Name, Namer, Reference, containers, may_ask_for, pod_specs},
 };
 
 /// A workload that may need what no sandbox reaches.
@@ -108,11 +108,12 @@ impl Outside {
     pub fn service(&self) -> Option<Reference> {
         let (service, namespace) = self.short_name()?;
         Some(Reference {
-            from: self.from.clone(),
-            service: service.to_owned(),
-            namespace: namespace.to_owned(),
-            form: Form::Short,
-            used_by: BTreeSet::new(),
+            by: Namer::Workload(self.from.clone()),
+            to: Name {
+                service: service.to_owned(),
+                namespace: namespace.to_owned(),
+                form: Form::Short,
+            },
         })
     }
 

@@ -1,55 +1,84 @@
 //! References of restored workloads to Services of other namespaces: in environment, arguments and commands, in
 //! `ConfigMap`s, and in Services that are only another name.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+mod names;
+
+use std::{collections::BTreeSet, fmt};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec};
 use kube::ResourceExt;
-use regex::Regex;
 
+use self::names::services;
+pub use self::names::{Form, Name};
 use super::{
     assess::SandboxObjects,
     homes::{is_foreign, owner},
     outside,
 };
 
-/// Something restored that names a Service of another namespace.
+/// A Service of another namespace that something restored names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// `Kind/name` of what names it.
-    pub from: String,
+    /// What names it.
+    pub by: Namer,
     /// The Service.
-    pub service: String,
-    /// The namespace it names.
-    pub namespace: String,
-    /// How sure it is that this is a Service.
-    pub form: Form,
-    /// The workloads that are given it, as `Kind/name`, where a `ConfigMap` or a Service names it.
-    pub used_by: BTreeSet<String>,
+    pub to: Name,
 }
 
-impl Reference {
-    /// Whether a workload may need it; without one, whether any may, or a check. What is suspended needs nothing.
-    #[must_use]
-    pub fn may_concern(&self, workload: Option<&str>) -> bool {
-        match self.from.split_once('/') {
-            Some(("CronJob", _)) => false,
-            Some((from @ ("ConfigMap" | "Service"), _)) => match workload {
-                Some(workload) => self.used_by.contains(workload),
-                None => from == "Service" || !self.used_by.is_empty(),
-            },
-            _ => workload.is_none_or(|workload| workload == self.from),
+/// What names a Service; shown as `Kind/name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Namer {
+    /// A workload, as `Kind/name`, in its own spec.
+    Workload(String),
+    /// A `CronJob` by its name: it is suspended, and needs nothing in a sandbox.
+    CronJob(String),
+    /// A `ConfigMap`.
+    ConfigMap {
+        /// Its name.
+        name: String,
+        /// The workloads that are given it, as `Kind/name`.
+        users: BTreeSet<String>,
+    },
+    /// A Service that is another name of the one it names.
+    Alias {
+        /// Its name.
+        name: String,
+        /// The workloads that may ask for it, as `Kind/name`.
+        users: BTreeSet<String>,
+    },
+}
+
+impl fmt::Display for Namer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload(workload) => f.write_str(workload),
+            Self::CronJob(name) => write!(f, "CronJob/{name}"),
+            Self::ConfigMap { name, .. } => write!(f, "ConfigMap/{name}"),
+            Self::Alias { name, .. } => write!(f, "Service/{name}"),
         }
     }
 }
 
-/// How a name is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
-    /// `service.namespace.svc`, with or without the cluster's domain.
-    Qualified,
-    /// `service.namespace`: a Service only if there is such a namespace.
-    Short,
+impl Namer {
+    /// Whether a workload may need what is named.
+    #[must_use]
+    pub fn may_concern(&self, workload: &str) -> bool {
+        match self {
+            Self::Workload(of) => of == workload,
+            Self::CronJob(_) => false,
+            Self::ConfigMap { users, .. } | Self::Alias { users, .. } => users.contains(workload),
+        }
+    }
+
+    /// Whether a check, which asks nobody knows which workload, may need it.
+    #[must_use]
+    pub fn may_concern_a_check(&self) -> bool {
+        match self {
+            Self::Workload(_) | Self::Alias { .. } => true,
+            Self::CronJob(_) => false,
+            Self::ConfigMap { users, .. } => !users.is_empty(),
+        }
+    }
 }
 
 /// Finds what a sandbox names in other namespaces.
@@ -67,50 +96,47 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Reference> {
             .template
             .spec
             .as_ref();
-        spec.map(|spec| (format!("CronJob/{}", c.name_any()), spec))
+        spec.map(|spec| (Namer::CronJob(c.name_any()), spec))
     });
-    for (from, spec) in workloads.iter().cloned().chain(suspended) {
-        for text in texts(spec) {
-            found.extend(services(&from, text));
-        }
+    let working = workloads
+        .iter()
+        .map(|(workload, spec)| (Namer::Workload(workload.clone()), *spec));
+    for (by, spec) in working.chain(suspended) {
+        found.extend(references(texts(spec), || by.clone()));
     }
     for map in &objects.config_maps {
-        let name = map.name_any();
-        let from = format!("ConfigMap/{name}");
         let texts = map.data.iter().flat_map(|data| data.values());
-        let named: BTreeSet<Reference> = texts.flat_map(|text| services(&from, text)).collect();
-        found.extend(used(named, &workloads, |spec| {
-            config_maps(spec).any(|used| used == name)
+        found.extend(references(texts.map(String::as_str), || {
+            let name = map.name_any();
+            let users = users(&workloads, |spec| config_maps(spec).any(|used| used == name));
+            Namer::ConfigMap { name, users }
         }));
     }
     for service in &objects.services {
-        let name = service.name_any();
         let of = service.spec.as_ref().and_then(|s| s.external_name.as_deref());
-        let named = of.map(|of| services(&format!("Service/{name}"), of));
-        found.extend(used(named.unwrap_or_default(), &workloads, |spec| {
-            may_ask_for(spec, &name)
+        found.extend(references(of.into_iter(), || {
+            let name = service.name_any();
+            let users = users(&workloads, |spec| may_ask_for(spec, &name));
+            Namer::Alias { name, users }
         }));
     }
     found
 }
 
-/// With the workloads that use what names them.
-fn used(
-    mut named: BTreeSet<Reference>,
-    workloads: &[(String, &PodSpec)],
-    is_used_by: impl Fn(&PodSpec) -> bool,
-) -> Vec<Reference> {
-    let Some(first) = named.pop_first() else {
+/// What some texts name; who names it is asked only where they name something.
+fn references<'a>(texts: impl Iterator<Item = &'a str>, by: impl FnOnce() -> Namer) -> Vec<Reference> {
+    let named: BTreeSet<Name> = texts.flat_map(services).collect();
+    if named.is_empty() {
         return Vec::new();
-    };
-    let users = workloads.iter().filter(|(_, spec)| is_used_by(spec));
-    let used_by: BTreeSet<String> = users.map(|(workload, _)| workload.clone()).collect();
-    let all = std::iter::once(first).chain(named);
-    all.map(|reference| Reference {
-        used_by: used_by.clone(),
-        ..reference
-    })
-    .collect()
+    }
+    let by = by();
+    let to = named.into_iter();
+    to.map(|to| Reference { by: by.clone(), to }).collect()
+}
+
+fn users(workloads: &[(String, &PodSpec)], uses: impl Fn(&PodSpec) -> bool) -> BTreeSet<String> {
+    let those = workloads.iter().filter(|(_, spec)| uses(spec));
+    those.map(|(workload, _)| workload.clone()).collect()
 }
 
 /// Whether a pod may ask for a Service of its own namespace: a text that it is given has the Service's name as a word, or
@@ -134,9 +160,9 @@ pub fn keep_names(map: &mut ConfigMap) {
     map.binary_data = None;
     map.managed_fields_mut().clear();
     let names = |key: &str, text: &str| {
-        let services = services("", text).into_iter().map(|r| match r.form {
-            Form::Qualified => format!("{}.{}.svc", r.service, r.namespace),
-            Form::Short => format!("{}.{}:0", r.service, r.namespace),
+        let services = services(text).into_iter().map(|n| match n.form {
+            Form::Qualified => format!("{}.{}.svc", n.service, n.namespace),
+            Form::Short => format!("{}.{}:0", n.service, n.namespace),
         });
         let hosts = outside::hosts(Some(key), text);
         let hosts = hosts.into_iter().map(|host| format!("{host}:0"));
@@ -226,84 +252,10 @@ fn container_texts(container: &Container) -> impl Iterator<Item = &str> {
     env.chain(args)
 }
 
-/// Names of Services in a text. The short form counts only where a host name is expected: after `://` or `@`, before a
-/// port, or as the whole text.
-fn services(from: &str, text: &str) -> BTreeSet<Reference> {
-    const LABEL: &str = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?";
-    static QUALIFIED: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(&format!(r"\b({LABEL})\.({LABEL})\.svc\b")).ok());
-    static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(&format!(
-            r#"(?:(?:\bdns:///|://)(?:[^\s/@]*@)?({LABEL})\.({LABEL})(?:[:/\s"';,)]|\]|$))|(?:(?:^|[\s=@,"';(\[])({LABEL})\.({LABEL}):\d)|(?:^({LABEL})\.({LABEL})$)"#
-        ))
-        .ok()
-    });
-    let find = |regex: &'static LazyLock<Option<Regex>>, form: Form| {
-        let found = regex.as_ref().map(|r| r.captures_iter(text));
-        found.into_iter().flatten().filter_map(move |captures| {
-            let mut parts = captures.iter().skip(1).flatten();
-            Some(Reference {
-                from: from.to_owned(),
-                service: parts.next()?.as_str().to_owned(),
-                namespace: parts.next()?.as_str().to_owned(),
-                form,
-                used_by: BTreeSet::new(),
-            })
-        })
-    };
-    find(&QUALIFIED, Form::Qualified)
-        .chain(find(&SHORT, Form::Short))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::{from_value, json};
-
-    fn named(text: &str) -> Vec<(String, String, Form)> {
-        services("x", text)
-            .into_iter()
-            .map(|r| (r.service, r.namespace, r.form))
-            .collect()
-    }
-
-    fn one(service: &str, namespace: &str, form: Form) -> Vec<(String, String, Form)> {
-        vec![(service.into(), namespace.into(), form)]
-    }
-
-    #[test]
-    fn every_form_of_a_name_is_found() {
-        for text in [
-            "db.data.svc",
-            "postgres://db.data.svc.cluster.local:5432/x",
-            "a=db.data.svc.example.org",
-        ] {
-            assert_eq!(named(text), one("db", "data", Form::Qualified), "{text}");
-        }
-        for text in [
-            "db.data",
-            "http://db.data",
-            "http://db.data/x",
-            "http://u:p@db.data:80",
-            "host=db.data:5432",
-            r#"{"url":"http://db.data"}"#,
-            r#"{"host": "db.data:5432"}"#,
-            "['db.data:9092']",
-            "dns:///db.data:50051",
-        ] {
-            assert_eq!(named(text), one("db", "data", Form::Short), "{text}");
-        }
-        for text in [
-            "www.example.com",
-            "http://www.example.com",
-            "use db.data for it",
-            "v1.2.3",
-            "db.svcs data",
-        ] {
-            assert_eq!(named(text), vec![], "{text}");
-        }
-    }
 
     #[test]
     fn of_a_config_map_only_names_are_kept_and_still_found() {
@@ -316,7 +268,10 @@ mod tests {
             config_maps: vec![map],
             ..Default::default()
         };
-        let found: Vec<(String, Form)> = find(&objects).into_iter().map(|r| (r.service, r.form)).collect();
+        let found: Vec<(String, Form)> = find(&objects)
+            .into_iter()
+            .map(|r| (r.to.service, r.to.form))
+            .collect();
         assert_eq!(
             found,
             [("cache".into(), Form::Short), ("db".into(), Form::Qualified)]
@@ -363,8 +318,9 @@ mod tests {
             ..Default::default()
         };
         let found: Vec<Reference> = find(&objects).into_iter().collect();
-        let users: Vec<&str> = found[0].used_by.iter().map(String::as_str).collect();
-        assert_eq!(users, ["Pod/file", "Pod/key", "Pod/projected", "Pod/whole"]);
+        let users = ["Pod/file", "Pod/key", "Pod/projected", "Pod/whole"].map(str::to_owned);
+        let (name, users) = ("c".to_owned(), BTreeSet::from(users));
+        assert_eq!(found[0].by, Namer::ConfigMap { name, users });
     }
 
     #[test]
@@ -407,7 +363,7 @@ mod tests {
             replication_controllers: vec![controller(0), controller(1)],
             ..Default::default()
         };
-        let found: Vec<String> = find(&objects).into_iter().map(|r| r.from).collect();
+        let found: Vec<String> = find(&objects).into_iter().map(|r| r.by.to_string()).collect();
         assert_eq!(
             found,
             [
@@ -446,7 +402,10 @@ mod tests {
             ],
             ..Default::default()
         };
-        let found: Vec<(String, String)> = find(&objects).into_iter().map(|r| (r.from, r.service)).collect();
+        let found: Vec<(String, String)> = find(&objects)
+            .into_iter()
+            .map(|r| (r.by.to_string(), r.to.service))
+            .collect();
         for (from, service) in [
             ("Deployment/web", "env"),
             ("Deployment/web", "args"),
