@@ -11,6 +11,7 @@ use kymaros_crds::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use super::{NotInBackup, holds_all};
 use crate::{
@@ -164,6 +165,7 @@ async fn contents(
         velero,
         BTreeMap::new(),
         asked_by.to_owned(),
+        CancellationToken::new(),
     );
     downloader.contents(&backup.name).await
 }

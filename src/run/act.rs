@@ -129,7 +129,7 @@ async fn one(
     match effect {
         Effect::MakeSandbox(plan) => apply::apply(client, &context.operator, plan).await?,
         Effect::FetchContents { source, backup } => {
-            let downloader = downloader(context, identity, *source, backup.location.clone());
+            let downloader = downloader(context, memory, identity, *source, backup.location.clone());
             let backup = backup.name.clone();
             let work = async move { downloader.await.contents(&backup).await };
             Fetches::start(memory, |m| &m.contents, *source, work);
@@ -151,7 +151,7 @@ async fn one(
             restore,
             location,
         } => {
-            let downloader = downloader(context, identity, *source, location.clone());
+            let downloader = downloader(context, memory, identity, *source, location.clone());
             let (movers, restore) = (
                 (client.clone(), context.velero_namespace.clone()),
                 restore.clone(),
@@ -178,7 +178,7 @@ async fn one(
             restore,
         } => {
             let read = read.as_ref().map(|backup| {
-                let downloader = downloader(context, identity, *source, backup.location.clone());
+                let downloader = downloader(context, memory, identity, *source, backup.location.clone());
                 let backup = backup.name.clone();
                 async move { downloader.await.answers(&backup).await }
             });
@@ -210,6 +210,7 @@ async fn one(
 
 fn downloader(
     context: &RunContext,
+    memory: &RunMemory,
     identity: &RunIdentity,
     source: usize,
     location: Option<String>,
@@ -217,7 +218,8 @@ fn downloader(
     let (client, velero) = (context.client.clone(), context.velero_namespace.clone());
     let (labels, prefix) = (identity.labels(), identity.download_prefix(source));
     let access = location::access(client.clone(), velero.clone(), location, context.http.clone());
-    async move { Downloader::new(client, access.await, &velero, labels, prefix) }
+    let over = memory.downloads_over.clone();
+    async move { Downloader::new(client, access.await, &velero, labels, prefix, over) }
 }
 
 /// What cannot be looked at delays nothing.

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kymaros_crds::domain::Check;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     clock::RunClock,
@@ -60,6 +60,8 @@ pub struct RunMemory {
     pub delays: Fetches<Delay>,
     /// Logs and events of all sandboxes together.
     pub logs: Fetches<Collected>,
+    /// Cancelled when nothing more is to be asked of Velero.
+    pub downloads_over: CancellationToken,
     checks: Mutex<Checks>,
     obstacle: Mutex<Option<Obstacle>>,
     freed: Mutex<BTreeSet<Freed>>,
@@ -93,6 +95,7 @@ impl RunMemory {
             untamed: Fetches::default(),
             delays: Fetches::default(),
             logs: Fetches::default(),
+            downloads_over: CancellationToken::new(),
             checks: Mutex::default(),
             obstacle: Mutex::default(),
             freed: Mutex::default(),
@@ -158,6 +161,13 @@ impl RunMemory {
     /// Ends the watches; a sandbox that is being removed needs none.
     pub fn stop_watching(&self) {
         lock(&self.watches).of.clear();
+    }
+
+    /// Ends what asks Velero for artifacts: when this returns, no `DownloadRequest` of this run is made any more, and what
+    /// was made is taken back. To drop such a task would not do, for its request may be on the way.
+    pub async fn end_downloads(&self) {
+        self.downloads_over.cancel();
+        tokio::join!(self.contents.ended(), self.outcomes.ended(), self.delays.ended());
     }
 
     /// Starts the checks that neither run nor have ended.
@@ -235,7 +245,7 @@ impl RunMemory {
 pub struct Fetches<T>(Mutex<HashMap<usize, Slot<T>>>);
 
 enum Slot<T> {
-    Running { _task: AbortOnDropHandle<()> },
+    Running(AbortOnDropHandle<()>),
     Done(Fetched<T>),
 }
 
@@ -259,6 +269,18 @@ impl<T> Fetches<T> {
     /// Ends what is under way, and forgets the rest.
     pub fn forget(&self) {
         lock(&self.0).clear();
+    }
+
+    /// Waits for what is under way. What comes of it is dropped.
+    async fn ended(&self) {
+        let is_running = |_: &usize, slot: &mut Slot<T>| matches!(slot, Slot::Running(_));
+        let running: Vec<_> = lock(&self.0).extract_if(is_running).collect();
+        for (_, slot) in running {
+            if let Slot::Running(task) = slot {
+                // One that panicked has ended, too.
+                let _ = task.await;
+            }
+        }
     }
 
     /// What nobody waits for any more is dropped.
@@ -290,9 +312,7 @@ impl<T: Send + Sync + 'static> Fetches<T> {
                     memory.wake();
                 }
             });
-            Slot::Running {
-                _task: AbortOnDropHandle::new(task),
-            }
+            Slot::Running(AbortOnDropHandle::new(task))
         });
     }
 }
@@ -300,4 +320,106 @@ impl<T: Send + Sync + 'static> Fetches<T> {
 /// A poisoned lock still holds good data: every holder leaves it whole at each step.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use axum::{Json, extract::Path, routing};
+    use serde_json::{Value, json};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::velero::{artifacts::Downloader, location::Access};
+
+    /// An API server that takes its time to make what it is asked for.
+    struct Slow {
+        asked: Semaphore,
+        may_make: Semaphore,
+        made: Mutex<Vec<String>>,
+        there: Mutex<HashSet<String>>,
+    }
+
+    impl Slow {
+        fn new() -> Arc<Self> {
+            Arc::new(Self {
+                asked: Semaphore::new(0),
+                may_make: Semaphore::new(0),
+                made: Mutex::default(),
+                there: Mutex::default(),
+            })
+        }
+
+        async fn make(&self, object: Value) -> Json<Value> {
+            self.asked.add_permits(1);
+            self.may_make.acquire().await.unwrap().forget();
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            lock(&self.made).push(name.clone());
+            lock(&self.there).insert(name);
+            Json(object)
+        }
+
+        fn client(self: &Arc<Self>) -> kube::Client {
+            const ALL: &str = "/apis/velero.io/v1/namespaces/velero/downloadrequests";
+            let (makes, removes) = (self.clone(), self.clone());
+            let make = move |Json(object): Json<Value>| async move { makes.make(object).await };
+            let remove = move |Path(name): Path<String>| async move {
+                let was_there = lock(&removes.there).remove(&name);
+                let (code, status) = if was_there {
+                    (200, "Success")
+                } else {
+                    (404, "Failure")
+                };
+                let said = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": status,
+                    "reason": if was_there { "" } else { "NotFound" }, "message": "", "code": code });
+                (axum::http::StatusCode::from_u16(code).unwrap(), Json(said))
+            };
+            // It never tells of an address.
+            let watch = || std::future::pending::<Json<Value>>();
+            let router = axum::Router::new()
+                .route(ALL, routing::post(make).get(watch))
+                .route(&format!("{ALL}/{{name}}"), routing::delete(remove));
+            kube::Client::new(router, "default")
+        }
+
+        fn fetches(self: &Arc<Self>, memory: &Arc<RunMemory>) {
+            let access = Access {
+                http: reqwest::Client::new(),
+                trouble: None,
+            };
+            let over = memory.downloads_over.clone();
+            let (labels, prefix) = (BTreeMap::new(), "d".to_owned());
+            let downloader = Downloader::new(self.client(), access, "velero", labels, prefix, over);
+            let work = async move { downloader.contents("nightly").await };
+            Fetches::start(memory, |m| &m.contents, 0, work);
+        }
+    }
+
+    fn memory() -> Arc<RunMemory> {
+        let clock = RunClock::start(Timestamp::now(), None);
+        Arc::new(RunMemory::new(Arc::new(|| {}), clock))
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_of_velero_when_downloads_end_is_taken_back() {
+        let (server, memory) = (Slow::new(), memory());
+        server.fetches(&memory);
+        server.asked.acquire_many(2).await.unwrap().forget();
+        let make = async { server.may_make.add_permits(2) };
+        tokio::join!(memory.end_downloads(), make);
+        assert_eq!(lock(&server.made).len(), 2, "both were on their way");
+        assert_eq!(*lock(&server.there), HashSet::new(), "and neither stays");
+        assert!(matches!(memory.contents.get(0), Fetched::Pending));
+    }
+
+    #[tokio::test]
+    async fn nothing_more_is_asked_of_velero_once_downloads_have_ended() {
+        let (server, memory) = (Slow::new(), memory());
+        memory.end_downloads().await;
+        server.may_make.add_permits(2);
+        server.fetches(&memory);
+        memory.contents.ended().await;
+        assert_eq!(*lock(&server.made), Vec::<String>::new());
+    }
 }

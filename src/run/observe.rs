@@ -113,6 +113,8 @@ pub async fn observe(
         sandboxes.extend(targets.into_iter().map(|t| t.sandbox));
         sandboxes.sort();
         sandboxes.dedup();
+        // What comes after the list would stay.
+        memory.end_downloads().await;
         let uid = &observed.identity.uid;
         let mut left = leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
         for held in &mut left.held {

@@ -11,6 +11,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use super::location::Access;
 use super::results::{BackupContents, RawResourceList};
@@ -93,6 +94,12 @@ pub enum ArtifactError {
         /// What went wrong.
         reason: String,
     },
+    /// Nobody waits for it any more.
+    #[error("{kind} is not read: what it was for is over")]
+    Over {
+        /// The kind of artifact.
+        kind: &'static str,
+    },
 }
 
 impl ArtifactError {
@@ -109,10 +116,12 @@ pub struct Downloader {
     access: Access,
     labels: BTreeMap<String, String>,
     name_prefix: String,
+    over: CancellationToken,
 }
 
 impl Downloader {
-    /// A downloader whose requests carry the run's labels, so that cleanup finds them.
+    /// A downloader whose requests carry the run's labels, so that cleanup finds them. Once it is `over` it makes no more
+    /// of them, and takes back what it made.
     #[must_use]
     pub fn new(
         client: Client,
@@ -120,12 +129,14 @@ impl Downloader {
         velero_namespace: &str,
         labels: BTreeMap<String, String>,
         name_prefix: String,
+        over: CancellationToken,
     ) -> Self {
         Self {
             requests: Api::namespaced(client, velero_namespace),
             access,
             labels,
             name_prefix,
+            over,
         }
     }
 
@@ -143,7 +154,10 @@ impl Downloader {
             match self.fetch_once(artifact, name).await {
                 Err(error) if error.may_pass() => {
                     tracing::debug!(%error, "asked again");
-                    tokio::time::sleep(pause).await;
+                    let paused = tokio::time::sleep(pause);
+                    if self.over.run_until_cancelled(paused).await.is_none() {
+                        return Err(error);
+                    }
                 }
                 other => return other,
             }
@@ -161,6 +175,9 @@ impl Downloader {
         let api = |source| ArtifactError::Api { kind, source };
         // One left by an earlier try may hold an expired address.
         self.delete(&request_name).await.map_err(api)?;
+        if self.over.is_cancelled() {
+            return Err(ArtifactError::Over { kind });
+        }
         let request = DownloadRequest {
             metadata: ObjectMeta {
                 name: Some(request_name.clone()),
@@ -179,14 +196,19 @@ impl Downloader {
             .create(&PostParams::default(), &request)
             .await
             .map_err(api)?;
-        let result = match tokio::time::timeout(PATIENCE, self.address(&request_name)).await {
-            Ok(Some(address)) => self.read(kind, &address).await,
-            Ok(None) | Err(_) => Err(ArtifactError::NotProcessed { kind }),
-        };
+        let answer = self.over.run_until_cancelled(self.answer(kind, &request_name));
+        let result = answer.await.unwrap_or(Err(ArtifactError::Over { kind }));
         if let Err(error) = self.delete(&request_name).await {
             tracing::warn!(request = request_name, %error, "a DownloadRequest stays until cleanup");
         }
         result.and_then(|bytes| parse(kind, &bytes))
+    }
+
+    async fn answer(&self, kind: &'static str, request: &str) -> Result<Vec<u8>, ArtifactError> {
+        match tokio::time::timeout(PATIENCE, self.address(request)).await {
+            Ok(Some(address)) => self.read(kind, &address).await,
+            Ok(None) | Err(_) => Err(ArtifactError::NotProcessed { kind }),
+        }
     }
 
     /// What a backup holds: its objects and how each of its volumes was backed up.
@@ -194,11 +216,12 @@ impl Downloader {
     /// # Errors
     /// As [`Downloader::fetch`].
     pub async fn contents(&self, backup: &str) -> Result<BackupContents, ArtifactError> {
-        let (list, volumes) = tokio::try_join!(
+        // Each to its end, whatever becomes of the other: one that is dropped leaves its request behind.
+        let (list, volumes) = tokio::join!(
             self.fetch::<RawResourceList>(Artifact::BackupResourceList, backup),
             self.fetch(Artifact::BackupVolumeInfos, backup),
-        )?;
-        Ok(BackupContents::new(&list, volumes))
+        );
+        Ok(BackupContents::new(&list?, volumes?))
     }
 
     /// Whether what Velero keeps of a backup can be read right now.
