@@ -2,6 +2,7 @@
 
 mod alone;
 pub mod assess;
+mod config_maps;
 mod controllers;
 pub mod crash_loops;
 mod homes;
@@ -10,6 +11,7 @@ pub mod moments;
 pub mod outside;
 pub mod pods;
 pub mod references;
+mod specs;
 mod warnings;
 pub mod watch;
 

@@ -24,7 +24,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{assess::SandboxObjects, references, warnings};
+use super::{assess::SandboxObjects, config_maps, warnings};
 
 /// Called whenever something in the sandbox changed.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -62,7 +62,7 @@ impl SandboxWatch {
             replica_sets: watch(client, sandbox, all(), whole, wake, &mut tasks),
             replication_controllers: watch(client, sandbox, all(), whole, wake, &mut tasks),
             cron_jobs: watch(client, sandbox, all(), whole, wake, &mut tasks),
-            config_maps: watch(client, sandbox, all(), references::keep_names, wake, &mut tasks),
+            config_maps: watch(client, sandbox, all(), config_maps::keep_names, wake, &mut tasks),
             services: watch(client, sandbox, all(), whole, wake, &mut tasks),
             role_bindings: watch(client, sandbox, all(), whole, wake, &mut tasks),
             roles: watch(client, sandbox, all(), whole, wake, &mut tasks),

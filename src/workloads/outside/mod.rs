@@ -19,7 +19,8 @@ pub use self::hosts::hosts;
 use self::hosts::{is_of_a_host, is_outside};
 use super::{
     assess::SandboxObjects,
-    references::{Form, Name, Namer, Reference, containers, may_ask_for, pod_specs},
+    references::{Form, Name, Namer, Reference},
+    specs::{containers, may_ask_for, pod_specs},
 };
 
 /// A workload that may need what no sandbox reaches.
@@ -262,7 +263,7 @@ fn gives_rights(binding: &RoleBinding, roles: &[Role]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workloads::references;
+    use crate::workloads::config_maps::keep_names;
     use serde_json::{Value, from_value, json};
 
     fn deployment(name: &str, mut spec: Value) -> k8s_openapi::api::apps::v1::Deployment {
@@ -283,7 +284,7 @@ mod tests {
         let mut settings: ConfigMap = from_value(json!({ "metadata": { "name": "settings" },
             "data": { "API_URL": "https://user:hunter2@api.example.com/v1", "MAIL_HOST": "mail.example.com" } }))
         .unwrap();
-        references::keep_names(&mut settings);
+        keep_names(&mut settings);
         assert!(!format!("{settings:?}").contains("hunter2"));
         let objects = SandboxObjects {
             deployments: vec![

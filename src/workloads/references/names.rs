@@ -26,7 +26,7 @@ pub enum Form {
 
 /// Names of Services in a text. The short form counts only where a host name is expected: after `://` or `@`, before a
 /// port, or as the whole text.
-pub(super) fn services(text: &str) -> BTreeSet<Name> {
+pub fn services(text: &str) -> BTreeSet<Name> {
     const LABEL: &str = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?";
     static QUALIFIED: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!(r"\b({LABEL})\.({LABEL})\.svc\b")).ok());
