@@ -123,8 +123,9 @@ async fn a_report_is_shown_and_holds_its_plan() -> Result<()> {
 async fn a_run_is_followed_and_its_code_says_the_result() -> Result<()> {
     let mut scene = Scene::new().await?;
     let (namespace, name) = story::small(&mut scene, "followed").await?;
-    // Long enough that nobody can miss a phase: Kubernetes says in whole seconds when a pod got ready.
-    let slow = json!({ "suspend": true, "healthChecks": { "settle": "3s" } });
+    // Long enough that nobody can miss a phase, on a slow machine either: it counts from when the pod got ready, which may
+    // be seen late.
+    let slow = json!({ "suspend": true, "healthChecks": { "settle": "10s" } });
     let quiet = |backup: &str| spec(&[&namespace], backup, slow.clone());
     create_test(&scene.client, &namespace, "good", quiet(&name)).await?;
     create_test(&scene.client, &namespace, "bad", quiet("never-taken")).await?;
