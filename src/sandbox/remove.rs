@@ -39,7 +39,8 @@ impl OwnedSandbox {
     /// # Errors
     /// When the API server does not answer.
     pub async fn find(client: &Client, name: &str, run_uid: &str) -> Result<Option<Self>, kube::Error> {
-        let namespace = Api::<Namespace>::all(client.clone()).get_opt(name).await?;
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let namespace = again(|| namespaces.get_opt(name)).await?;
         Ok(namespace.and_then(|namespace| Self::of(&namespace, run_uid)))
     }
 
@@ -48,7 +49,8 @@ impl OwnedSandbox {
     /// # Errors
     /// When the API server does not answer.
     pub async fn is_going(client: &Client, name: &str, run_uid: &str) -> Result<bool, kube::Error> {
-        let namespace = Api::<Namespace>::all(client.clone()).get_opt(name).await?;
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let namespace = again(|| namespaces.get_opt(name)).await?;
         Ok(namespace.is_some_and(|namespace| {
             namespace.metadata.deletion_timestamp.is_some() && Self::of(&namespace, run_uid).is_some()
         }))
@@ -161,7 +163,8 @@ impl OwnedSandbox {
     async fn release_volumes(&self, client: &Client) -> Result<(), kube::Error> {
         let volumes = Api::<PersistentVolume>::all(client.clone());
         let patch = serde_json::json!({ "spec": { "persistentVolumeReclaimPolicy": "Delete" } });
-        for volume in volumes_of(client, std::slice::from_ref(&self.name)).await? {
+        let sandbox = std::slice::from_ref(&self.name);
+        for volume in again(|| volumes_of(client, sandbox)).await? {
             let retained = volume
                 .spec
                 .as_ref()
@@ -183,7 +186,8 @@ impl OwnedSandbox {
     /// The snapshot controller holds them until the claims that they fill are gone. One that may not be removed keeps no
     /// sandbox, and is tried again with what is outside of sandboxes.
     async fn remove_snapshots(&self, client: &Client) -> Result<(), kube::Error> {
-        let contents = snapshots::of_sandboxes(client, std::slice::from_ref(&self.name)).await?;
+        let sandbox = std::slice::from_ref(&self.name);
+        let contents = again(|| snapshots::of_sandboxes(client, sandbox)).await?;
         snapshots::remove(client, &contents).await.map(drop)
     }
 
@@ -295,15 +299,20 @@ mod tests {
         assert!(refused_with(403, "Forbidden", half_made).is_ok());
     }
 
-    /// A cluster that refuses every fourth write, and whether the namespace was deleted.
-    fn refusing(code: u16) -> (Client, Arc<AtomicBool>) {
-        let (gone, writes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    /// A cluster that refuses every so many of its reads or writes, and whether the namespace was deleted.
+    fn refusing(code: u16, of_reads: bool, every: usize) -> (Client, Arc<AtomicBool>) {
+        let (gone, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let deleted = gone.clone();
         let answer = move |method: http::Method, uri: http::Uri| {
             let list = |kind: &str| json!({ "kind": kind, "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [] });
             let refused = json!({ "kind": "Status", "status": "Failure", "code": code,
                                   "reason": if code == 409 { "Conflict" } else { "InternalError" } });
-            let (code, body) = if method == http::Method::GET {
+            let is_read = method == http::Method::GET;
+            let is_refused =
+                is_read == of_reads && (asked.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(every);
+            let (code, body) = if is_refused {
+                (code, refused)
+            } else if is_read {
                 let is_discovery = matches!(uri.path(), "/api" | "/apis");
                 let kind = if is_discovery {
                     "APIGroupDiscoveryList"
@@ -311,8 +320,6 @@ mod tests {
                     "List"
                 };
                 (200, list(kind))
-            } else if (writes.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(4) {
-                (code, refused)
             } else {
                 deleted.fetch_or(uri.path() == "/api/v1/namespaces/production", Ordering::SeqCst);
                 (200, json!({ "kind": "Status", "status": "Success" }))
@@ -330,10 +337,14 @@ mod tests {
             (names::RUN_UID_LABEL, "u"),
         ];
         let sandbox = OwnedSandbox::of(&namespace(&ours), "u").unwrap();
-        for code in [409, 500] {
-            let (client, gone) = refusing(code);
-            sandbox.remove(&client, &|_| {}).await.unwrap();
-            assert!(gone.load(Ordering::SeqCst), "{code}");
+        let writes = [(409, false, 4), (500, false, 4)];
+        // Two reads in a row find out what kinds there are.
+        let reads = [(500, true, 3), (500, true, 4), (500, true, 5)];
+        for rhythm @ (code, of_reads, every) in writes.into_iter().chain(reads) {
+            let (client, gone) = refusing(code, of_reads, every);
+            let removed = sandbox.remove(&client, &|_| {}).await;
+            assert!(removed.is_ok(), "{rhythm:?}: {removed:?}");
+            assert!(gone.load(Ordering::SeqCst), "{rhythm:?}");
         }
     }
 
