@@ -103,8 +103,8 @@ pub async fn run(client: Client, check: Check, targets: Vec<Target>, now: impl F
     };
     Outcome {
         name: check.name,
-        passed_at: joint.passed.as_ref().map(|passed| passed.at),
-        at_once: joint.passed.as_ref().and_then(|passed| passed.at_once),
+        passed_at: joint.passed.map(|passed| passed.at),
+        at_once: joint.passed.and_then(|passed| passed.at_once),
         duration: begun.elapsed(),
         message: joint.message,
         could_not_look: joint.could_not_look,

@@ -70,8 +70,8 @@ pub async fn leftovers(
         again(|| namespaces.list(&of_run)),
         again(|| restores.list(&of_run)),
         again(|| downloads.list(&of_run)),
-        again(|| volumes_of(client, sandboxes)),
-        again(|| snapshots::of_sandboxes(client, sandboxes)),
+        volumes_of(client, sandboxes),
+        snapshots::of_sandboxes(client, sandboxes),
     )?;
     Ok(Leftovers {
         blocked: namespaces.iter().filter_map(blocker).collect(),
@@ -152,9 +152,9 @@ pub(super) async fn volumes_of(
     client: &Client,
     sandboxes: &[String],
 ) -> Result<Vec<PersistentVolume>, kube::Error> {
-    let volumes = Api::<PersistentVolume>::all(client.clone())
-        .list(&ListParams::default())
-        .await?;
+    let volumes = Api::<PersistentVolume>::all(client.clone());
+    let all = ListParams::default();
+    let volumes = again(|| volumes.list(&all)).await?;
     let claimed_by = |volume: &PersistentVolume| {
         let claim = volume.spec.as_ref().and_then(|s| s.claim_ref.as_ref());
         claim.and_then(|c| c.namespace.clone())

@@ -39,8 +39,7 @@ impl OwnedSandbox {
     /// # Errors
     /// When the API server does not answer.
     pub async fn find(client: &Client, name: &str, run_uid: &str) -> Result<Option<Self>, kube::Error> {
-        let namespaces = Api::<Namespace>::all(client.clone());
-        let namespace = again(|| namespaces.get_opt(name)).await?;
+        let namespace = look(client, name).await?;
         Ok(namespace.and_then(|namespace| Self::of(&namespace, run_uid)))
     }
 
@@ -49,8 +48,7 @@ impl OwnedSandbox {
     /// # Errors
     /// When the API server does not answer.
     pub async fn is_going(client: &Client, name: &str, run_uid: &str) -> Result<bool, kube::Error> {
-        let namespaces = Api::<Namespace>::all(client.clone());
-        let namespace = again(|| namespaces.get_opt(name)).await?;
+        let namespace = look(client, name).await?;
         Ok(namespace.is_some_and(|namespace| {
             namespace.metadata.deletion_timestamp.is_some() && Self::of(&namespace, run_uid).is_some()
         }))
@@ -163,8 +161,7 @@ impl OwnedSandbox {
     async fn release_volumes(&self, client: &Client) -> Result<(), kube::Error> {
         let volumes = Api::<PersistentVolume>::all(client.clone());
         let patch = serde_json::json!({ "spec": { "persistentVolumeReclaimPolicy": "Delete" } });
-        let sandbox = std::slice::from_ref(&self.name);
-        for volume in again(|| volumes_of(client, sandbox)).await? {
+        for volume in volumes_of(client, std::slice::from_ref(&self.name)).await? {
             let retained = volume
                 .spec
                 .as_ref()
@@ -186,8 +183,7 @@ impl OwnedSandbox {
     /// The snapshot controller holds them until the claims that they fill are gone. One that may not be removed keeps no
     /// sandbox, and is tried again with what is outside of sandboxes.
     async fn remove_snapshots(&self, client: &Client) -> Result<(), kube::Error> {
-        let sandbox = std::slice::from_ref(&self.name);
-        let contents = again(|| snapshots::of_sandboxes(client, sandbox)).await?;
+        let contents = snapshots::of_sandboxes(client, std::slice::from_ref(&self.name)).await?;
         snapshots::remove(client, &contents).await.map(drop)
     }
 
@@ -247,6 +243,11 @@ impl OwnedSandbox {
         }
         Ok(())
     }
+}
+
+async fn look(client: &Client, name: &str) -> Result<Option<Namespace>, kube::Error> {
+    let namespaces = Api::<Namespace>::all(client.clone());
+    again(|| namespaces.get_opt(name)).await
 }
 
 /// Whether it is a right that is missing, in the words that the API server has for that; admission has others.

@@ -8,6 +8,7 @@ use kube::{
 use kymaros_webhooks::contain::{RESTORE_LABEL, is_ours_by_name};
 
 use super::leftovers::Removal;
+use crate::retry::again;
 
 /// A `VolumeSnapshotContent` of a sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,8 @@ pub(super) async fn of_sandboxes(
     sandboxes: &[String],
 ) -> Result<Vec<SnapshotContent>, kube::Error> {
     let api = Api::<DynamicObject>::all_with(client.clone(), &kind());
-    match api.list(&ListParams::default().labels(RESTORE_LABEL)).await {
+    let of_restores = ListParams::default().labels(RESTORE_LABEL);
+    match again(|| api.list(&of_restores)).await {
         Ok(all) => Ok(all.iter().filter_map(|content| of(content, sandboxes)).collect()),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error),

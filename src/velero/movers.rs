@@ -6,9 +6,10 @@ use kube::{
     api::{DynamicObject, ListParams, Patch, PatchParams},
     core::{ApiResource, GroupVersionKind},
 };
+use kymaros_webhooks::contain::RESTORE_LABEL;
 use serde_json::Value;
 
-use super::{restore::timestamp, types::RESTORE_NAME_LABEL};
+use super::restore::timestamp;
 use crate::refusal::is_of_unknown_kind;
 
 const KINDS: [(&str, &str, &str); 2] = [
@@ -133,7 +134,7 @@ async fn list(
 ) -> Result<(Api<DynamicObject>, Vec<DynamicObject>), kube::Error> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), velero, &resource);
-    let of_restore = ListParams::default().labels(&format!("{RESTORE_NAME_LABEL}={restore}"));
+    let of_restore = ListParams::default().labels(&format!("{RESTORE_LABEL}={restore}"));
     let found = match api.list(&of_restore).await {
         Ok(found) => found.items,
         Err(kube::Error::Api(status)) if is_of_unknown_kind(&status) => Vec::new(),

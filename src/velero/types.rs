@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 
 /// Label that Velero puts on a Backup made by a Schedule.
 pub const SCHEDULE_NAME_LABEL: &str = "velero.io/schedule-name";
-/// Label that Velero puts on everything that a Restore brings, and on the data movers of it.
-pub const RESTORE_NAME_LABEL: &str = "velero.io/restore-name";
 /// Label that keeps an object, or a whole namespace, out of backups.
 pub const EXCLUDE_FROM_BACKUP_LABEL: &str = "velero.io/exclude-from-backup";
 /// Annotation on a Restore: how long Velero waits for pod volumes of this Restore.

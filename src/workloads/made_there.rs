@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use kube::{Resource, ResourceExt};
+use kymaros_webhooks::contain::RESTORE_LABEL;
 
 use super::assess::SandboxObjects;
-use crate::velero::types::RESTORE_NAME_LABEL;
 
 /// Accounts and their rights, as `Kind/name`, that no restore brought. Settings are not among them: an application that makes
 /// its own anew may miss what people wrote into them.
@@ -18,7 +18,7 @@ pub fn made_there(objects: &SandboxObjects) -> BTreeSet<String> {
 }
 
 fn unrestored<K: Resource<DynamicType = ()>>(object: &K) -> Option<String> {
-    let is_restored = object.labels().contains_key(RESTORE_NAME_LABEL);
+    let is_restored = object.labels().contains_key(RESTORE_LABEL);
     (!is_restored).then(|| format!("{}/{}", K::kind(&()), object.name_any()))
 }
 
@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn what_a_restore_brought_is_not_made_there() {
         let named = |name: &str, labels: Value| json!({ "metadata": { "name": name, "labels": labels } });
-        let restored = json!({ RESTORE_NAME_LABEL: "kymaros-1" });
+        let restored = json!({ RESTORE_LABEL: "kymaros-1" });
         let binding = json!({ "metadata": { "name": "system:deployers" },
             "roleRef": { "apiGroup": "", "kind": "ClusterRole", "name": "d" } });
         let objects = SandboxObjects {
