@@ -351,10 +351,8 @@ async fn matrix(without: &[&str], right: impl Fn(&Said) -> bool) -> Result<()> {
     let died = stage.died.load(Ordering::Relaxed);
     println!("died {died} times in {played} runs");
     // A run may write a little less than the one before it, and then ends before its point.
-    assert!(
-        died + 1 + played / 10 >= played,
-        "too many runs ended before their point"
-    );
+    let may_end = (played / 10).max(1);
+    assert!(died + may_end >= played, "too many runs ended before their point");
     delete_backup(&stage.scene.client, &name).await
 }
 
