@@ -195,6 +195,8 @@ fn of_sla(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -208,5 +210,29 @@ mod tests {
         set(&mut conditions, "Ready", true, "C", "", None);
         assert_ne!(conditions[0].last_transition_time, Time(Timestamp::UNIX_EPOCH));
         assert_eq!(conditions.len(), 1);
+    }
+
+    #[test]
+    fn a_missed_recovery_time_is_a_condition_only_for_whoever_asked() {
+        let missed =
+            serde_json::from_value(json!({ "rto": { "measured": "2m", "withinSLA": false } })).unwrap();
+        let told = |alert: Option<bool>| {
+            let spec = json!({ "testRef": "shop", "test": {
+                "backupSource": { "provider": "velero", "namespaces": [{ "name": "shop" }] },
+                "schedule": { "cron": "0 3 * * *" }, "sla": { "maxRTO": "1m", "alertOnExceed": alert } } });
+            let mut conditions = Vec::new();
+            of_sla(
+                &mut conditions,
+                &missed,
+                &serde_json::from_value(spec).unwrap(),
+                None,
+            );
+            conditions.pop().map(|c| (c.type_, c.status))
+        };
+        assert_eq!(
+            told(Some(true)),
+            Some(("RTOExceeded".to_owned(), "True".to_owned()))
+        );
+        assert_eq!(told(Some(false)), None);
     }
 }

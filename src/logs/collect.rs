@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use futures::{AsyncReadExt, StreamExt, stream};
-use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use futures::{AsyncReadExt, StreamExt, future::try_join_all, stream};
+use k8s_openapi::{
+    api::core::v1::{ContainerStatus, Event, Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, LogParams},
@@ -11,11 +14,14 @@ use kube::{
 use kymaros_crds::{CollectedEvent, ContainerLog, ContainerLogType, PodLog, domain::LogCollection};
 
 use super::{Collected, bound};
+use crate::workloads::last_said;
 
 /// Logs read at once.
 const AT_ONCE: usize = 4;
-/// A run does not wait longer for its logs.
+/// A run does not wait longer for the logs of all its sandboxes.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Pods, and events, of one sandbox that are looked at.
+const LISTED: u32 = 500;
 /// Of one log no more is read: a container may write lines without end.
 const MOST_READ: usize = 64 * 1024 * 1024;
 
@@ -28,36 +34,49 @@ pub async fn collect(
     sandboxes: Vec<String>,
     wanted: LogCollection,
 ) -> Result<Collected, kube::Error> {
-    let mut collected = Collected::default();
-    for sandbox in &sandboxes {
-        let pods = Api::<Pod>::namespaced(client.clone(), sandbox);
-        let events = Api::<Event>::namespaced(client.clone(), sandbox);
-        let all = ListParams::default().limit(500);
-        let events = async {
-            if wanted.include_events {
-                events.list(&all).await.map(|list| list.items)
-            } else {
-                Ok(Vec::new())
-            }
-        };
-        let (listed, events) = tokio::try_join!(pods.list(&all), events)?;
-        collected.events.extend(events.into_iter().map(event));
-        let logs = stream::iter(listed.items)
-            .map(|pod| of_pod(pods.clone(), pod, wanted.clone()))
-            .buffered(AT_ONCE)
-            .take_until(tokio::time::sleep(PATIENCE))
-            .collect::<Vec<_>>();
-        collected.logs.extend(logs.await);
-    }
-    bound::fit(&mut collected.logs);
-    collected.events = bound::choose(collected.events);
-    Ok(collected)
+    let lists = sandboxes
+        .iter()
+        .map(|sandbox| list(&client, sandbox, wanted.include_events));
+    let (pods, events): (Vec<_>, Vec<_>) = try_join_all(lists).await?.into_iter().unzip();
+    let mut logs = stream::iter(pods.into_iter().flatten())
+        .map(|(pods, pod)| of_pod(pods, pod, &wanted))
+        .buffered(AT_ONCE)
+        .take_until(tokio::time::sleep(PATIENCE))
+        .collect::<Vec<_>>()
+        .await;
+    bound::fit(&mut logs);
+    let events = events.into_iter().flatten().map(event).collect();
+    Ok(Collected {
+        logs,
+        events: bound::choose(events),
+    })
 }
 
-async fn of_pod(pods: Api<Pod>, pod: Pod, wanted: LogCollection) -> PodLog {
+/// The pods of a sandbox, each with where its logs are, and its events where they are wanted.
+async fn list(
+    client: &Client,
+    sandbox: &str,
+    with_events: bool,
+) -> Result<(Vec<(Api<Pod>, Pod)>, Vec<Event>), kube::Error> {
+    let pods = Api::<Pod>::namespaced(client.clone(), sandbox);
+    let events = Api::<Event>::namespaced(client.clone(), sandbox);
+    let some = ListParams::default().limit(LISTED);
+    let events = async {
+        if with_events {
+            events.list(&some).await.map(|list| list.items)
+        } else {
+            Ok(Vec::new())
+        }
+    };
+    let (listed, events) = tokio::try_join!(pods.list(&some), events)?;
+    let listed = listed.items.into_iter().map(|pod| (pods.clone(), pod));
+    Ok((listed.collect(), events))
+}
+
+async fn of_pod(pods: Api<Pod>, pod: Pod, wanted: &LogCollection) -> PodLog {
     let name = pod.name_any();
     let mut containers = Vec::new();
-    for (type_, container) in logs_of(&pod, &wanted) {
+    for (type_, container) in logs_of(&pod, wanted) {
         let params = LogParams {
             container: Some(container.to_owned()),
             previous: type_ == ContainerLogType::Previous,
@@ -150,6 +169,7 @@ async fn read(pods: &Api<Pod>, name: &str, params: &LogParams) -> Result<(String
 }
 
 fn event(event: Event) -> CollectedEvent {
+    let last_timestamp = last_said(&event).map(Time);
     let about = event.involved_object;
     CollectedEvent {
         type_: event.type_.unwrap_or_default(),
@@ -160,7 +180,7 @@ fn event(event: Event) -> CollectedEvent {
             about.kind.unwrap_or_default(),
             about.name.unwrap_or_default()
         ),
-        last_timestamp: event.last_timestamp,
+        last_timestamp,
         count: event.count,
     }
 }
@@ -206,6 +226,17 @@ mod tests {
             ..wanted()
         };
         assert_eq!(logs_of(&pod, &less), [(ContainerLogType::Container, "app")]);
+    }
+
+    #[test]
+    fn what_the_scheduler_says_has_its_time_in_the_newer_fields() {
+        let said: Event = from_value(
+            json!({ "metadata": { "name": "e" }, "involvedObject": { "kind": "Pod" },
+            "reason": "FailedScheduling", "eventTime": "2026-01-01T00:00:07.000000Z" }),
+        )
+        .unwrap();
+        let at = event(said).last_timestamp.map(|t| t.0.to_string());
+        assert_eq!(at.as_deref(), Some("2026-01-01T00:00:07Z"));
     }
 
     #[test]

@@ -122,15 +122,24 @@ mod tests {
         assert!(between(&new, &new).is_empty());
     }
 
-    fn told(message: &str, cause: &str) -> String {
-        let finding = serde_json::json!({ "level": "run", "severity": "error", "cause": cause,
+    fn told_of(severity: &str, message: &str, cause: &str) -> Option<String> {
+        let finding = serde_json::json!({ "level": "run", "severity": severity, "cause": cause,
                                           "reason": "VolumeWithoutData", "message": message });
         let new = RestoreReportStatus {
             findings: vec![serde_json::from_value(finding).unwrap()],
             ..Default::default()
         };
-        let events = between(&RestoreReportStatus::default(), &new);
-        events[0].note.clone().unwrap()
+        between(&RestoreReportStatus::default(), &new).pop()?.note
+    }
+
+    fn told(message: &str, cause: &str) -> String {
+        told_of("error", message, cause).unwrap()
+    }
+
+    #[test]
+    fn what_costs_nothing_is_no_event() {
+        assert!(told_of("warning", "no data", "backup").is_some());
+        assert_eq!(told_of("info", "no data", "backup"), None);
     }
 
     #[test]

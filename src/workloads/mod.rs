@@ -15,6 +15,8 @@ mod specs;
 mod warnings;
 pub mod watch;
 
+pub use warnings::last_said;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;

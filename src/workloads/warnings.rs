@@ -24,7 +24,7 @@ pub(super) fn of_controller(
 ) -> Vec<String> {
     let is_over = |at: Timestamp| newest_pod.is_some_and(|made| at.as_second() < made.as_second());
     let all = objects.warnings.iter().filter(|e| is_about(e, kind, name));
-    in_order(all.filter(|e| !time(e).is_some_and(is_over)))
+    in_order(all.filter(|e| !last_said(e).is_some_and(is_over)))
 }
 
 /// What keeps a pod from starting. What is not newer than its last step is over, and so is the lack of an object that has
@@ -43,7 +43,7 @@ pub(super) fn of_pod(pod: &Pod, objects: &SandboxObjects) -> Vec<String> {
     };
     let name = pod.name_any();
     let all = objects.warnings.iter().filter(|e| is_about(e, "Pod", &name));
-    let still = all.filter(is_same).filter(|e| !time(e).is_some_and(is_over));
+    let still = all.filter(is_same).filter(|e| !last_said(e).is_some_and(is_over));
     in_order(still.filter(|e| !has_come(e)))
 }
 
@@ -64,13 +64,19 @@ fn is_about(event: &Event, kind: &str, name: &str) -> bool {
 
 fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<String> {
     let by_time: BTreeMap<_, String> = events
-        .map(|e| ((time(e), e.name_any()), e.message.clone().unwrap_or_default()))
+        .map(|e| {
+            (
+                (last_said(e), e.name_any()),
+                e.message.clone().unwrap_or_default(),
+            )
+        })
         .collect();
     by_time.into_values().collect()
 }
 
 /// The last time that it was said. The scheduler tells it in the newer fields only.
-pub(super) fn time(event: &Event) -> Option<Timestamp> {
+#[must_use]
+pub fn last_said(event: &Event) -> Option<Timestamp> {
     let series = event.series.as_ref().and_then(|s| s.last_observed_time.as_ref());
     let newer = series.or(event.event_time.as_ref()).map(|t| t.0);
     event.last_timestamp.as_ref().map(|t| t.0).or(newer)
@@ -78,7 +84,7 @@ pub(super) fn time(event: &Event) -> Option<Timestamp> {
 
 /// Takes from an event whatever is not its name or its time.
 pub(super) fn keep_time(event: &mut Event) {
-    let last = time(event).map(Time);
+    let last = last_said(event).map(Time);
     let metadata = ObjectMeta {
         name: event.metadata.name.take(),
         namespace: event.metadata.namespace.take(),
@@ -177,11 +183,11 @@ mod tests {
     fn the_scheduler_says_when_in_newer_fields() {
         let mut event = said("Pod", &json!({ "name": "web-0" }), 10, "m");
         event.last_timestamp = None;
-        assert_eq!(time(&event), None);
+        assert_eq!(last_said(&event), None);
         let newer: Event = from_value(json!({ "metadata": {}, "involvedObject": {},
             "eventTime": "2026-01-01T00:00:10.500000Z" }))
         .unwrap();
-        assert_eq!(time(&newer), "2026-01-01T00:00:10.5Z".parse().ok());
+        assert_eq!(last_said(&newer), "2026-01-01T00:00:10.5Z".parse().ok());
     }
 
     #[test]
@@ -197,6 +203,6 @@ mod tests {
             "metadata": {}, "involvedObject": {}, "eventTime": "2026-01-01T00:00:04.000000Z" }))
         .unwrap();
         keep_time(&mut newer);
-        assert_eq!(time(&newer), "2026-01-01T00:00:04Z".parse().ok());
+        assert_eq!(last_said(&newer), "2026-01-01T00:00:04Z".parse().ok());
     }
 }

@@ -122,7 +122,7 @@ impl SandboxWatch {
                 .pulled
                 .state()
                 .iter()
-                .filter_map(|e| warnings::time(e))
+                .filter_map(|e| warnings::last_said(e))
                 .collect(),
         })
     }

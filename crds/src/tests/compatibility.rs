@@ -184,6 +184,15 @@ fn timeout_and_ttl_keep_to_each_other_when_one_is_not_set() {
 }
 
 #[test]
+fn a_test_is_due_by_the_clock_of_its_zone() {
+    let test = parsed(&test(
+        json!({ "schedule": { "cron": "0 3 * * *", "timezone": "Asia/Tokyo" } }),
+    ));
+    let next = test.schedule.next_after("2026-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(next, "2026-01-01T18:00:00Z".parse().ok());
+}
+
+#[test]
 fn a_log_block_alone_asks_for_logs() {
     assert!(parsed(&test(json!({ "logCollection": {} }))).logs.enabled);
     assert_eq!(parsed(&test(json!({ "logCollection": {} }))).logs.max_lines, 100);

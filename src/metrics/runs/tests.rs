@@ -190,6 +190,20 @@ fn a_test_is_due_after_its_latest_run_unless_it_runs_or_is_suspended() {
 }
 
 #[test]
+fn a_test_is_due_by_the_clock_of_its_zone() {
+    let mut told = Told::new();
+    let mut shop = test("shop", "shop");
+    shop.spec.schedule.timezone = Some("Asia/Tokyo".to_owned());
+    shop.metadata.creation_timestamp = serde_json::from_value(json!("2025-12-31T00:00:00Z")).unwrap();
+    told.test(&Event::Apply(shop));
+    let due: Timestamp = "2025-12-31T18:00:00Z".parse().unwrap();
+    told.says(&format!(
+        r#"kymaros_due_timestamp_seconds{{test="shop",test_namespace="ops"}} {}.0"#,
+        due.as_second()
+    ));
+}
+
+#[test]
 fn a_test_without_reports_is_due_after_the_run_that_it_remembers() {
     let mut told = Told::new();
     let mut shop = test("shop", "shop");

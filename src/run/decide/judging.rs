@@ -174,3 +174,25 @@ fn keeps(retention: Retention, status: &RestoreReportStatus) -> bool {
         Retention::UntilTtl => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_pass_is_kept_to_be_looked_at() {
+        let kept = |retention, result| {
+            let status = RestoreReportStatus {
+                result: Some(result),
+                ..RestoreReportStatus::default()
+            };
+            keeps(retention, &status)
+        };
+        for result in [RunResult::Partial, RunResult::Fail, RunResult::Inconclusive] {
+            assert!(kept(Retention::OnFailure, result), "{result:?}");
+            assert!(!kept(Retention::Immediate, result), "{result:?}");
+        }
+        assert!(!kept(Retention::OnFailure, RunResult::Pass));
+        assert!(kept(Retention::UntilTtl, RunResult::Pass));
+    }
+}

@@ -144,9 +144,12 @@ impl Between {
         Ok(())
     }
 
-    /// Ends every watch that is open now.
-    pub fn cut_watches(&self) {
+    /// Ends every watch that is open now; how many there are.
+    #[must_use]
+    pub fn cut_watches(&self) -> usize {
+        let open = self.state.cuts.receiver_count();
         self.state.cuts.send_modify(|n| *n += 1);
+        open
     }
 }
 
