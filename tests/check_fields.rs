@@ -151,6 +151,14 @@ fn by_their_settings() -> Vec<(Value, bool)> {
             ),
             false,
         ),
+        (
+            exec(
+                "more than is looked at",
+                "echo first; head -c 300000 /dev/zero | tr '\\0' x",
+                &json!({ "stdoutMatches": "^first", "timeout": "10s" }),
+            ),
+            true,
+        ),
         (exec("timeout", "sleep 100", &json!({ "timeout": "1s" })), false),
         (get("tries", "/late", "1s", 60), true),
         (get("one try", "/late", "1s", 1), false),

@@ -202,7 +202,8 @@ pub struct ExecCheck {
     #[schemars(range(min = 0, max = 255))]
     pub success_exit_code: Option<i32>,
 
-    /// A regular expression that standard output must match somewhere. Line breaks at the end of the output do not count.
+    /// A regular expression that standard output must match somewhere. Line breaks at the end of the output do not count, nor
+    /// what comes after its first 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub stdout_matches: Option<String>,

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use super::{Failure, cut, label_query, pod_status::is_ready};
 
-/// Output beyond this is not read: 64 KiB.
+/// Output beyond this is not looked at: 64 KiB.
 const MAX_OUTPUT: u64 = 64 * 1024;
 
 /// What the command must do.
@@ -43,9 +43,14 @@ pub(super) async fn check(
     });
     let mut process = pods.exec(&pod.name_any(), command.to_vec(), &params).await?;
     let mut output = Vec::new();
-    if let Some(stdout) = process.stdout() {
-        let read = stdout.take(MAX_OUTPUT).read_to_end(&mut output).await;
-        read.map_err(|error| Failure::NotYet(format!("reading the output: {error}")))?;
+    if let Some(mut stdout) = process.stdout() {
+        let read = async {
+            (&mut stdout).take(MAX_OUTPUT).read_to_end(&mut output).await?;
+            // The exit code comes behind all that the command prints.
+            tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await
+        };
+        read.await
+            .map_err(|error| Failure::NotYet(format!("reading the output: {error}")))?;
     }
     let status = match process.take_status() {
         Some(status) => status.await,

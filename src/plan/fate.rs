@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kymaros_webhooks::contain::is_infrastructure;
 
+use super::excluded::EXCLUDED;
 use crate::velero::{
     kinds,
     results::{BackupContents, ObjectId},
@@ -20,107 +21,6 @@ pub enum Fate {
     Excluded(&'static str),
 }
 
-/// Kinds that never come back into a sandbox, with the reason: they would reach out of it, defeat its fences, double
-/// production's work, or are remade by controllers. Velero resolves the names by discovery and ignores kinds the
-/// cluster does not have.
-const EXCLUDED: &[(&str, &[&str])] = &[
-    (
-        "would lead to production, or let somebody in",
-        &[
-            "endpoints",
-            "endpointslices.discovery.k8s.io",
-            "ingresses.networking.k8s.io",
-            "httproutes.gateway.networking.k8s.io",
-            "grpcroutes.gateway.networking.k8s.io",
-            "tlsroutes.gateway.networking.k8s.io",
-            "tcproutes.gateway.networking.k8s.io",
-            "gateways.gateway.networking.k8s.io",
-            "routes.route.openshift.io",
-            "virtualservices.networking.istio.io",
-            "gateways.networking.istio.io",
-            "dnsendpoints.externaldns.k8s.io",
-            "targetgroupbindings.elbv2.k8s.aws",
-        ],
-    ),
-    (
-        "would open the sandbox: policies are a union of allows",
-        &[
-            "networkpolicies.networking.k8s.io",
-            "ciliumnetworkpolicies.cilium.io",
-            "fqdnnetworkpolicies.networking.gke.io",
-            "applicationnetworkpolicies.networking.k8s.aws",
-        ],
-    ),
-    (
-        "would open the sandbox: it may allow what the policy of the sandbox denies, and is asked first",
-        &[
-            // As Calico's API server serves them, and as they are stored.
-            "networkpolicies.projectcalico.org",
-            "networkpolicies.crd.projectcalico.org",
-            "networkpolicies.crd.antrea.io",
-        ],
-    ),
-    (
-        "the sandbox has its own limits",
-        &[
-            "resourcequotas",
-            "limitranges",
-            "priorityclasses.scheduling.k8s.io",
-        ],
-    ),
-    (
-        "would do production's work a second time",
-        &[
-            "jobs.batch",
-            "leases.coordination.k8s.io",
-            "horizontalpodautoscalers.autoscaling",
-            "verticalpodautoscalers.autoscaling.k8s.io",
-            "scaledobjects.keda.sh",
-            "scaledjobs.keda.sh",
-            "poddisruptionbudgets.policy",
-        ],
-    ),
-    (
-        "monitoring would alert on the copy",
-        &[
-            "servicemonitors.monitoring.coreos.com",
-            "podmonitors.monitoring.coreos.com",
-            "prometheusrules.monitoring.coreos.com",
-        ],
-    ),
-    (
-        "certificates would be ordered again",
-        &[
-            "certificates.cert-manager.io",
-            "certificaterequests.cert-manager.io",
-            "orders.acme.cert-manager.io",
-            "challenges.acme.cert-manager.io",
-            "issuers.cert-manager.io",
-        ],
-    ),
-    (
-        "makes objects that the backup holds themselves",
-        &[
-            "externalsecrets.external-secrets.io",
-            "pushsecrets.external-secrets.io",
-            "sealedsecrets.bitnami.com",
-            "applications.argoproj.io",
-            "applicationsets.argoproj.io",
-            "kustomizations.kustomize.toolkit.fluxcd.io",
-            "helmreleases.helm.toolkit.fluxcd.io",
-        ],
-    ),
-    (
-        "a test beside what it tests must not test its own copy",
-        &[
-            "restoretests.restore.kymaros.io",
-            "restorereports.restore.kymaros.io",
-            "healthcheckpolicies.restore.kymaros.io",
-        ],
-    ),
-    ("tells of production", &["events"]),
-];
-
 /// Kinds that admission changes in a sandbox, as it does with everything that has finalizers, a priority or marks of
 /// `GitOps` tools.
 const REWRITTEN: &[(&str, &[&str])] = &[
@@ -130,15 +30,8 @@ const REWRITTEN: &[(&str, &[&str])] = &[
         &["services"],
     ),
     (
-        "of the lowest priority, and without finalizers",
-        &[
-            "pods",
-            "replicationcontrollers",
-            "deployments.apps",
-            "statefulsets.apps",
-            "daemonsets.apps",
-            "replicasets.apps",
-        ],
+        "of the lowest priority, without host ports and readiness gates",
+        &["pods"],
     ),
 ];
 
@@ -206,6 +99,27 @@ mod tests {
             "networking.gke.io/v1alpha1/FQDNNetworkPolicy",
             "networking.k8s.aws/v1alpha1/ApplicationNetworkPolicy",
             "networking.k8s.io/v1/Ingress",
+            "gateway.networking.k8s.io/v1alpha2/UDPRoute",
+            "networking.istio.io/v1/ServiceEntry",
+            "networking.istio.io/v1/WorkloadEntry",
+            "cilium.io/v2/CiliumLocalRedirectPolicy",
+            "projectcontour.io/v1/HTTPProxy",
+            "traefik.io/v1alpha1/IngressRoute",
+            "traefik.containo.us/v1alpha1/IngressRouteTCP",
+            "getambassador.io/v2/Mapping",
+            "k8s.nginx.org/v1/VirtualServer",
+            "configuration.konghq.com/v1beta1/TCPIngress",
+            "apisix.apache.org/v2/ApisixRoute",
+            "gateway.solo.io/v1/VirtualService",
+            "zalando.org/v1/RouteGroup",
+            "rabbitmq.com/v1beta1/Queue",
+            "rabbitmq.com/v1beta1/Policy",
+            "jetstream.nats.io/v1beta2/KeyValue",
+            "k8s.mariadb.com/v1alpha1/Database",
+            "grafana.integreatly.org/v1beta1/GrafanaNotificationPolicy",
+            "postgresql.easymile.com/v1alpha1/PostgresqlDatabase",
+            "tekton.dev/v1/PipelineRun",
+            "batch.volcano.sh/v1alpha1/Job",
             "v1/ResourceQuota",
             "batch/v1/Job",
             "restore.kymaros.io/v1alpha1/RestoreTest",
@@ -261,10 +175,18 @@ mod tests {
 
     #[test]
     fn what_is_harmless_comes_back() {
-        for kind in ["v1/Secret", "v1/ConfigMap", "example.com/v1/Ingress"] {
+        for kind in [
+            "v1/Secret",
+            "v1/ConfigMap",
+            "example.com/v1/Ingress",
+            "apps/v1/StatefulSet",
+            "rabbitmq.com/v1beta1/RabbitmqCluster",
+            "grafana.integreatly.org/v1beta1/Grafana",
+            "tekton.dev/v1/Pipeline",
+        ] {
             assert_eq!(of(kind), Fate::Kept, "{kind}");
         }
-        for kind in ["batch/v1/CronJob", "v1/Service", "apps/v1/Deployment"] {
+        for kind in ["batch/v1/CronJob", "v1/Service", "v1/Pod"] {
             assert!(matches!(of(kind), Fate::Rewritten(_)), "{kind}");
         }
     }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod dry_run;
+mod excluded;
 mod fate;
 mod held;
 

@@ -127,7 +127,9 @@ async fn one(
 ) -> Result<(), ActError> {
     let client = &context.client;
     match effect {
-        Effect::MakeSandbox(plan) => apply::apply(client, &context.operator, plan).await?,
+        Effect::MakeSandbox(plan) => {
+            apply::apply(client, &context.operator, &context.resolvers, plan).await?;
+        }
         Effect::FetchContents { source, backup } => {
             let downloader = downloader(context, memory, identity, *source, backup.location.clone());
             let backup = backup.name.clone();

@@ -1,6 +1,6 @@
 //! The `RestoreReport` controller: drives each run, one step after the other, and never waits for the world.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures::channel::mpsc::UnboundedSender;
 use jiff::Timestamp;
@@ -66,6 +66,8 @@ pub struct RunContext {
     pub admission: watch::Receiver<AdmissionState>,
     /// Who we are.
     pub operator: Operator,
+    /// Whom pods of sandboxes ask for names.
+    pub resolvers: Vec<IpAddr>,
     /// Where Velero lives.
     pub velero_namespace: String,
     /// What a source is looked through for.

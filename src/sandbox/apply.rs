@@ -1,5 +1,7 @@
 //! Making a sandbox, fences first.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -59,9 +61,15 @@ impl SandboxError {
 ///
 /// # Errors
 /// [`SandboxError`]; a namespace that is not this run's own is never touched.
-pub async fn apply(client: &Client, operator: &Operator, plan: &SandboxPlan) -> Result<(), SandboxError> {
+pub async fn apply(
+    client: &Client,
+    operator: &Operator,
+    resolvers: &[IpAddr],
+    plan: &SandboxPlan,
+) -> Result<(), SandboxError> {
     create_namespace(client, plan).await?;
-    let (policy, quota, limits) = (plan.network_policy(), plan.resource_quota(), plan.limit_range());
+    let policy = plan.network_policy(resolvers);
+    let (quota, limits) = (plan.resource_quota(), plan.limit_range());
     let binding = plan.role_binding(operator);
     tokio::try_join!(
         apply_one(client, &plan.name, &binding),

@@ -7,6 +7,7 @@ pub mod leftovers;
 pub mod naming;
 pub mod objects;
 pub mod remove;
+pub mod resolvers;
 pub mod snapshots;
 pub mod sweep;
 pub mod untamed;

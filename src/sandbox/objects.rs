@@ -1,13 +1,13 @@
 //! The objects that fence a sandbox in: pure builders.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, ResourceQuota, ResourceQuotaSpec},
         networking::v1::{
-            NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+            IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
             NetworkPolicyPort, NetworkPolicySpec,
         },
         rbac::v1::{RoleBinding, RoleRef, Subject},
@@ -108,9 +108,9 @@ impl SandboxPlan {
     }
 
     /// Nothing in, nothing out, but DNS and traffic inside the sandbox; with `group` also between the sandboxes of
-    /// this run. One policy, since policies are a union of allows.
+    /// this run. One policy, since policies are a union of allows. `resolvers` are where the kubelet sends pods for names.
     #[must_use]
-    pub fn network_policy(&self) -> NetworkPolicy {
+    pub fn network_policy(&self, resolvers: &[IpAddr]) -> NetworkPolicy {
         let mut inside = vec![NetworkPolicyPeer {
             pod_selector: Some(LabelSelector::default()),
             ..NetworkPolicyPeer::default()
@@ -139,7 +139,7 @@ impl SandboxPlan {
                         to: Some(inside),
                         ports: None,
                     },
-                    dns(),
+                    dns(resolvers),
                 ]),
             }),
         }
@@ -220,8 +220,9 @@ fn matching(key: &str, value: &str) -> LabelSelector {
     }
 }
 
-/// The cluster's DNS: `CoreDNS` or kube-dns in kube-system, and `OpenShift`'s own, which listens on 5353.
-fn dns() -> NetworkPolicyEgressRule {
+/// The cluster's DNS: `CoreDNS` or kube-dns in kube-system, the cache on each node, and `OpenShift`'s own, which listens on
+/// 5353; and by their addresses those that are no pods.
+fn dns(resolvers: &[IpAddr]) -> NetworkPolicyEgressRule {
     let peer = |namespace: &str, pods: LabelSelector| NetworkPolicyPeer {
         namespace_selector: Some(matching("kubernetes.io/metadata.name", namespace)),
         pod_selector: Some(pods),
@@ -232,14 +233,26 @@ fn dns() -> NetworkPolicyEgressRule {
         port: Some(IntOrString::Int(port)),
         end_port: None,
     };
+    let pods = [
+        peer("kube-system", matching("k8s-app", "kube-dns")),
+        peer("kube-system", matching("k8s-app", "node-local-dns")),
+        peer(
+            "openshift-dns",
+            matching("dns.operator.openshift.io/daemonset-dns", "default"),
+        ),
+    ];
+    let addresses = resolvers.iter().map(|address| NetworkPolicyPeer {
+        ip_block: Some(IPBlock {
+            cidr: match address {
+                IpAddr::V4(_) => format!("{address}/32"),
+                IpAddr::V6(_) => format!("{address}/128"),
+            },
+            except: None,
+        }),
+        ..NetworkPolicyPeer::default()
+    });
     NetworkPolicyEgressRule {
-        to: Some(vec![
-            peer("kube-system", matching("k8s-app", "kube-dns")),
-            peer(
-                "openshift-dns",
-                matching("dns.operator.openshift.io/daemonset-dns", "default"),
-            ),
-        ]),
+        to: Some(pods.into_iter().chain(addresses).collect()),
         ports: Some(vec![
             port("UDP", 53),
             port("TCP", 53),
@@ -298,7 +311,9 @@ mod tests {
 
     #[test]
     fn strict_lets_out_nothing_but_dns() {
-        let spec = plan(Isolation::Strict).network_policy().spec.unwrap();
+        let resolver = "169.254.20.10".parse().unwrap();
+        let policy = plan(Isolation::Strict).network_policy(&[resolver]);
+        let spec = policy.spec.unwrap();
         assert_eq!(spec.policy_types.unwrap(), ["Ingress", "Egress"]);
         let egress = spec.egress.unwrap();
         assert_eq!(egress.len(), 2);
@@ -308,6 +323,14 @@ mod tests {
             "own namespace only"
         );
         assert!(egress[1].ports.is_some(), "DNS ports only");
+        let asked = egress[1].to.as_ref().unwrap();
+        let blocks = asked.iter().filter_map(|p| p.ip_block.as_ref());
+        let blocks: Vec<&str> = blocks.map(|block| block.cidr.as_str()).collect();
+        assert_eq!(
+            blocks,
+            ["169.254.20.10/32"],
+            "one that is no pod, and nobody beside it"
+        );
         let ingress = spec.ingress.unwrap();
         assert!(
             ingress[0]
@@ -321,7 +344,7 @@ mod tests {
 
     #[test]
     fn group_reaches_the_sandboxes_of_the_same_run_only() {
-        let spec = plan(Isolation::Group).network_policy().spec.unwrap();
+        let spec = plan(Isolation::Group).network_policy(&[]).spec.unwrap();
         let peers = spec.ingress.unwrap().remove(0).from.unwrap();
         let selector = peers.iter().find_map(|p| p.namespace_selector.as_ref()).unwrap();
         assert_eq!(selector.match_labels.as_ref().unwrap()[names::RUN_UID_LABEL], "u");

@@ -8,7 +8,7 @@ use super::{Evidence, Level, SourceEvidence, there::MADE_THERE};
 use crate::{
     plan::{Fate, fate},
     reason::FindingReason,
-    run::observed::Fetched,
+    run::observed::{Came, Fetched},
     source::{
         SourceObjects,
         missing::{is_authority, missing},
@@ -39,7 +39,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Le
     let mut tally = Tally::default();
     for source in &evidence.sources {
         match (source.contents, source.outcome) {
-            (Some(_), Some(_)) => object_by_object(source, &mut tally, findings),
+            (Some(_), Some(_)) => object_by_object(source, evidence.came, &mut tally, findings),
             _ => by_counts(source, &mut tally),
         }
         against_source(source, evidence, &mut tally, findings);
@@ -69,7 +69,12 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> (Le
     (level, counts(&by_kind, custom))
 }
 
-fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &mut Vec<Finding>) {
+fn object_by_object(
+    source: &SourceEvidence<'_>,
+    came: Option<&Came>,
+    tally: &mut Tally,
+    findings: &mut Vec<Finding>,
+) {
     let (Some(contents), Some(outcome)) = (source.contents, source.outcome) else {
         return;
     };
@@ -86,6 +91,10 @@ fn object_by_object(source: &SourceEvidence<'_>, tally: &mut Tally, findings: &m
                     tally
                         .explained
                         .push(format!("{}: {MADE_THERE}", object.display()));
+                }
+                Some(ItemAction::Failed) if source.is_remade(came, namespace, object) => {
+                    let why = "refused here, and its controller made another";
+                    tally.explained.push(format!("{}: {why}", object.display()));
                 }
                 Some(ItemAction::Failed) => {
                     tally.count(object, false);

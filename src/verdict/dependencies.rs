@@ -74,6 +74,7 @@ pub(super) fn needed(evidence: &Evidence<'_>, source: &str, workload: &str) -> O
         | Need::Alias { .. }
         | Need::Secret { .. }
         | Need::Environment { .. }
+        | Need::Cloud { .. }
         | Need::ApiServer { .. } => Some(outside.to_string()),
     })
 }

@@ -70,7 +70,7 @@ fn is_about(message: &str, sandbox: &str, object: &ObjectId) -> bool {
 }
 
 /// Velero writes `error restoring configmaps/<namespace>/<name>: <reason>`, grouped kinds as `deployments.apps`.
-fn subject(message: &str) -> Option<[&str; 3]> {
+pub(super) fn subject(message: &str) -> Option<[&str; 3]> {
     let (subject, _) = message.strip_prefix("error restoring ")?.split_once(": ")?;
     let mut parts = subject.splitn(3, '/');
     Some([parts.next()?, parts.next()?, parts.next()?])

@@ -8,6 +8,7 @@ mod health;
 mod level;
 mod operations;
 mod regression;
+mod remade;
 mod restore;
 mod result;
 mod rto;

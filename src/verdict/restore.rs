@@ -3,7 +3,11 @@
 use kymaros_crds::{Cause, Finding, FindingLevel, Severity};
 
 use super::{Evidence, Level, SourceEvidence, blame, operations, unread::unread, volumes};
-use crate::{reason::FindingReason, run::observed::RestoreSeen, velero::restore::RestorePhase};
+use crate::{
+    reason::FindingReason,
+    run::observed::{Came, RestoreSeen},
+    velero::restore::RestorePhase,
+};
 
 const MAX: u32 = 25;
 
@@ -41,7 +45,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
                 all += 1;
             }
             RestorePhase::Completed | RestorePhase::PartiallyFailed => {
-                let lost = lost(source, findings);
+                let lost = lost(source, evidence.came, findings);
                 let total = total(source).max(lost).max(1);
                 all += total;
                 good += total - lost;
@@ -73,7 +77,7 @@ fn total(source: &SourceEvidence<'_>) -> usize {
 }
 
 /// How many things were lost with the backup or the restore engine to blame; each becomes a finding.
-fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
+fn lost(source: &SourceEvidence<'_>, came: Option<&Came>, findings: &mut Vec<Finding>) -> usize {
     let mut lost = 0;
     let undone = operations::undone(source);
     let errors = source.outcome.into_iter().flat_map(|o| o.results.errors.all());
@@ -86,11 +90,30 @@ fn lost(source: &SourceEvidence<'_>, findings: &mut Vec<Finding>) -> usize {
             lost += 1;
         }
         let said = format!("Velero reports: {}", shorten(message));
-        findings.push(error(FindingReason::RestoreError, cause, None, said));
+        let refused = source.refused_pod(message);
+        let is_remade = refused.is_some_and(|(namespace, pod)| source.is_remade(came, namespace, &pod));
+        findings.push(if is_remade {
+            remade(cause, &said)
+        } else {
+            error(FindingReason::RestoreError, cause, None, said)
+        });
     }
     lost += operations::lost(source, &undone, findings);
     lost += unexplained(source, messages.len(), undone.len(), findings);
     lost + volumes::lost(source, findings)
+}
+
+/// Good to know, and nothing is missing.
+fn remade(cause: Cause, said: &str) -> Finding {
+    Finding {
+        severity: Severity::Info,
+        ..error(
+            FindingReason::RestoreError,
+            cause,
+            None,
+            format!("{said}; its controller made another, which came up"),
+        )
+    }
 }
 
 /// Errors that Velero counts, and of which neither a message nor an item operation tells.

@@ -29,6 +29,8 @@ pub enum Rule {
     NotItsSandbox,
     /// Contain: what stands for something outside of the cluster is not copied.
     Infrastructure,
+    /// Contain: a pod whose sidecar waits for a mesh is made again without it.
+    MeshSidecar,
     /// Contain and neutralise: a pod brings no storage of production.
     PodVolume,
     /// Contain and neutralise: no volume is kept where one of production is, and no claim takes one.
@@ -60,7 +62,7 @@ const FIELDS: [&str; 13] = [
 
 impl Rule {
     /// All of them that are no fields.
-    pub const OTHERS: [Self; 17] = [
+    pub const OTHERS: [Self; 18] = [
         Self::OwnObjects,
         Self::ClusterWide,
         Self::Restores,
@@ -73,6 +75,7 @@ impl Rule {
         Self::RestoreGone,
         Self::NotItsSandbox,
         Self::Infrastructure,
+        Self::MeshSidecar,
         Self::PodVolume,
         Self::VolumeInUse,
         Self::SnapshotOfBackup,
@@ -105,6 +108,7 @@ impl Rule {
             Self::RestoreGone => "RestoreGone",
             Self::NotItsSandbox => "NotItsSandbox",
             Self::Infrastructure => "Infrastructure",
+            Self::MeshSidecar => "MeshSidecar",
             Self::PodVolume => "PodVolume",
             Self::VolumeInUse => "VolumeInUse",
             Self::SnapshotOfBackup => "SnapshotOfBackup",

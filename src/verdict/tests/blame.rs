@@ -69,6 +69,48 @@ fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
 }
 
 #[test]
+fn a_pod_that_is_refused_is_not_missed_when_its_controller_made_another_that_came_up() {
+    let mut seen = Seen::healthy();
+    let held = seen.contents.objects.get_mut("shop").unwrap();
+    held.insert(object("apps/v1/ReplicaSet", "web-7d9f8c6b5"));
+    held.insert(object("v1/Pod", "web-7d9f8c6b5-x2x4z"));
+    let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+    restored.insert(object("apps/v1/ReplicaSet", "web-7d9f8c6b5"), ItemAction::Present);
+    restored.insert(object("v1/Pod", "web-7d9f8c6b5-x2x4z"), ItemAction::Failed);
+    let refused = "error restoring pods/sb/web-7d9f8c6b5-x2x4z: pods \"web-7d9f8c6b5-x2x4z\" is forbidden: violates \
+                   PodSecurity \"baseline:latest\": non-default capabilities (container \"istio-init\")";
+    seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), vec![refused.to_owned()])].into());
+    seen.restore.phase = RestorePhase::PartiallyFailed;
+    seen.restore.errors = 1;
+    let verdict = seen.judge();
+    assert_eq!(
+        (verdict.result, verdict.score()),
+        (RunResult::Pass, 100),
+        "{:?}",
+        verdict.findings
+    );
+    assert!(verdict.findings.iter().all(|f| f.severity == Severity::Info));
+
+    let spoiled = (RunResult::Inconclusive, Some(Cause::Sandbox));
+    let told = |seen: &Seen| (seen.judge().result, seen.judge().cause);
+    let ready = seen.came.workloads[0].clone();
+    seen.troubled(Trouble::new(Cause::Sandbox, "the quota is full"));
+    assert_eq!(told(&seen), spoiled, "its workload did not come up");
+    seen.came.workloads[0] = Workload {
+        object: "Deployment/other".into(),
+        ..ready.clone()
+    };
+    assert_eq!(told(&seen), spoiled, "nobody made it again");
+    seen.came.workloads[0] = ready;
+    seen.contents
+        .objects
+        .get_mut("shop")
+        .unwrap()
+        .retain(|o| o.short_kind() != "ReplicaSet");
+    assert_eq!(told(&seen), spoiled, "it may be bare");
+}
+
+#[test]
 fn what_the_cluster_or_another_product_made_in_the_sandbox_is_lost_by_nobody() {
     let mut seen = Seen::healthy();
     seen.lose(ItemAction::Failed);

@@ -23,6 +23,14 @@ use super::{
     specs::{containers, may_ask_for, pod_specs},
 };
 
+/// Annotations of accounts by which AWS, Google Cloud, Azure and Alibaba Cloud lend them an identity.
+const CLOUD_IDENTITIES: [&str; 4] = [
+    "eks.amazonaws.com/role-arn",
+    "iam.gke.io/gcp-service-account",
+    "azure.workload.identity/client-id",
+    "pod-identity.alibabacloud.com/role-name",
+];
+
 /// A workload that may need what no sandbox reaches.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Outside {
@@ -66,6 +74,11 @@ pub enum Need {
         /// The `ServiceAccount`.
         account: String,
     },
+    /// A cloud, where its account has an identity.
+    Cloud {
+        /// The `ServiceAccount`.
+        account: String,
+    },
 }
 
 impl fmt::Display for Outside {
@@ -88,6 +101,10 @@ impl fmt::Display for Outside {
             Need::Account { account } => write!(
                 f,
                 "{from} runs as ServiceAccount/{account}, which may have rights in the whole cluster that a sandbox does not give"
+            ),
+            Need::Cloud { account } => write!(
+                f,
+                "{from} has an identity at a cloud by ServiceAccount/{account}, and a sandbox does not reach it"
             ),
             Need::ApiServer { binding } => write!(
                 f,
@@ -136,6 +153,7 @@ pub fn find(objects: &SandboxObjects) -> BTreeSet<Outside> {
         let of_containers = containers(spec).flat_map(|c| needs(c, &maps));
         let all = of_containers
             .chain(api_server(spec, objects))
+            .chain(cloud(spec, objects))
             .chain(aliases(spec, objects));
         found.extend(all.map(|need| Outside {
             from: from.clone(),
@@ -248,6 +266,18 @@ fn api_server(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
     }
 }
 
+/// A cloud, where one lends the account of these pods an identity. They get its token whether they mount that of the cluster
+/// or not, and are told of no host: the tools of a cloud know theirs.
+fn cloud(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
+    let account = spec.service_account_name.as_deref().unwrap_or("default");
+    let mut accounts = objects.service_accounts.iter();
+    let lent = accounts.find(|a| a.name_any() == account)?.annotations();
+    let is_lent = CLOUD_IDENTITIES.iter().any(|by| lent.contains_key(*by));
+    is_lent.then(|| Need::Cloud {
+        account: account.to_owned(),
+    })
+}
+
 /// Whether a binding lets somebody ask for anything. Charts make roles without rules, and roles that only allow to `use` a
 /// policy of pods, as `OpenShift` does by itself.
 fn gives_rights(binding: &RoleBinding, roles: &[Role]) -> bool {
@@ -261,196 +291,4 @@ fn gives_rights(binding: &RoleBinding, roles: &[Role]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workloads::config_maps::keep_names;
-    use serde_json::{Value, from_value, json};
-
-    fn deployment(name: &str, mut spec: Value) -> k8s_openapi::api::apps::v1::Deployment {
-        if spec.get("containers").is_none() {
-            spec = json!({ "containers": [spec] });
-        }
-        from_value(json!({ "metadata": { "name": name },
-            "spec": { "selector": {}, "template": { "spec": spec } } }))
-        .unwrap()
-    }
-
-    fn found(objects: &SandboxObjects) -> Vec<String> {
-        find(objects).iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn only_what_the_workload_itself_is_given_counts() {
-        let mut settings: ConfigMap = from_value(json!({ "metadata": { "name": "settings" },
-            "data": { "API_URL": "https://user:hunter2@api.example.com/v1", "MAIL_HOST": "mail.example.com" } }))
-        .unwrap();
-        keep_names(&mut settings);
-        assert!(!format!("{settings:?}").contains("hunter2"));
-        let objects = SandboxObjects {
-            deployments: vec![
-                deployment(
-                    "env",
-                    json!({ "name": "c", "env": [{ "name": "DB_HOST", "value": "db.example.com" }] }),
-                ),
-                deployment(
-                    "args",
-                    json!({ "name": "c", "args": ["--db-host", "db.example.com", "--port=1"] }),
-                ),
-                deployment(
-                    "option",
-                    json!({ "name": "c", "command": ["run", "--db-host=db.example.com"] }),
-                ),
-                deployment(
-                    "map",
-                    json!({ "name": "c", "envFrom": [{ "configMapRef": { "name": "settings" } }] }),
-                ),
-                deployment(
-                    "key",
-                    json!({ "name": "c", "env": [{ "name": "A", "valueFrom": {
-                    "configMapKeyRef": { "name": "settings", "key": "MAIL_HOST" } } }] }),
-                ),
-                deployment(
-                    "file",
-                    json!({ "name": "c", "args": ["--config", "settings.yaml"] }),
-                ),
-            ],
-            config_maps: vec![settings],
-            ..Default::default()
-        };
-        let of = |from: &str, host: &str| {
-            format!("Deployment/{from} names {host}.example.com, which a sandbox does not reach")
-        };
-        assert_eq!(
-            found(&objects),
-            [
-                of("args", "db"),
-                of("env", "db"),
-                of("key", "mail"),
-                of("map", "api"),
-                of("map", "mail"),
-                of("option", "db"),
-            ]
-        );
-    }
-
-    #[test]
-    fn an_address_in_a_secret_counts_by_the_name_of_its_variable_and_a_whole_environment_by_itself() {
-        let from_secret = |variable: &str| {
-            json!({ "name": "c", "env": [{ "name": variable, "valueFrom": {
-                "secretKeyRef": { "name": "db", "key": "x" } } }] })
-        };
-        let objects = SandboxObjects {
-            deployments: vec![
-                deployment("password", from_secret("DB_PASSWORD")),
-                deployment("url", from_secret("DATABASE_URL")),
-                deployment(
-                    "optional",
-                    json!({ "name": "c", "envFrom": [{ "secretRef": { "name": "all", "optional": true } }] }),
-                ),
-                deployment(
-                    "whole",
-                    json!({ "name": "c", "envFrom": [{ "secretRef": { "name": "all" } }] }),
-                ),
-            ],
-            ..Default::default()
-        };
-        assert_eq!(
-            found(&objects),
-            [
-                "Deployment/url takes DATABASE_URL from Secret/db, which is not read, and a sandbox reaches nothing outside",
-                "Deployment/whole takes its environment from Secret/all, which is not read, and a sandbox reaches nothing outside",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_service_may_be_another_name_of_a_host_outside() {
-        let service = |name: &str, of: &str| {
-            from_value(
-                json!({ "metadata": { "name": name }, "spec": { "type": "ExternalName", "externalName": of } }),
-            )
-            .unwrap()
-        };
-        let objects = SandboxObjects {
-            deployments: vec![
-                deployment("asks", json!({ "name": "c", "args": ["http://db:80/x"] })),
-                deployment("other", json!({ "name": "c", "args": ["http://db-copy:80/x"] })),
-                deployment(
-                    "told",
-                    json!({ "name": "c", "envFrom": [{ "configMapRef": { "name": "settings" } }] }),
-                ),
-            ],
-            services: vec![
-                service("db", "db.example.com"),
-                service("cache", "cache.fast.svc.cluster.local"),
-            ],
-            ..Default::default()
-        };
-        let of = |workload: &str| {
-            format!(
-                "Deployment/{workload} may ask for Service/db, another name of db.example.com, which a sandbox does not reach"
-            )
-        };
-        assert_eq!(found(&objects), [of("asks"), of("told")]);
-    }
-
-    #[test]
-    fn an_account_with_rights_may_need_the_api_server() {
-        let binding = |subject: Value| {
-            from_value(json!({ "metadata": { "name": "reader", "namespace": "sb" },
-                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader" },
-                "subjects": [subject] }))
-            .unwrap()
-        };
-        let role = |verbs: Value| -> Role {
-            let rule = json!({ "apiGroups": [""], "resources": ["pods"], "verbs": verbs });
-            from_value(json!({ "metadata": { "name": "reader" }, "rules": [rule] })).unwrap()
-        };
-        let of = |account: &str, mount: Option<bool>| {
-            json!({ "containers": [{ "name": "c" }], "serviceAccountName": account,
-                "automountServiceAccountToken": mount })
-        };
-        let mut objects = SandboxObjects {
-            deployments: vec![
-                deployment("default", json!({ "name": "c" })),
-                deployment("plain", of("plain", None)),
-                deployment("robot", of("robot", None)),
-                deployment("without", of("robot", Some(false))),
-            ],
-            role_bindings: vec![binding(
-                json!({ "kind": "ServiceAccount", "name": "robot", "namespace": "sb" }),
-            )],
-            roles: vec![role(json!(["get"]))],
-            ..Default::default()
-        };
-        let has_rights = "Deployment/robot has rights at the API server by RoleBinding/reader, and a sandbox does not reach it";
-        let may_have = |name: &str| {
-            format!(
-                "Deployment/{name} runs as ServiceAccount/{name}, which may have rights in the whole cluster that a sandbox does not give"
-            )
-        };
-        assert_eq!(found(&objects), [may_have("plain"), has_rights.to_owned()]);
-        objects.service_accounts = vec![
-            from_value(json!({ "metadata": { "name": "robot" }, "automountServiceAccountToken": false }))
-                .unwrap(),
-        ];
-        assert_eq!(found(&objects), [may_have("plain")], "it has no token");
-        objects.service_accounts.clear();
-        for verbs in [json!([]), json!(["use"])] {
-            objects.roles = vec![role(verbs)];
-            assert_eq!(
-                found(&objects),
-                [may_have("plain"), may_have("robot")],
-                "there is nothing to ask for"
-            );
-        }
-        objects.roles = vec![role(json!(["get"]))];
-        for other in [
-            json!({ "kind": "ServiceAccount", "name": "robot", "namespace": "elsewhere" }),
-            json!({ "kind": "User", "name": "robot" }),
-        ] {
-            objects.role_bindings = vec![binding(other)];
-            assert_eq!(found(&objects), [may_have("plain"), may_have("robot")]);
-        }
-    }
-}
+mod tests;

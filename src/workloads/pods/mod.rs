@@ -10,6 +10,7 @@ pub use missing::missing_object;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kymaros_crds::Cause;
+use kymaros_webhooks::contain::sidecar_of;
 
 use super::Trouble;
 
@@ -35,9 +36,30 @@ pub enum PodState {
     Hopeless(Trouble),
 }
 
-/// Judges one pod; `warnings` are the messages of Warning events about it.
+/// Judges one pod; `warnings` are the messages of Warning events about it. With the sidecar of a mesh nothing in it reaches
+/// anything.
 #[must_use]
 pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
+    let state = of_containers(pod, warnings);
+    let Some(mesh) = pod.metadata.annotations.as_ref().and_then(sidecar_of) else {
+        return state;
+    };
+    let excused = |trouble: Trouble| match trouble.cause {
+        Cause::Application if !trouble.local && trouble.missing.is_none() => {
+            let why = format!("it has the sidecar of {mesh}, whose control plane no sandbox reaches");
+            Trouble::new(Cause::Sandbox, format!("{}; {why}", trouble.message))
+        }
+        _ => trouble,
+    };
+    match state {
+        PodState::Waiting(trouble) => PodState::Waiting(excused(trouble)),
+        PodState::Crashing(trouble, tried) => PodState::Crashing(excused(trouble), tried),
+        PodState::Gone(trouble) => PodState::Gone(excused(trouble)),
+        other => other,
+    }
+}
+
+fn of_containers(pod: &Pod, warnings: &[String]) -> PodState {
     let status = pod.status.as_ref();
     let phase = status.and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
     if pod.metadata.deletion_timestamp.is_some() {

@@ -51,6 +51,26 @@ fn memory_that_the_sandbox_limits_is_not_the_applications_fault() {
 }
 
 #[test]
+fn a_pod_with_the_sidecar_of_a_mesh_is_excused_unless_no_network_would_have_helped() {
+    let cause = |annotation: &str, ended: serde_json::Value| {
+        let mut pod = pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{
+            "name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 4,
+            "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+            "lastState": { "terminated": ended } }] }));
+        pod.metadata.annotations = Some([(annotation.to_owned(), "{}".to_owned())].into());
+        match judge(&pod, &[]) {
+            PodState::Crashing(trouble, _) => trouble.cause,
+            other => panic!("{other:?}"),
+        }
+    };
+    let failed = || serde_json::json!({ "exitCode": 1 });
+    assert_eq!(cause("sidecar.istio.io/status", failed()), Cause::Sandbox);
+    assert_eq!(cause("example.com/note", failed()), Cause::Application);
+    let no_program = serde_json::json!({ "exitCode": 127 });
+    assert_eq!(cause("sidecar.istio.io/status", no_program), Cause::Application);
+}
+
+#[test]
 fn what_no_network_explains_is_told_from_what_one_may() {
     let is_local = |ended: serde_json::Value| {
         let pod = pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{

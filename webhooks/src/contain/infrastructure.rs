@@ -28,6 +28,17 @@ const GROUPS: &[&str] = &[
     "aiven.io",
     "servicecatalog.k8s.io",
     "networking.cfargotunnel.com",
+    "k8s.ngrok.com",
+    // Databases, users and buckets that are made in a server of somebody else.
+    "postgresql.easymile.com",
+    "db.movetokube.com",
+    "kinda.rocks",
+    "objectbucket.io",
+    "objectstorage.k8s.io",
+    "redhatcop.redhat.io",
+    // Runners that do the work of a repository.
+    "actions.github.com",
+    "actions.summerwind.dev",
 ];
 
 /// Whether objects of this API group stand for something outside of the cluster.
@@ -51,6 +62,7 @@ mod tests {
             "dbforpostgresql.azure.com",
             "s3.aws.upbound.io",
             "cluster.x-k8s.io",
+            "actions.github.com",
             "infrastructure.cluster.x-k8s.io",
         ] {
             assert!(is_infrastructure(group), "{group}");

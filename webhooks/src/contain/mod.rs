@@ -1,6 +1,7 @@
 //! What Velero restores for a run of ours lands in a sandbox of that run, and on no volume of production.
 
 mod infrastructure;
+mod mesh;
 mod place;
 mod volumes;
 
@@ -17,8 +18,9 @@ use crate::{
 };
 
 pub use infrastructure::is_infrastructure;
+pub use mesh::sidecar_of;
 pub use place::{Place, place};
-pub(crate) use volumes::{POD_SPECS, reaches_outside};
+pub(crate) use volumes::reaches_outside;
 
 /// Velero puts this label on everything it restores.
 pub const RESTORE_LABEL: &str = "velero.io/restore-name";
@@ -95,10 +97,26 @@ fn restored(request: &Request, restore: &str, run_uid: &str, facts: &dyn Facts) 
             Rule::Infrastructure,
             "it stands for something outside of the cluster, which its copy would take over",
         )),
-        Some(_) => match request.object.as_ref().and_then(|o| reaches_outside(&o.data)) {
-            None => Answer::allow(),
-            Some(volume) => Answer::Deny(denial(request, Rule::PodVolume, &volume)),
-        },
+        Some(_) => into_its_sandbox(request),
+    }
+}
+
+fn into_its_sandbox(request: &Request) -> Answer {
+    let volume = request.object.as_ref().and_then(|o| reaches_outside(&o.data));
+    if let Some(volume) = volume {
+        return Answer::Deny(denial(request, Rule::PodVolume, &volume));
+    }
+    match mesh::to_be_remade(request) {
+        None => Answer::allow(),
+        Some(mesh) => Answer::Deny(Denial::forbidden(
+            Rule::MeshSidecar,
+            format!(
+                "restore test: {} {:?} is refused: it has the sidecar of {mesh}, which waits for what no sandbox reaches",
+                described(request),
+                name(request)
+            ),
+            "its controller makes it again without the sidecar",
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Where a pod's spec is in kinds that make pods.
-pub(crate) const POD_SPECS: &[&str] = &[
+const POD_SPECS: &[&str] = &[
     "/spec",
     "/spec/template/spec",
     "/spec/jobTemplate/spec/template/spec",

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 /// Velero leaves what carries this label out of backups.
 const EXCLUDE_FROM_BACKUP: &str = "velero.io/exclude-from-backup";
 
-/// Annotations of tools that act on what carries them: DNS records, certificates, `GitOps`, restore hooks.
+/// Annotations of tools that act on what carries them: DNS records, certificates, ways in from outside, `GitOps`, restore
+/// hooks.
 const ANNOTATIONS: &[&str] = &[
     "external-dns.alpha.kubernetes.io/",
     "external-dns.kubernetes.io/",
@@ -20,6 +21,9 @@ const ANNOTATIONS: &[&str] = &[
     "post.hook.restore.velero.io/",
     "init.hook.restore.velero.io/",
     "service.beta.kubernetes.io/",
+    "cloud.google.com/neg",
+    "getambassador.io/",
+    "tailscale.com/",
     "reloader.stakater.com/",
     "replicator.v1.mittwald.de/",
     "reflector.v1.k8s.emberstack.com/",

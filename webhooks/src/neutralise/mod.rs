@@ -102,7 +102,7 @@ fn make_harmless(request: &Request, object: &mut Value, priority_class: &str) {
     }
     metadata::clean(object, target.group, target.resource);
     tame(target.group, target.resource, object);
-    if matches!(target.group, "" | "apps" | "batch") {
+    if is_pod && target.subresource.is_empty() {
         pods::lower(object, priority_class);
     }
 }

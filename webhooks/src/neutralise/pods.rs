@@ -2,17 +2,30 @@
 
 use serde_json::{Value, json};
 
-use crate::contain::POD_SPECS;
-
-/// Lowers every pod an object describes. Deployments and the `ReplicaSets` of a restore are changed alike, so that
-/// they still know each other.
-pub(super) fn lower(object: &mut Value, priority_class: &str) {
-    for path in POD_SPECS {
-        if let Some(spec) = object
-            .pointer_mut(path)
-            .filter(|spec| spec["containers"].is_array())
+/// Lowers a pod. What describes pods stays as it is: a `StatefulSet` or a `DaemonSet` that is changed would make all of its pods
+/// anew, and each pod of a sandbox comes by here.
+pub(super) fn lower(pod: &mut Value, priority_class: &str) {
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    // A pod that has the class already also has what the API server worked out from it.
+    if spec.get("priorityClassName").and_then(Value::as_str) != Some(priority_class) {
+        spec.remove("priority");
+        spec.remove("preemptionPolicy");
+        spec.insert("priorityClassName".to_owned(), json!(priority_class));
+    }
+    // Whoever sets these conditions, such as the controller of a load balancer, knows nothing of a sandbox.
+    spec.remove("readinessGates");
+    for containers in ["containers", "initContainers"] {
+        let containers = spec.get_mut(containers).and_then(Value::as_array_mut);
+        for port in containers
+            .into_iter()
+            .flatten()
+            .filter_map(|c| c.get_mut("ports")?.as_array_mut())
+            .flatten()
+            .filter_map(Value::as_object_mut)
         {
-            lower_spec(spec, priority_class);
+            port.remove("hostPort");
         }
     }
 }
@@ -25,27 +38,5 @@ pub(super) fn give_way(pod: &mut Value) {
     let priority = spec.get("priority").and_then(Value::as_i64);
     if priority.is_some_and(|priority| priority > 0) {
         spec.remove("priority");
-    }
-}
-
-fn lower_spec(spec: &mut Value, priority_class: &str) {
-    // A pod that has the class already also has what the API server worked out from it.
-    let other = spec["priorityClassName"] != priority_class;
-    if let Some(spec) = spec.as_object_mut().filter(|_| other) {
-        spec.remove("priority");
-        spec.remove("preemptionPolicy");
-        spec.insert("priorityClassName".to_owned(), json!(priority_class));
-    }
-    for containers in ["containers", "initContainers"] {
-        let containers = spec.get_mut(containers).and_then(Value::as_array_mut);
-        for port in containers
-            .into_iter()
-            .flatten()
-            .filter_map(|c| c.get_mut("ports")?.as_array_mut())
-            .flatten()
-            .filter_map(Value::as_object_mut)
-        {
-            port.remove("hostPort");
-        }
     }
 }

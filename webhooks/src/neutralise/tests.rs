@@ -127,22 +127,24 @@ fn what_a_policy_says_stays_and_marks_on_it_do_too() {
 }
 
 #[test]
-fn pods_are_low_wherever_they_are_described() {
+fn pods_are_low_and_what_describes_them_stays_as_its_controller_knows_it() {
     let pod = json!({ "priorityClassName": "critical", "priority": 1000, "preemptionPolicy": "PreemptLowerPriority",
+                      "readinessGates": [{ "conditionType": "target-health.elbv2.k8s.aws/web" }],
                       "containers": [{ "name": "c", "ports": [{ "containerPort": 80, "hostPort": 80 }] }] });
     let low = json!({ "priorityClassName": "kymaros-sandbox",
                       "containers": [{ "name": "c", "ports": [{ "containerPort": 80 }] }] });
     let bare = stored("pods", json!({ "metadata": { "name": "p" }, "spec": pod }));
     assert_eq!(bare["spec"], low);
-    let workload = stored(
+    for resource in [
         "deployments.apps",
-        json!({ "metadata": { "name": "d" }, "spec": { "template": { "spec": pod } } }),
-    );
-    assert_eq!(workload["spec"]["template"]["spec"], low);
-    let cron = json!({ "metadata": { "name": "c" },
-                       "spec": { "jobTemplate": { "spec": { "template": { "spec": pod } } } } });
-    let cron = stored("cronjobs.batch", cron);
-    assert_eq!(cron["spec"]["jobTemplate"]["spec"]["template"]["spec"], low);
+        "replicasets.apps",
+        "statefulsets.apps",
+        "daemonsets.apps",
+    ] {
+        let spec = json!({ "template": { "spec": pod } });
+        let workload = stored(resource, json!({ "metadata": { "name": "w" }, "spec": spec }));
+        assert_eq!(workload["spec"], spec, "{resource}");
+    }
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! Pods that the cluster refused, and whose controllers made others that came up: nothing is missing.
+
+use super::SourceEvidence;
+use crate::{run::observed::Came, velero::results::ObjectId, workloads::Workload};
+use kymaros_crds::Cause;
+
+/// What makes pods, and calls each after itself with something behind it.
+const CONTROLLERS: [&str; 4] = ["ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"];
+
+impl SourceEvidence<'_> {
+    /// Whether a pod was refused by the sandbox or its cluster, and its workload is ready without it.
+    pub(super) fn is_remade(&self, came: Option<&Came>, namespace: &str, pod: &ObjectId) -> bool {
+        let is_refused = || {
+            let refused = self.failure_of(namespace, pod);
+            refused.is_some_and(|(cause, _)| cause == Cause::Sandbox)
+        };
+        let workload = || self.workload_of(came?, namespace, pod);
+        pod.short_kind() == "Pod" && is_refused() && workload().is_some_and(Workload::is_ready)
+    }
+
+    /// The workload that makes a pod. A backup does not tell owners, so it goes by the names of what it holds.
+    fn workload_of<'a>(&self, came: &'a Came, namespace: &str, pod: &ObjectId) -> Option<&'a Workload> {
+        let (controller, _) = pod.name.rsplit_once('-')?;
+        let held = self.contents?.objects.get(namespace)?;
+        let kind = held
+            .iter()
+            .find(|o| o.name == controller && CONTROLLERS.contains(&o.short_kind()))?
+            .short_kind();
+        let above = controller.rsplit_once('-').filter(|_| kind == "ReplicaSet");
+        let objects = [
+            Some(format!("{kind}/{controller}")),
+            above.map(|(deployment, _)| format!("Deployment/{deployment}")),
+        ];
+        let mut workloads = came.workloads.iter().filter(|w| w.source == namespace);
+        workloads.find(|w| objects.iter().flatten().any(|object| *object == w.object))
+    }
+
+    /// The pod that an error of the Restore is about, with its source namespace.
+    pub(super) fn refused_pod(&self, message: &str) -> Option<(&str, ObjectId)> {
+        let [resource, sandbox, name] = super::failure::subject(message)?;
+        let (namespace, _) = self.mapping.iter().find(|(_, of)| *of == sandbox)?;
+        let pod = ObjectId {
+            kind: "v1/Pod".to_owned(),
+            name: name.to_owned(),
+        };
+        (resource == "pods").then_some((namespace.as_str(), pod))
+    }
+}
