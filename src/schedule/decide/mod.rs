@@ -36,6 +36,16 @@ pub struct Past {
     pub untold: bool,
 }
 
+impl Past {
+    /// When it was due, and when it was over. A time that passed while a run went on is skipped; one that passed while the
+    /// operator was away is not, be it that a run was under way when it went.
+    fn moments(&self) -> [Timestamp; 2] {
+        let ended = self.ended.unwrap_or(self.created);
+        let over = self.at_most.map_or(ended, |at_most| ended.min(at_most));
+        [self.planned, over]
+    }
+}
+
 /// What is known about a test.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
@@ -96,11 +106,13 @@ pub struct Missed {
 #[must_use]
 pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
     let mut decision = Decision {
-        forget: beyond_history(facts),
+        forget: beyond_history(facts, now),
         ..Decision::default()
     };
     let schedule = &facts.test.schedule;
     let base = base(facts, now);
+    // Times that passed by a clock that was ahead were not missed: how many there were, nobody can tell.
+    let tells_missed = facts.followed && !moments(facts).any(|moment| is_ahead(moment, now));
     if !facts.test.suspend {
         decision.next = schedule.upcoming(base, now);
     }
@@ -111,7 +123,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
             decision.refused_by = Some(run.name.clone());
         } else {
             let by_api = facts.trigger == Some(names::TRIGGERED_BY_API);
-            let due = Due::by(now, schedule, base).filter(|_| facts.followed && !facts.test.suspend);
+            let due = Due::by(now, schedule, base).filter(|_| tells_missed && !facts.test.suspend);
             decision.start = Some(Start {
                 trigger: if by_api { Trigger::Api } else { Trigger::Annotation },
                 planned: now,
@@ -144,7 +156,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
             decision.start = Some(Start {
                 trigger: Trigger::Schedule,
                 planned: due.newest,
-                missed: due.missed(1).filter(|_| facts.followed),
+                missed: due.missed(1).filter(|_| tells_missed),
             });
         }
         None => decision.wake = decision.next,
@@ -156,15 +168,17 @@ fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
     moment.duration_since(now) > IN_STEP
 }
 
-/// The moment the next run is counted from. A time that passed while a run went on is skipped; one that passed while
-/// the operator was away is not, be it that a run was under way when it went. It is never far ahead: a clock that was wrong once must not keep a test from running.
+/// The moment the next run is counted from. What lies ahead says nothing: a clock that was wrong once must not keep a test
+/// from running. Where everything does, a run is due at once.
 fn base(facts: &Facts<'_>, now: Timestamp) -> Timestamp {
-    let ended = facts.runs.iter().map(|r| {
-        let ended = r.ended.unwrap_or(r.created);
-        r.at_most
-            .map_or(ended, |at_most| ended.min(at_most))
-            .max(r.planned)
-    });
+    moments(facts)
+        .filter(|moment| !is_ahead(*moment, now))
+        .max()
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// What is remembered of when a test ran, and when it was made.
+fn moments(facts: &Facts<'_>) -> impl Iterator<Item = Timestamp> {
     // Of a run whose report is there, the report tells more.
     let is_told = |last: &Timestamp| {
         facts
@@ -172,12 +186,12 @@ fn base(facts: &Facts<'_>, now: Timestamp) -> Timestamp {
             .iter()
             .any(|r| r.ended.is_some_and(|ended| ended >= *last))
     };
-    ended
+    facts
+        .runs
+        .iter()
+        .flat_map(Past::moments)
         .chain(facts.last_run.filter(|last| !is_told(last)))
         .chain([facts.created])
-        .max()
-        .filter(|moment| !is_ahead(*moment, now))
-        .unwrap_or(now)
 }
 
 /// Planned times that have passed. Only the newest is made up for.
@@ -220,14 +234,18 @@ impl Due {
 }
 
 /// Finished reports beyond the history limit, oldest first; never one that still keeps sandboxes, or that somebody is still
-/// to be told of.
-fn beyond_history(facts: &Facts<'_>) -> Vec<String> {
+/// to be told of. What was made by a clock that was ahead goes first: it would push out every run since, and those would be
+/// made again.
+fn beyond_history(facts: &Facts<'_>, now: Timestamp) -> Vec<String> {
     let mut finished: Vec<&Past> = facts
         .runs
         .iter()
         .filter(|r| r.phase == RunPhase::Completed && !r.keeps_sandboxes && !r.untold)
         .collect();
-    finished.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    finished.sort_by_key(|r| {
+        let has_been = r.moments().into_iter().any(|moment| !is_ahead(moment, now));
+        (has_been, r.created, &r.name)
+    });
     let limit = facts.test.history_limit as usize;
     let excess = finished.len().saturating_sub(limit);
     finished

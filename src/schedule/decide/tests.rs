@@ -1,3 +1,5 @@
+use jiff::SignedDuration;
+
 use super::*;
 use kymaros_crds::RestoreTestSpec;
 
@@ -147,13 +149,48 @@ fn more_missed_times_than_are_counted_end_in_a_run_all_the_same() {
     );
 }
 
+/// Planned times of the runs that follow until a moment, each over after a minute.
+fn follow(test: &Test, mut runs: Vec<Past>, created: &str, from: &str, until: &str) -> Vec<String> {
+    let mut planned = Vec::new();
+    let mut now = at(from);
+    while now <= at(until) {
+        let facts = Facts {
+            created: at(created),
+            last_run: runs.iter().filter_map(|r| r.ended).max(),
+            ..facts(test, &runs)
+        };
+        let decision = decide(&facts, now);
+        if let Some(start) = decision.start {
+            assert_eq!(start.missed, None);
+            let is_taken = runs.iter().any(|r| r.planned == start.planned);
+            assert!(!is_taken, "a report is named after its planned time");
+            planned.push(start.planned.strftime("%H:%M:%S").to_string());
+            runs.push(Past {
+                created: now,
+                planned: start.planned,
+                ended: Some(now + SignedDuration::from_mins(1)),
+                ..run(&now.to_string(), created, RunPhase::Completed)
+            });
+        }
+        runs.retain(|r| !decision.forget.contains(&r.name));
+        now += SignedDuration::from_mins(5);
+    }
+    planned
+}
+
 #[test]
 fn a_clock_that_was_set_back_keeps_no_test_from_running() {
     let hourly = test("0 * * * *", false);
-    let runs = [run("a", "20:00:00", RunPhase::Completed)];
-    let decision = decide(&facts(&hourly, &runs), at("01:30:00"));
-    assert_eq!((decision.start, decision.wake), (None, Some(at("02:00:00"))));
-    let nearly = decide(&facts(&hourly, &runs), at("19:59:59"));
+    let before = run("a", "00:00:00", RunPhase::Completed);
+    let ahead = ["20:00:00", "21:00:00", "22:00:00"].map(|at| run(at, at, RunPhase::Completed));
+    let known = [vec![before], ahead.to_vec()].concat();
+    let planned = |runs: &[Past], created| follow(&hourly, runs.to_vec(), created, "01:30:00", "04:30:00");
+    let all = ["01:00:00", "02:00:00", "03:00:00", "04:00:00"];
+    assert_eq!(planned(&known, "00:00:00"), all);
+    assert_eq!(planned(&ahead, "00:00:00"), all);
+    let also_made = planned(&ahead, "19:00:00");
+    assert_eq!(also_made, ["01:30:00", "02:00:00", "03:00:00", "04:00:00"]);
+    let nearly = decide(&facts(&hourly, &ahead[..1]), at("19:59:59"));
     assert_eq!(
         (nearly.start, nearly.wake),
         (None, Some(at("21:00:00"))),
@@ -165,6 +202,53 @@ fn a_clock_that_was_set_back_keeps_no_test_from_running() {
         ..facts(&hourly, &[])
     };
     assert!(decide(&new, at("01:30:00")).start.is_some());
+}
+
+#[test]
+fn an_interval_goes_on_when_the_clock_was_set_back() {
+    let every = test("@every 1h", false);
+    let ahead = ["20:00:00", "21:00:00", "22:00:00"].map(|at| run(at, at, RunPhase::Completed));
+    let planned = |created| follow(&every, ahead.to_vec(), created, "01:30:00", "04:40:00");
+    assert_eq!(planned("01:00:00"), ["02:00:00", "03:01:00", "04:06:00"]);
+    assert_eq!(planned("19:00:00"), ["01:30:00", "02:31:00", "03:36:00"]);
+    let next = |now: &str| {
+        let going_on = [run("a", "20:00:00", RunPhase::Restoring)];
+        let facts = Facts {
+            created: at("19:00:00"),
+            ..facts(&every, &going_on)
+        };
+        decide(&facts, at(now)).next
+    };
+    assert_eq!(next("01:30:00"), next("01:31:00"), "it does not move");
+}
+
+#[test]
+fn a_run_by_hand_counts_when_the_clock_was_set_back() {
+    let hourly = test("0 * * * *", false);
+    let mut runs = vec![run("a", "20:00:00", RunPhase::Completed)];
+    let by_hand = Facts {
+        trigger: Some("now"),
+        ..facts(&hourly, &runs)
+    };
+    let start = decide(&by_hand, at("01:30:00")).start.unwrap();
+    assert_eq!((start.planned, start.missed), (at("01:30:00"), None));
+    runs.push(run("b", "01:30:00", RunPhase::Completed));
+    let after = decide(&facts(&hourly, &runs), at("01:31:00"));
+    assert_eq!((after.start, after.wake), (None, Some(at("02:00:00"))));
+}
+
+#[test]
+fn a_run_during_which_the_clock_was_set_back_is_not_made_again() {
+    let hourly = test("0 * * * *", false);
+    let cut = Past {
+        ended: Some(at("20:10:00")),
+        ..run("a", "20:00:00", RunPhase::Completed)
+    };
+    let runs = [run("b", "19:00:00", RunPhase::Completed), cut];
+    for now in ["19:40:00", "19:59:30", "20:00:00", "20:30:00"] {
+        assert_eq!(decide(&facts(&hourly, &runs), at(now)).start, None, "{now}");
+    }
+    assert!(decide(&facts(&hourly, &runs), at("21:00:00")).start.is_some());
 }
 
 #[test]
