@@ -51,14 +51,15 @@ pub(super) fn decide(observed: &Observed, decision: &mut Decision, now: Timestam
 
 /// The report is being deleted: whatever the phase, nothing of the run may stay.
 pub(super) fn abandon(observed: &Observed, decision: &mut Decision, now: Timestamp) {
-    let begun = timeline::entered(&decision.status, RunPhase::CleaningUp).unwrap_or(now);
     if decision.phase() != RunPhase::CleaningUp && decision.phase() != RunPhase::Completed {
         decision
             .status
             .reason
             .get_or_insert_with(|| RunReason::Deleted.into());
-        decision.enter(RunPhase::CleaningUp, now);
     }
+    // Also a run that is over: how long its sandboxes take to go counts from here.
+    decision.enter(RunPhase::CleaningUp, now);
+    let begun = timeline::entered(&decision.status, RunPhase::CleaningUp).unwrap_or(now);
     match &observed.leftovers {
         Some(left) if sweep(observed, left, decision, begun, now) => decision.release = true,
         Some(_) => {}

@@ -55,3 +55,36 @@ fn nobody_keeps_sandboxes_for_longer_by_editing_the_report() {
     until(&mut world, RunPhase::Completed);
     assert!(world.is_clean() && world.released);
 }
+
+#[test]
+fn a_kept_sandbox_that_does_not_go_with_its_report_is_counted_and_what_holds_it_is_named() {
+    let mut world = World::new(Script::healthy(), &kept());
+    until(&mut world, RunPhase::Completed);
+    let verdict = (world.status.result, world.status.reason.clone());
+    world.deleting = true;
+    world.sandboxes_stay = true;
+    for _ in 0..12 {
+        world.advance();
+        world.reconcile(None);
+        world.pass(10);
+    }
+    assert_eq!(
+        (world.phase(), world.status.leftovers, world.released),
+        (RunPhase::CleaningUp, Some(1), false)
+    );
+    let named = |f: &Finding| f.reason == "CleanupBlocked" && f.severity == Severity::Warning;
+    assert!(
+        world.status.findings.iter().any(named),
+        "{:?}",
+        world.status.findings
+    );
+    let wake = decide(&world.observe(), world.now).wake.unwrap();
+    assert_eq!(wake.duration_since(world.now), SignedDuration::from_secs(5));
+    world.sandboxes_stay = false;
+    for _ in 0..5 {
+        world.advance();
+        world.reconcile(None);
+    }
+    assert!(world.is_clean() && world.released);
+    assert_eq!((world.status.result, world.status.reason.clone()), verdict);
+}
