@@ -11,6 +11,8 @@ use crate::refusal::is_final;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Tries after the first, three seconds in all. The run itself tries again after them.
 const AGAIN: usize = 5;
+/// Times that lists begin anew.
+const ANEW: usize = 2;
 
 /// Asks until there is an answer, a few times.
 pub(crate) async fn again<T, F>(ask: impl FnMut() -> F) -> Result<T, kube::Error>
@@ -18,6 +20,19 @@ where
     F: Future<Output = Result<T, kube::Error>>,
 {
     ask.retry(pauses()).when(may_pass).await
+}
+
+/// Makes a list of many pages, and makes it anew where it took so long that its next page has expired.
+pub(crate) async fn anew<T, F>(list: impl FnMut() -> F) -> Result<T, kube::Error>
+where
+    F: Future<Output = Result<T, kube::Error>>,
+{
+    let pauses = ExponentialBuilder::default().with_max_times(ANEW);
+    list.retry(pauses).when(has_expired).await
+}
+
+fn has_expired(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 410)
 }
 
 /// The pauses between tries.

@@ -13,9 +13,12 @@ use super::{
     snapshots::SnapshotContent,
 };
 use crate::{
-    retry::again,
+    retry::{again, anew},
     velero::{DownloadRequest, Restore},
 };
+
+/// Objects of one answer of the API server.
+const PAGE: u32 = 500;
 
 /// What still carries the labels of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,22 +151,31 @@ pub async fn remove_outside(
     Ok(removals)
 }
 
+/// Volumes that belong to these sandboxes. No label tells them, so those of the whole cluster are looked through.
 pub(super) async fn volumes_of(
     client: &Client,
     sandboxes: &[String],
 ) -> Result<Vec<PersistentVolume>, kube::Error> {
     let volumes = Api::<PersistentVolume>::all(client.clone());
-    let all = ListParams::default();
-    let volumes = again(|| volumes.list(&all)).await?;
-    let claimed_by = |volume: &PersistentVolume| {
+    let is_theirs = |volume: &PersistentVolume| {
         let claim = volume.spec.as_ref().and_then(|s| s.claim_ref.as_ref());
-        claim.and_then(|c| c.namespace.clone())
+        claim
+            .and_then(|c| c.namespace.as_ref())
+            .is_some_and(|namespace| sandboxes.contains(namespace))
     };
-    Ok(volumes
-        .items
-        .into_iter()
-        .filter(|v| claimed_by(v).is_some_and(|ns| sandboxes.contains(&ns)))
-        .collect())
+    let pages = async || {
+        let mut params = ListParams::default().limit(PAGE);
+        let mut found = Vec::new();
+        loop {
+            let page = again(|| volumes.list(&params)).await?;
+            found.extend(page.items.into_iter().filter(is_theirs));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => return Ok(found),
+            }
+        }
+    };
+    anew(pages).await
 }
 
 /// What a namespace that is going waits for.
@@ -231,6 +243,46 @@ mod tests {
             .await
             .unwrap();
         assert_eq!((left.count(), asked.load(Ordering::SeqCst)), (0, 6));
+    }
+
+    /// A cluster with two volumes, each on a page of its own. The second one is of a sandbox, and its page has expired so
+    /// many times.
+    fn two_pages(expired: usize) -> Client {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let answer = move |uri: http::Uri| {
+            let query = uri.query().unwrap_or_default();
+            assert!(query.contains("limit=500"), "{query}");
+            let volume = |name: &str, namespace: &str| {
+                let claim = json!({ "namespace": namespace, "name": "data" });
+                json!([{ "metadata": { "name": name }, "spec": { "claimRef": claim } }])
+            };
+            let (code, body) = if !query.contains("continue=next") {
+                let page = json!({ "metadata": { "continue": "next" }, "items": volume("other", "shop") });
+                (http::StatusCode::OK, page)
+            } else if asked.fetch_add(1, Ordering::SeqCst) < expired {
+                let gone = json!({ "status": "Failure", "code": 410, "reason": "Expired" });
+                (http::StatusCode::GONE, gone)
+            } else {
+                let page = json!({ "metadata": { "continue": "" }, "items": volume("ours", "rp-shop") });
+                (http::StatusCode::OK, page)
+            };
+            std::future::ready((code, axum::Json(body)))
+        };
+        Client::new(axum::Router::new().fallback(answer), "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_volume_of_a_sandbox_is_found_on_every_page_and_after_one_that_expired() {
+        let names = async |expired| -> Result<Vec<String>, kube::Error> {
+            let found = volumes_of(&two_pages(expired), &["rp-shop".to_owned()]).await?;
+            Ok(found.iter().map(ResourceExt::name_any).collect())
+        };
+        assert_eq!(names(0).await.unwrap(), ["ours"]);
+        assert_eq!(names(1).await.unwrap(), ["ours"]);
+        assert!(
+            names(9).await.is_err(),
+            "what was not seen to its end proves nothing"
+        );
     }
 
     #[test]

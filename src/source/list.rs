@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolume;
@@ -15,7 +14,7 @@ use kube::{
 use super::{SourceObject, SourceObjects, Wanted, foreign};
 use crate::{
     refusal::is_of_unknown_kind,
-    retry::again,
+    retry::{again, anew},
     velero::{results::ObjectId, types::EXCLUDE_FROM_BACKUP_LABEL},
 };
 
@@ -23,8 +22,6 @@ use crate::{
 const PAGE: u32 = 500;
 /// Lists under way at once.
 const AT_ONCE: usize = 8;
-/// Times that lists begin anew.
-const ANEW: usize = 2;
 /// Volume claims, as Velero's lists name them.
 const CLAIM: &str = "v1/PersistentVolumeClaim";
 
@@ -48,14 +45,7 @@ pub async fn list(
     wanted: Wanted,
     refusal: Refusal,
 ) -> Result<SourceObjects, kube::Error> {
-    let ask = || once(&client, &namespaces, &wanted, refusal);
-    let anew = ExponentialBuilder::default().with_max_times(ANEW);
-    ask.retry(anew).when(has_expired).await
-}
-
-/// Whether a list was cut off because it took too long, and has to begin anew.
-fn has_expired(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 410)
+    anew(|| once(&client, &namespaces, &wanted, refusal)).await
 }
 
 async fn once(
