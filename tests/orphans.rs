@@ -8,10 +8,14 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
 };
-use kymaros_crds::{RestoreReport, RestoreTest};
+use kymaros_crds::{RestoreReport, RestoreTest, RunPhase};
 use kymaros_testbed::scene::{Scene, delete_backup, scale};
 use serde_json::json;
-use story::{answers, gone, run, small, spec, until_nothing_is_left};
+use story::{answers, create_test, gone, phase, report_when, run, small, spec, until_nothing_is_left};
+use tokio::sync::Mutex;
+
+/// One of them runs without an operator.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// Deletes an object and takes off what holds it, as people do who are in a hurry.
 async fn tear_out<K>(api: Api<K>, name: &str) -> Result<()>
@@ -47,6 +51,7 @@ async fn forget(client: &Client, report: &RestoreReport, sandbox: &str) -> Resul
 
 #[tokio::test]
 async fn a_sandbox_whose_test_and_report_are_gone_is_swept() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new().await?;
     let client = scene.client.clone();
     let (namespace, name) = small(&mut scene, "orphan").await?;
@@ -62,6 +67,26 @@ async fn a_sandbox_whose_test_and_report_are_gone_is_swept() -> Result<()> {
     forgotten?;
     gone(Api::<Namespace>::all(client.clone()), &sandbox.name).await?;
     until_nothing_is_left(&client, &report).await?;
+    answers(&client, &namespace).await?;
+    delete_backup(&client, &name).await
+}
+
+#[tokio::test]
+async fn a_run_whose_report_is_torn_out_while_velero_restores_leaves_nothing() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut scene = Scene::new().await?;
+    let client = scene.client.clone();
+    let (namespace, name) = small(&mut scene, "torn").await?;
+    create_test(&client, &namespace, "torn", spec(&[&namespace], &name, json!({}))).await?;
+    let restores = |r: &RestoreReport| phase(r) == Some(RunPhase::Restoring);
+    let report = report_when(&client, &namespace, "torn", "its restore", restores).await?;
+    let tests = Api::<RestoreTest>::namespaced(client.clone(), &namespace);
+    tests.delete("torn", &DeleteParams::background()).await?;
+    let reports = Api::<RestoreReport>::namespaced(client.clone(), &namespace);
+    tear_out(reports, &report.name_any()).await?;
+    // Its time has not come: the operator sees that nobody looks after it.
+    until_nothing_is_left(&client, &report).await?;
+    gone(tests, "torn").await?;
     answers(&client, &namespace).await?;
     delete_backup(&client, &name).await
 }

@@ -19,7 +19,13 @@ use kymaros_webhooks::{
 use tokio::sync::watch;
 
 use super::{Durations, RunIndex, Uses, velero_account};
-use crate::{license::License, velero::Restore};
+use crate::{
+    license::License,
+    velero::{
+        Restore,
+        restore::{RestorePhase, targets},
+    },
+};
 
 /// Names, labels and annotations of all namespaces.
 pub type Namespaces = Store<PartialObjectMeta<Namespace>>;
@@ -75,7 +81,8 @@ impl Facts for ClusterFacts {
     }
 
     fn run_of_sandbox_name(&self, namespace: &str) -> Option<String> {
-        self.stores.runs.of_sandbox(namespace)
+        let run = self.stores.runs.of_sandbox(namespace);
+        run.or_else(|| restored_into(&self.stores.restores, namespace))
     }
 
     fn restore(&self, name: &str) -> Option<RestoreOwner> {
@@ -117,5 +124,41 @@ impl Facts for ClusterFacts {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
+    }
+}
+
+/// The run whose Restore Velero works on, and that has a sandbox of this name: its report may have been taken away meanwhile.
+fn restored_into(restores: &Store<Restore>, namespace: &str) -> Option<String> {
+    let restores_into = |restore: &Restore| {
+        names::run_uid(restore.labels()).is_some()
+            && RestorePhase::of(restore).is_under_way()
+            && targets(restore).any(|target| target == namespace)
+    };
+    let found = restores.find(restores_into)?;
+    names::run_uid(found.labels()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::{reflector, watcher::Event};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_sandbox_that_velero_restores_into_has_a_run_also_without_a_report() {
+        let run_of = |name: &str, manager: &str, phase: &str| {
+            let labels = json!({ names::MANAGED_BY_LABEL: manager, names::RUN_UID_LABEL: "u" });
+            let restore = json!({ "metadata": { "name": "kymaros-0a1b2c3d-0", "namespace": "velero", "labels": labels },
+                "spec": { "namespaceMapping": { "shop": "sb" } }, "status": { "phase": phase } });
+            let (restores, mut writer) = reflector::store();
+            writer.apply_watcher_event(&Event::Apply(serde_json::from_value(restore).unwrap()));
+            restored_into(&restores, name)
+        };
+        let ours = names::MANAGED_BY;
+        assert_eq!(run_of("sb", ours, "InProgress").as_deref(), Some("u"));
+        assert_eq!(run_of("shop", ours, "InProgress"), None, "production");
+        assert_eq!(run_of("sb", ours, "Completed"), None);
+        assert_eq!(run_of("sb", "Helm", "InProgress"), None);
     }
 }

@@ -249,13 +249,14 @@ async fn patch_test(client: &Client, test: &TestName, patch: &serde_json::Value)
 }
 
 /// Removes a sandbox that no report speaks for, if it still is one: memory may not know of the newest runs yet, so the
-/// API server is asked for their reports, as the operator.
+/// API server is asked for their reports, as the operator. What would outlive it is removed by the operator, as with every
+/// sandbox of such a run that goes.
 async fn remove(client: &Client, operator: &Client, name: &str, run_uid: &str) -> Result<bool, Problem> {
     let namespaces = KubeApi::<Namespace>::all(client.clone());
     let Some(found) = namespaces.get_metadata_opt(name).await? else {
         return Ok(false);
     };
-    if sandbox_of(&found) != Some(run_uid) || !is_orphan(operator, &found, run_uid).await? {
+    if sandbox_of(&found) != Some(run_uid) || !is_orphan(operator, found.labels(), run_uid).await? {
         return Ok(false);
     }
     let params = DeleteParams::background().preconditions(Preconditions {

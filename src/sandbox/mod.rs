@@ -6,6 +6,7 @@ pub mod held;
 pub mod leftovers;
 pub mod naming;
 pub mod objects;
+pub mod outside;
 pub mod remove;
 pub mod resolvers;
 pub mod snapshots;

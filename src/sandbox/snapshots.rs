@@ -17,6 +17,8 @@ pub struct SnapshotContent {
     pub name: String,
     /// The very object that was looked at.
     pub uid: String,
+    /// The Restore that Velero made it for.
+    pub restore: String,
     /// The snapshot in the storage stays when this object goes. It belongs to the backup.
     pub is_retained: bool,
 }
@@ -47,18 +49,18 @@ pub(super) async fn of_sandboxes(
 }
 
 fn of(content: &DynamicObject, sandboxes: &[String]) -> Option<SnapshotContent> {
-    let is_ours = content
-        .labels()
-        .get(RESTORE_LABEL)
-        .is_some_and(|r| is_ours_by_name(r));
+    let restore = content.labels().get(RESTORE_LABEL)?;
     let namespace = content
         .data
         .pointer("/spec/volumeSnapshotRef/namespace")?
         .as_str()?;
-    (is_ours && sandboxes.iter().any(|sandbox| sandbox == namespace)).then(|| SnapshotContent {
-        name: content.name_any(),
-        uid: content.uid().unwrap_or_default(),
-        is_retained: content.data["spec"]["deletionPolicy"] == "Retain",
+    (is_ours_by_name(restore) && sandboxes.iter().any(|sandbox| sandbox == namespace)).then(|| {
+        SnapshotContent {
+            name: content.name_any(),
+            uid: content.uid().unwrap_or_default(),
+            restore: restore.clone(),
+            is_retained: content.data["spec"]["deletionPolicy"] == "Retain",
+        }
     })
 }
 

@@ -1,17 +1,23 @@
 //! The sweeper: sandboxes whose run is gone, and sandboxes past their time that no report holds itself for.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, ResourceExt, core::PartialObjectMeta, runtime::controller::Action};
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{controller::Action, reflector::Store},
+};
 use kymaros_crds::{RestoreReport, names};
 
 use super::{
     held,
-    leftovers::{leftovers, remove_outside},
+    leftovers::leftovers,
+    outside::{self, AGAIN},
     remove::OwnedSandbox,
 };
+use crate::velero::Restore;
 
 /// A run that is over gets this long after its sandbox expired; one that goes on is looked at again this often.
 const GRACE: Duration = Duration::from_mins(1);
@@ -22,6 +28,8 @@ pub struct SweepContext {
     pub client: Client,
     /// Where Velero lives.
     pub velero_namespace: String,
+    /// All Restores there.
+    pub restores: Store<Restore>,
 }
 
 /// Looks at one sandbox.
@@ -33,31 +41,57 @@ pub async fn reconcile(
     namespace: Arc<PartialObjectMeta<Namespace>>,
     context: Arc<SweepContext>,
 ) -> Result<Action, kube::Error> {
-    let Some(uid) = namespace.labels().get(names::RUN_UID_LABEL).cloned() else {
+    let Some(uid) = names::run_uid(namespace.labels()) else {
         return Ok(Action::await_change());
     };
+    let run = run(&context.client, namespace.labels(), uid).await?;
+    let fate = fate(&namespace, run, Timestamp::now());
+    if let Fate::Look(at) = fate {
+        return Ok(look(at));
+    }
+    tracing::warn!(run_uid = %uid, ?run, ?fate, "nobody looks after this sandbox any more");
     let name = namespace.name_any();
-    let run = run(&context.client, &namespace, &uid).await?;
-    match fate(&namespace, run, Timestamp::now()) {
-        Fate::Look(at) => Ok(at.map_or_else(Action::await_change, |at| {
-            let wait = at.duration_since(Timestamp::now());
-            Action::requeue(Duration::try_from(wait).unwrap_or(Duration::ZERO))
-        })),
-        Fate::Release => {
-            tracing::warn!(run_uid = %uid, ?run, "lets a sandbox go that another product holds");
-            held::release(&context.client, &name, &uid).await?;
-            Ok(Action::requeue(Duration::from_secs(10)))
-        }
-        Fate::Remove => {
-            tracing::warn!(run_uid = %uid, ?run, "removes a sandbox nobody looks after any more");
-            if let Some(owned) = OwnedSandbox::find(&context.client, &name, &uid).await? {
-                // No run goes on that could name what held it; the log does.
-                owned.remove(&context.client, &|_| {}).await?;
-            }
-            let left = leftovers(&context.client, &context.velero_namespace, &uid, &[name]).await?;
-            remove_outside(&context.client, &context.velero_namespace, &left).await?;
-            Ok(Action::requeue(Duration::from_secs(10)))
-        }
+    // One of that name may be of another run by now.
+    let owned = OwnedSandbox::find(&context.client, &name, uid).await?;
+    let done = apply(&context.client, fate, &name, uid, owned.as_ref()).await;
+    // What fails or is refused in the sandbox keeps nothing outside of it, and the other way round.
+    let sandboxes = owned.map(|_| name);
+    let left = leftovers(
+        &context.client,
+        &context.velero_namespace,
+        uid,
+        sandboxes.as_slice(),
+    )
+    .await?;
+    let is_left = outside::remove(&context, left).await?;
+    done?;
+    Ok(match fate {
+        Fate::Follow(at) if !is_left => look(at),
+        _ => Action::requeue(AGAIN),
+    })
+}
+
+fn look(at: Option<Timestamp>) -> Action {
+    at.map_or_else(Action::await_change, |at| {
+        let wait = at.duration_since(Timestamp::now());
+        Action::requeue(Duration::try_from(wait).unwrap_or(Duration::ZERO))
+    })
+}
+
+async fn apply(
+    client: &Client,
+    fate: Fate,
+    name: &str,
+    uid: &str,
+    owned: Option<&OwnedSandbox>,
+) -> Result<(), kube::Error> {
+    // No run goes on that could name what held it; the log does.
+    let note = |_| {};
+    match (fate, owned) {
+        (Fate::Release, _) => held::release(client, name, uid).await.map(drop),
+        (Fate::Remove, Some(owned)) => owned.remove(client, &note).await,
+        (Fate::Follow(_), Some(owned)) => owned.free(client, &note).await,
+        (Fate::Look(_), _) | (_, None) => Ok(()),
     }
 }
 
@@ -66,6 +100,8 @@ pub async fn reconcile(
 enum Fate {
     /// Nothing now; look again then.
     Look(Option<Timestamp>),
+    /// It is going, and what would outlive it goes too; look again then.
+    Follow(Option<Timestamp>),
     /// It is going, and finalizers of other products are taken off it.
     Release,
     /// It goes.
@@ -97,9 +133,9 @@ fn fate(namespace: &PartialObjectMeta<Namespace>, run: Run, now: Timestamp) -> F
         return match run {
             // Its run names what it takes off, unless somebody takes its report away.
             Run::Held => Fate::Look(is_held.then(|| crate::run::observed::after(now, GRACE))),
-            Run::Over | Run::Gone if !is_held => Fate::Look(None),
-            Run::Over | Run::Gone if now >= patience => Fate::Release,
-            Run::Over | Run::Gone => Fate::Look(Some(patience)),
+            Run::Over | Run::Gone if is_held && now >= patience => Fate::Release,
+            // Whoever deleted it may have left to the run what is outside of it.
+            Run::Over | Run::Gone => Fate::Follow(is_held.then_some(patience)),
         };
     }
     match run {
@@ -110,26 +146,21 @@ fn fate(namespace: &PartialObjectMeta<Namespace>, run: Run, now: Timestamp) -> F
     }
 }
 
-/// Whether there is no report of the run of a sandbox.
+/// Whether there is no report of the run that made what has these labels.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
 pub async fn is_orphan(
     client: &Client,
-    namespace: &PartialObjectMeta<Namespace>,
+    labels: &BTreeMap<String, String>,
     uid: &str,
 ) -> Result<bool, kube::Error> {
-    Ok(run(client, namespace, uid).await? == Run::Gone)
+    Ok(run(client, labels, uid).await? == Run::Gone)
 }
 
 /// Whether the report of the run still exists, asked of the API server itself: a store that lags behind would make
 /// an orphan of a new run.
-async fn run(
-    client: &Client,
-    namespace: &PartialObjectMeta<Namespace>,
-    uid: &str,
-) -> Result<Run, kube::Error> {
-    let labels = namespace.labels();
+async fn run(client: &Client, labels: &BTreeMap<String, String>, uid: &str) -> Result<Run, kube::Error> {
     let (Some(home), Some(run)) = (
         labels.get(names::TEST_NAMESPACE_LABEL),
         labels.get(names::RUN_LABEL),
@@ -185,9 +216,22 @@ mod tests {
             "without a time it would stay for ever"
         );
         assert_eq!(
-            fate(&sandbox(Some(later), true), Run::Gone, now),
-            Fate::Look(None)
+            fate(&sandbox(Some(later), true), Run::Held, now),
+            Fate::Look(None),
+            "its run does the rest"
         );
+    }
+
+    #[test]
+    fn what_a_sandbox_that_goes_leaves_outside_of_it_goes_too_when_no_run_does_it() {
+        let going = sandbox(Some("2026-01-01T13:00:00Z"), true);
+        for run in [Run::Gone, Run::Over] {
+            assert_eq!(
+                fate(&going, run, Timestamp::UNIX_EPOCH),
+                Fate::Follow(None),
+                "{run:?}"
+            );
+        }
     }
 
     #[test]
@@ -196,13 +240,13 @@ mod tests {
         held.metadata.finalizers = Some(vec!["foregroundDeletion".into(), "example.com/cloud".into()]);
         let soon = crate::run::observed::after(Timestamp::UNIX_EPOCH, held::PATIENCE);
         for run in [Run::Gone, Run::Over] {
-            assert_eq!(fate(&held, run, Timestamp::UNIX_EPOCH), Fate::Look(Some(soon)));
+            assert_eq!(fate(&held, run, Timestamp::UNIX_EPOCH), Fate::Follow(Some(soon)));
             assert_eq!(fate(&held, run, soon), Fate::Release);
         }
         let again = Fate::Look(Some(crate::run::observed::after(soon, GRACE)));
         assert_eq!(fate(&held, Run::Held, soon), again, "its run does it");
         held.metadata.finalizers = Some(vec!["foregroundDeletion".into()]);
-        assert_eq!(fate(&held, Run::Gone, soon), Fate::Look(None));
+        assert_eq!(fate(&held, Run::Gone, soon), Fate::Follow(None));
     }
 
     #[test]

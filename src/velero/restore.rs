@@ -68,6 +68,11 @@ pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
     }
 }
 
+/// The namespaces that a Restore writes to; of ours they are sandboxes.
+pub fn targets(restore: &Restore) -> impl Iterator<Item = &String> {
+    restore.spec.namespace_mapping.iter().flat_map(BTreeMap::values)
+}
+
 /// Where a Restore stands, from Velero's phase text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestorePhase {
@@ -119,6 +124,12 @@ impl RestorePhase {
             self,
             Self::FailedValidation | Self::Completed | Self::PartiallyFailed | Self::Failed
         )
+    }
+
+    /// Whether Velero works on it. Velero loses minutes over a Restore that goes meanwhile, and other restores wait that long.
+    #[must_use]
+    pub fn is_under_way(self) -> bool {
+        !self.is_terminal() && self != Self::New
     }
 
     /// Whether it occupies, or is about to occupy, Velero's only restore worker.

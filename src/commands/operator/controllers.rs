@@ -26,9 +26,13 @@ use crate::{
     admission::Namespaces,
     notify::{self, NotifyContext},
     run::{self, RunContext},
-    sandbox::sweep::{self, SweepContext},
+    sandbox::{
+        outside,
+        sweep::{self, SweepContext},
+    },
     schedule::{self, ScheduleContext},
     stored::StoredReport,
+    velero::Restore,
 };
 
 /// When a controller acts: with all first lists here, because a decision on half a world is wrong, and as the
@@ -159,17 +163,37 @@ pub(super) fn notices(
 }
 
 /// Sweeps sandboxes that nobody looks after.
-pub(super) fn sweeps(
+pub(super) fn sandbox_sweeps(
     gate: &Gate,
     context: Arc<SweepContext>,
     sandboxes: impl Stream<Item = watcher::Result<PartialObjectMeta<Namespace>>> + Send + 'static,
     store: Namespaces,
+    woken: UnboundedReceiver<ObjectRef<PartialObjectMeta<Namespace>>>,
 ) -> BoxFuture<'static, ()> {
     Controller::for_stream(sandboxes, store)
         .with_config(controller::Config::default().concurrency(4))
+        .reconcile_on(woken)
         .reconcile_all_on(gate.acquired())
         .graceful_shutdown_on(gate.stop.clone().cancelled_owned())
         .run(gate.clone().guarded(sweep::reconcile), try_again, context)
+        .for_each(|_| future::ready(()))
+        .boxed()
+}
+
+/// Sweeps Restores that nobody looks after, also when their sandboxes are gone. What changes comes with the wake-ups,
+/// because the store has the watch.
+pub(super) fn restore_sweeps(
+    gate: &Gate,
+    context: Arc<SweepContext>,
+    woken: UnboundedReceiver<ObjectRef<Restore>>,
+) -> BoxFuture<'static, ()> {
+    let nothing = futures::stream::pending::<watcher::Result<Restore>>();
+    Controller::for_stream(nothing, context.restores.clone())
+        .with_config(controller::Config::default().concurrency(4))
+        .reconcile_on(woken)
+        .reconcile_all_on(gate.acquired())
+        .graceful_shutdown_on(gate.stop.clone().cancelled_owned())
+        .run(gate.clone().guarded(outside::reconcile), try_again, context)
         .for_each(|_| future::ready(()))
         .boxed()
 }

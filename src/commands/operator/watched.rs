@@ -54,12 +54,15 @@ pub(super) struct Indexes {
 /// The reports as they change; every store that answers from them has them before the controller does.
 pub(super) fn reports(
     client: &Client,
-    mut keeper: Keeper,
+    (reports, mut keeper): (&Store<StoredReport>, Keeper),
     indexes: &Indexes,
+    (namespaces, restores): (&Namespaces, &Store<Restore>),
     (wakes, changes): (&Wakes, &Changes),
     first: FirstList,
 ) -> impl Stream<Item = watcher::Result<StoredReport>> + Send + use<> {
     let (wakes, changes) = (wakes.clone(), changes.clone());
+    let (reports, namespaces, restores) = (reports.clone(), namespaces.clone(), restores.clone());
+    let sweeper = wakes.clone();
     let (runs, durations) = (indexes.runs.clone(), indexes.durations.clone());
     let (ended, log) = (indexes.ended.clone(), indexes.log.clone());
     let woken = log.clone();
@@ -76,6 +79,7 @@ pub(super) fn reports(
         durations.look(&event);
         ended.look(&event);
         log.look(&event);
+        sweeper.report_gone(&event, &reports, (&namespaces, &restores));
         changes.happened();
         kept
     })

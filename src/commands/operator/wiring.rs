@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::future;
+use futures::{FutureExt, future};
 use kube::{
     Client,
     runtime::reflector::{self, Store},
@@ -116,8 +116,6 @@ impl Wiring<'_> {
         let (reports, keeper) = stored::store();
         let mut first = FirstLists::new(self.readiness.clone());
         let (log, woken_by) = (indexes.log.clone(), (&wakes, &changes));
-        let report_stream = watched::reports(client, keeper, &indexes, woken_by, first.of("reports"));
-        let report_stream = keep_going(report_stream);
         let test_stream = keep_going(watched::tests(client, tests_writer, &indexes, first.of("tests")));
         let policies = watched::policies(client, &wakes, &tests, first.of("policies"));
         let velero = args.velero_namespace.as_str();
@@ -126,6 +124,9 @@ impl Wiring<'_> {
         let (namespaces, sandboxes) =
             watched::namespaces(client, &wakes, &reports, &changes, first.of("namespaces"));
         let sandboxes = keep_going(sandboxes);
+        let (kept, made) = ((&reports, keeper), (&namespaces, &restores));
+        let report_stream = watched::reports(client, kept, &indexes, made, woken_by, first.of("reports"));
+        let report_stream = keep_going(report_stream);
         let stores = Stores {
             uses: indexes.uses,
             policies: policies.clone(),
@@ -155,7 +156,7 @@ impl Wiring<'_> {
             http: for_artifacts()?,
             reports: reports.clone(),
             log: log.clone(),
-            restores,
+            restores: restores.clone(),
             backups,
             velero: stores.velero.clone(),
             namespaces: namespaces.clone(),
@@ -181,10 +182,11 @@ impl Wiring<'_> {
             events: self.events,
             defaults: self.defaults.clone(),
         };
-        let sweeps = SweepContext {
+        let sweeps = Arc::new(SweepContext {
             client: client.clone(),
             velero_namespace: args.velero_namespace.clone(),
-        };
+            restores,
+        });
         let facts = ClusterFacts {
             operator,
             defaults: self.defaults,
@@ -192,20 +194,19 @@ impl Wiring<'_> {
             stores,
             changes: count,
         };
-        let controllers = future::join4(
+        let controllers = future::join5(
             controllers::runs(&gate, Arc::new(runs), report_stream, woken.runs),
             controllers::notices(&gate, notices.clone(), reports, woken.notices),
             controllers::schedules(&gate, Arc::new(schedules), test_stream, tests, woken.tests),
-            controllers::sweeps(&gate, Arc::new(sweeps), sandboxes, namespaces),
+            controllers::sandbox_sweeps(&gate, sweeps.clone(), sandboxes, namespaces, woken.sandboxes),
+            controllers::restore_sweeps(&gate, sweeps, woken.restores),
         );
         Ok(Wired {
             notifier: notices.notifier.clone(),
             facts: Arc::new(facts),
             runs: told,
             fleet,
-            controllers: async move {
-                controllers.await;
-            },
+            controllers: controllers.map(drop),
         })
     }
 }

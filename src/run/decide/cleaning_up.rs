@@ -10,7 +10,6 @@ use crate::{
     reason::{FindingReason, RunReason},
     run::observed::{Observed, after},
     sandbox::{held, leftovers::Leftovers},
-    velero::restore::RestorePhase,
 };
 
 /// State of a sandbox that is gone.
@@ -177,14 +176,10 @@ fn counted(left: &Leftovers) -> i32 {
     i32::try_from(left.count()).unwrap_or(i32::MAX)
 }
 
-/// Velero loses minutes over a Restore that goes while it works on it, and other restores wait that long. Its data
-/// movers are stopped and its sandbox goes, so it ends soon.
+/// Those that Velero works on. Their data movers are stopped and their sandboxes go, so they end soon.
 fn busy_restores(observed: &Observed) -> Vec<String> {
     let seen = observed.restores.iter().enumerate();
-    let busy = seen.filter(|(_, seen)| {
-        seen.as_ref()
-            .is_some_and(|r| !r.phase.is_terminal() && r.phase != RestorePhase::New)
-    });
+    let busy = seen.filter(|(_, seen)| seen.as_ref().is_some_and(|r| r.phase.is_under_way()));
     busy.map(|(index, _)| observed.identity.restore(index)).collect()
 }
 

@@ -188,6 +188,7 @@ fn a_snapshot_that_the_backup_needs_stays_and_is_named() {
         world.snapshots = vec![SnapshotContent {
             name: "one".into(),
             uid: "u".into(),
+            restore: "kymaros-0a1b2c3d-0".into(),
             is_retained,
         }];
         until_with(&mut world, RunPhase::Completed, 30);
