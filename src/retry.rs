@@ -1,11 +1,16 @@
 //! Asking the API server again. What needs many answers may never get all of them in one go when it fails at some, so each
 //! of them is asked for again by itself.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
+use kube::{Api, api::ListParams};
+use serde::de::DeserializeOwned;
 
 use crate::refusal::is_final;
+
+/// Objects of one answer of the API server.
+pub(crate) const PAGE: u32 = 500;
 
 /// Before the second try; each pause is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -29,6 +34,22 @@ where
 {
     let pauses = ExponentialBuilder::default().with_max_times(ANEW);
     list.retry(pauses).when(has_expired).await
+}
+
+/// Lists page by page, so that nobody holds more of a large cluster than what is taken of each.
+pub(crate) async fn each_page<K>(api: &Api<K>, mut take: impl FnMut(Vec<K>)) -> Result<(), kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = again(|| api.list(&params)).await?;
+        take(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(()),
+        }
+    }
 }
 
 fn has_expired(error: &kube::Error) -> bool {

@@ -13,12 +13,9 @@ use super::{
     snapshots::SnapshotContent,
 };
 use crate::{
-    retry::{again, anew},
+    retry::{again, anew, each_page},
     velero::{DownloadRequest, Restore},
 };
-
-/// Objects of one answer of the API server.
-const PAGE: u32 = 500;
 
 /// What still carries the labels of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,19 +160,12 @@ pub(super) async fn volumes_of(
             .and_then(|c| c.namespace.as_ref())
             .is_some_and(|namespace| sandboxes.contains(namespace))
     };
-    let pages = async || {
-        let mut params = ListParams::default().limit(PAGE);
+    let list = async || {
         let mut found = Vec::new();
-        loop {
-            let page = again(|| volumes.list(&params)).await?;
-            found.extend(page.items.into_iter().filter(is_theirs));
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params.continue_token = Some(token),
-                None => return Ok(found),
-            }
-        }
+        each_page(&volumes, |page| found.extend(page.into_iter().filter(is_theirs))).await?;
+        Ok(found)
     };
-    anew(pages).await
+    anew(list).await
 }
 
 /// What a namespace that is going waits for.

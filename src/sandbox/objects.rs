@@ -88,7 +88,9 @@ impl SandboxPlan {
             ("pod-security.kubernetes.io/enforce", "baseline"),
             ("pod-security.kubernetes.io/warn", "baseline"),
             ("istio-injection", "disabled"),
-            ("linkerd.io/inject", "disabled"),
+            // Linkerd heeds no label of its own here: its webhook is not asked where this one is.
+            ("config.linkerd.io/admission-webhooks", "disabled"),
+            ("kuma.io/sidecar-injection", "disabled"),
         ] {
             labels.insert(key.to_owned(), value.to_owned());
         }

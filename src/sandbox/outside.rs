@@ -38,9 +38,11 @@ pub async fn reconcile(restore: Arc<Restore>, context: Arc<SweepContext>) -> Res
     }
     let sandboxes: Vec<String> = targets(&restore).cloned().collect();
     let mut left = leftovers(&context.client, &context.velero_namespace, uid, &sandboxes).await?;
-    // A later run may have a sandbox of the same name, with snapshots of its own.
-    left.snapshots
-        .retain(|content| content.restore == restore.name_any());
+    // A later run may have a sandbox of the same name, with snapshots of its own; and each Restore of this one goes with its
+    // own.
+    let own = restore.name_any();
+    left.snapshots.retain(|content| content.restore == own);
+    left.restores.retain(|(name, _)| *name == own);
     let is_left = remove(&context, left).await?;
     Ok(if is_left {
         Action::requeue(AGAIN)
@@ -53,14 +55,22 @@ pub async fn reconcile(restore: Arc<Restore>, context: Arc<SweepContext>) -> Res
 /// Velero, and a Restore that Velero works on goes once it has ended.
 pub(super) async fn remove(context: &SweepContext, left: Leftovers) -> Result<bool, kube::Error> {
     let (client, velero) = (&context.client, &context.velero_namespace);
-    let (ready, busy) = sorted(left, &context.restores, velero);
+    let (mut ready, busy) = sorted(left, &context.restores, velero);
     for restore in &busy {
         if let Err(error) = movers::cancel(client, velero, restore).await {
             tracing::warn!(restore, %error, "its data movers may not be stopped");
         }
     }
-    remove_outside(client, velero, &ready).await?;
-    Ok(ready.count_outside() + busy.len() > 0)
+    // Restores go last, for what is refused is looked at again while there is one.
+    let restores = Leftovers {
+        restores: std::mem::take(&mut ready.restores),
+        ..Leftovers::default()
+    };
+    let removals = remove_outside(client, velero, &ready).await?;
+    if removals.iter().all(|removal| removal.refused.is_none()) {
+        remove_outside(client, velero, &restores).await?;
+    }
+    Ok(ready.count_outside() + restores.count_outside() + busy.len() > 0)
 }
 
 /// What can be asked to go now, and Restores that Velero works on.
@@ -101,6 +111,11 @@ mod tests {
     /// What is asked to go of a cluster with this Restore and snapshot contents of two runs, in which the report has this
     /// UID, and whether it is looked at again. The report's name was cut in the label.
     async fn swept(restore: Value, report: Option<&str>) -> (Vec<String>, bool) {
+        swept_with(restore, report, 200).await
+    }
+
+    /// The same where removals of snapshot contents are answered with this code.
+    async fn swept_with(restore: Value, report: Option<&str>, removal: u16) -> (Vec<String>, bool) {
         let deleted = Arc::new(Mutex::new(Vec::new()));
         let asked = deleted.clone();
         let report = report
@@ -120,8 +135,14 @@ mod tests {
             let path = uri.path().to_owned();
             let name = path.rsplit('/').next().unwrap_or_default().to_owned();
             let (code, body) = if method == http::Method::DELETE {
+                let code = if path.contains("volumesnapshotcontents") {
+                    removal
+                } else {
+                    200
+                };
+                let status = if code == 200 { "Success" } else { "Failure" };
                 asked.lock().unwrap().push(name);
-                (200, json!({ "kind": "Status", "status": "Success" }))
+                (code, json!({ "kind": "Status", "status": status, "code": code }))
             } else {
                 let items = match name.as_str() {
                     "restores" => of_run.clone(),
@@ -158,6 +179,9 @@ mod tests {
             let swept = swept(restore(&labels(), "Completed"), report).await;
             assert_eq!(swept, (gone.clone(), true), "{report:?}");
         }
+        let refused = swept_with(restore(&labels(), "Completed"), None, 403).await;
+        let asked = vec!["ours".to_owned()];
+        assert_eq!(refused, (asked, true), "its Restore is what it is looked at by");
         let nothing = (Vec::new(), false);
         assert_eq!(swept(restore(&labels(), "Completed"), Some("u")).await, nothing);
         for key in [names::MANAGED_BY_LABEL, names::RUN_UID_LABEL] {

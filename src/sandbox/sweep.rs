@@ -49,7 +49,11 @@ pub async fn reconcile(
     if let Fate::Look(at) = fate {
         return Ok(look(at));
     }
-    tracing::warn!(run_uid = %uid, ?run, ?fate, "nobody looks after this sandbox any more");
+    if matches!(fate, Fate::Follow(_)) {
+        tracing::debug!(run_uid = %uid, ?run, "what a sandbox that goes leaves behind goes, too");
+    } else {
+        tracing::warn!(run_uid = %uid, ?run, ?fate, "nobody looks after this sandbox any more");
+    }
     let name = namespace.name_any();
     // One of that name may be of another run by now.
     let owned = OwnedSandbox::find(&context.client, &name, uid).await?;

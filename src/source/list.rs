@@ -14,12 +14,10 @@ use kube::{
 use super::{SourceObject, SourceObjects, Wanted, foreign};
 use crate::{
     refusal::is_of_unknown_kind,
-    retry::{again, anew},
+    retry::{PAGE, again, anew, each_page},
     velero::{results::ObjectId, types::EXCLUDE_FROM_BACKUP_LABEL},
 };
 
-/// Objects of one answer of the API server.
-const PAGE: u32 = 500;
 /// Lists under way at once.
 const AT_ONCE: usize = 8;
 /// Volume claims, as Velero's lists name them.
@@ -95,16 +93,9 @@ async fn once(
 /// Since when claims have their volumes, by namespace and name. A claim itself does not tell.
 async fn bound(client: &Client) -> Result<BTreeMap<(String, String), Timestamp>, kube::Error> {
     let api = Api::<PersistentVolume>::all(client.clone());
-    let mut params = ListParams::default().limit(PAGE);
     let mut bound = BTreeMap::new();
-    loop {
-        let page = again(|| api.list(&params)).await?;
-        bound.extend(page.items.iter().filter_map(bound_since));
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(bound),
-        }
-    }
+    each_page(&api, |page| bound.extend(page.iter().filter_map(bound_since))).await?;
+    Ok(bound)
 }
 
 /// The claim of a volume, and since when it has it: Kubernetes writes the moment down from 1.29 on, and a volume that

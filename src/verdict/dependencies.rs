@@ -58,7 +58,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) -> Lev
 }
 
 /// What a workload may need that no sandbox reaches, in a sentence: a Service by a name with a namespace in it, a host
-/// outside of the cluster, the API server. Hosts and the API server excuse no check.
+/// outside of the cluster, a cloud, the API server. Of these, Services alone excuse a check.
 pub(super) fn needed(evidence: &Evidence<'_>, source: &str, workload: &str) -> Option<String> {
     if let Some(reference) = blocked(evidence, Some(source), Some(workload)) {
         return Some(out_of_reach(reference));

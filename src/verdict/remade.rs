@@ -4,28 +4,44 @@ use super::SourceEvidence;
 use crate::{run::observed::Came, velero::results::ObjectId, workloads::Workload};
 use kymaros_crds::Cause;
 
-/// What makes pods, and calls each after itself with something behind it.
+/// What makes pods, and calls each after itself with something behind it: a number, or five letters.
 const CONTROLLERS: [&str; 4] = ["ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"];
+/// What Kubernetes makes names of (`SafeEncodeString` of apimachinery).
+const LETTERS: &str = "bcdfghjklmnpqrstvwxz2456789";
 
 impl SourceEvidence<'_> {
-    /// Whether a pod was refused by the sandbox or its cluster, and its workload is ready without it.
+    /// Whether a pod was refused by the sandbox or its cluster, and its workload is ready without it. Data that Velero would
+    /// have brought back through it is missing all the same.
     pub(super) fn is_remade(&self, came: Option<&Came>, namespace: &str, pod: &ObjectId) -> bool {
         let is_refused = || {
             let refused = self.failure_of(namespace, pod);
             refused.is_some_and(|(cause, _)| cause == Cause::Sandbox)
         };
         let workload = || self.workload_of(came?, namespace, pod);
-        pod.short_kind() == "Pod" && is_refused() && workload().is_some_and(Workload::is_ready)
+        pod.short_kind() == "Pod"
+            && !self.fills_through(namespace, pod)
+            && is_refused()
+            && workload().is_some_and(Workload::is_ready)
+    }
+
+    /// Whether the backup has data of a volume that came through this pod. One without a claim tells no namespace.
+    fn fills_through(&self, namespace: &str, pod: &ObjectId) -> bool {
+        let mut volumes = self.contents.into_iter().flat_map(|contents| &contents.volumes);
+        volumes.any(|volume| {
+            (volume.pvc_namespace.is_empty() || volume.pvc_namespace == namespace)
+                && volume.of_files().is_some_and(|files| files.pod_name == pod.name)
+        })
     }
 
     /// The workload that makes a pod. A backup does not tell owners, so it goes by the names of what it holds.
     fn workload_of<'a>(&self, came: &'a Came, namespace: &str, pod: &ObjectId) -> Option<&'a Workload> {
-        let (controller, _) = pod.name.rsplit_once('-')?;
+        let (controller, rest) = pod.name.rsplit_once('-')?;
         let held = self.contents?.objects.get(namespace)?;
         let kind = held
             .iter()
-            .find(|o| o.name == controller && CONTROLLERS.contains(&o.short_kind()))?
-            .short_kind();
+            .filter(|o| o.name == controller && CONTROLLERS.contains(&o.short_kind()))
+            .map(ObjectId::short_kind)
+            .find(|kind| is_made_by(kind, rest))?;
         let above = controller.rsplit_once('-').filter(|_| kind == "ReplicaSet");
         let objects = [
             Some(format!("{kind}/{controller}")),
@@ -44,5 +60,13 @@ impl SourceEvidence<'_> {
             name: name.to_owned(),
         };
         (resource == "pods").then_some((namespace.as_str(), pod))
+    }
+}
+
+/// Whether a controller of this kind puts that behind its own name.
+fn is_made_by(kind: &str, rest: &str) -> bool {
+    match kind {
+        "StatefulSet" => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()),
+        _ => rest.len() == 5 && rest.chars().all(|c| LETTERS.contains(c)),
     }
 }

@@ -1,7 +1,7 @@
 //! Who is to blame for what is not there.
 
 use super::*;
-use crate::{reason::RunReason, run::decide::run_error};
+use crate::{reason::RunReason, run::decide::run_error, velero::results::PvbInfo};
 
 #[test]
 fn a_lost_object_is_named() {
@@ -102,12 +102,39 @@ fn a_pod_that_is_refused_is_not_missed_when_its_controller_made_another_that_cam
     };
     assert_eq!(told(&seen), spoiled, "nobody made it again");
     seen.came.workloads[0] = ready;
-    seen.contents
-        .objects
-        .get_mut("shop")
-        .unwrap()
-        .retain(|o| o.short_kind() != "ReplicaSet");
+    seen.contents.volumes.push(VolumeInfo {
+        backup_method: "PodVolumeBackup".into(),
+        pvb_info: Some(PvbInfo {
+            pod_name: "web-7d9f8c6b5-x2x4z".into(),
+            ..PvbInfo::default()
+        }),
+        ..VolumeInfo::default()
+    });
+    assert_eq!(told(&seen), spoiled, "what was in it is missing");
+    seen.contents.volumes.pop();
+    assert_eq!(seen.judge().result, RunResult::Pass);
+    let held = seen.contents.objects.get_mut("shop").unwrap();
+    held.retain(|o| o.short_kind() != "ReplicaSet");
     assert_eq!(told(&seen), spoiled, "it may be bare");
+}
+
+#[test]
+fn a_bare_pod_that_is_called_like_one_of_a_controller_is_missed() {
+    let judged = |pod: &str| {
+        let mut seen = Seen::healthy();
+        seen.came.workloads[0].object = "StatefulSet/redis".into();
+        let held = seen.contents.objects.get_mut("shop").unwrap();
+        held.insert(object("apps/v1/StatefulSet", "redis"));
+        held.insert(object("v1/Pod", pod));
+        let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+        restored.insert(object("apps/v1/StatefulSet", "redis"), ItemAction::Present);
+        restored.insert(object("v1/Pod", pod), ItemAction::Failed);
+        let refused = format!("error restoring pods/sb/{pod}: pods \"{pod}\" is forbidden: exceeded quota");
+        seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), vec![refused])].into());
+        seen.judge().result
+    };
+    assert_eq!(judged("redis-0"), RunResult::Pass);
+    assert_eq!(judged("redis-cli"), RunResult::Inconclusive);
 }
 
 #[test]

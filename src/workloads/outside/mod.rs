@@ -1,6 +1,6 @@
-//! What a restored workload may need and no sandbox reaches: hosts outside of the cluster, and the API server. One that
-//! does not start is no proof against its backup then. Only what the workload itself is given counts: its arguments, its
-//! environment, `ConfigMap`s that are its environment, Services that it may ask for, and rights of its account.
+//! What a restored workload may need and no sandbox reaches: hosts outside of the cluster, a cloud, and the API server. One
+//! that does not start is no proof against its backup then. Only what the workload itself is given counts: its arguments, its
+//! environment, `ConfigMap`s that are its environment, Services that it may ask for, and rights and identity of its account.
 
 mod hosts;
 

@@ -7,6 +7,8 @@ use kymaros_crds::Cause;
 use super::{PodState, missing_object};
 use crate::workloads::Trouble;
 
+/// What the template of a gateway, or of a sidecar with settings of its own, has for an image.
+const PUT_IN: &str = "auto";
 /// Restarts after which a crash loop is taken to be for good, when nothing it could wait for is still starting.
 const CRASH_LOOP_RESTARTS: i32 = 3;
 
@@ -102,6 +104,10 @@ fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
     let is_hopeless =
         |local: bool, message: String| PodState::Hopeless(Trouble::of_application(local, message));
     match reason {
+        _ if image == PUT_IN => PodState::Waiting(Trouble::new(
+            Cause::Sandbox,
+            format!("image {image} stands for the one that Istio puts in, and a sandbox is in no mesh"),
+        )),
         "InvalidImageName" => is_hopeless(true, format!("image name {image} is not valid")),
         "ErrImageNeverPull" => {
             let message = format!("image {image} is not on the node and its pull policy is Never");

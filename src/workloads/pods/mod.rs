@@ -36,27 +36,36 @@ pub enum PodState {
     Hopeless(Trouble),
 }
 
-/// Judges one pod; `warnings` are the messages of Warning events about it. With the sidecar of a mesh nothing in it reaches
-/// anything.
+impl PodState {
+    fn map(self, other: impl FnOnce(Trouble) -> Trouble) -> Self {
+        match self {
+            Self::Waiting(trouble) => Self::Waiting(other(trouble)),
+            Self::Gone(trouble) => Self::Gone(other(trouble)),
+            Self::Crashing(trouble, tried) => Self::Crashing(other(trouble), tried),
+            Self::Hopeless(trouble) => Self::Hopeless(other(trouble)),
+            Self::Ready(_) | Self::Succeeded => self,
+        }
+    }
+}
+
+/// Judges one pod; `warnings` are the messages of Warning events about it.
 #[must_use]
 pub fn judge(pod: &Pod, warnings: &[String]) -> PodState {
     let state = of_containers(pod, warnings);
-    let Some(mesh) = pod.metadata.annotations.as_ref().and_then(sidecar_of) else {
-        return state;
-    };
-    let excused = |trouble: Trouble| match trouble.cause {
-        Cause::Application if !trouble.local && trouble.missing.is_none() => {
-            let why = format!("it has the sidecar of {mesh}, whose control plane no sandbox reaches");
-            Trouble::new(Cause::Sandbox, format!("{}; {why}", trouble.message))
-        }
-        _ => trouble,
-    };
-    match state {
-        PodState::Waiting(trouble) => PodState::Waiting(excused(trouble)),
-        PodState::Crashing(trouble, tried) => PodState::Crashing(excused(trouble), tried),
-        PodState::Gone(trouble) => PodState::Gone(excused(trouble)),
-        other => other,
+    match pod.metadata.annotations.as_ref().and_then(sidecar_of) {
+        // What cannot even begin was kept from it by no network.
+        Some(mesh) if !matches!(state, PodState::Hopeless(_)) => state.map(|trouble| beside(mesh, trouble)),
+        _ => state,
     }
+}
+
+/// A trouble beside the sidecar of a mesh, with which nothing in a pod reaches anything.
+fn beside(mesh: &str, trouble: Trouble) -> Trouble {
+    if trouble.cause != Cause::Application || trouble.local || trouble.missing.is_some() {
+        return trouble;
+    }
+    let why = format!("it has the sidecar of {mesh}, whose control plane no sandbox reaches");
+    Trouble::new(Cause::Sandbox, format!("{}; {why}", trouble.message))
 }
 
 fn of_containers(pod: &Pod, warnings: &[String]) -> PodState {
@@ -77,7 +86,7 @@ fn of_containers(pod: &Pod, warnings: &[String]) -> PodState {
     for container in containers(pod) {
         if let Some(state) = container::judge(pod, container, warnings) {
             return if container.name == WAITS_FOR_DATA {
-                of_engine(state)
+                state.map(of_engine)
             } else {
                 state
             };
@@ -93,16 +102,10 @@ fn of_containers(pod: &Pod, warnings: &[String]) -> PodState {
 }
 
 /// The container of Velero's is no part of the application.
-fn of_engine(state: PodState) -> PodState {
-    let blamed = |trouble: Trouble| match trouble.cause {
+fn of_engine(trouble: Trouble) -> Trouble {
+    match trouble.cause {
         Cause::Application => Trouble::new(Cause::RestoreEngine, trouble.message),
         _ => trouble,
-    };
-    match state {
-        PodState::Waiting(trouble) => PodState::Waiting(blamed(trouble)),
-        PodState::Crashing(trouble, tried) => PodState::Crashing(blamed(trouble), tried),
-        PodState::Hopeless(trouble) => PodState::Hopeless(blamed(trouble)),
-        other => other,
     }
 }
 

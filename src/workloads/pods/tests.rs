@@ -71,6 +71,21 @@ fn a_pod_with_the_sidecar_of_a_mesh_is_excused_unless_no_network_would_have_help
 }
 
 #[test]
+fn an_image_that_a_mesh_was_to_put_in_is_not_the_applications_fault() {
+    let state = |image: &str| {
+        let mut pod = waiting("ErrImagePull", "pull access denied, repository does not exist", 0);
+        let status = pod.status.as_mut().unwrap();
+        status.container_statuses.as_mut().unwrap()[0].image = image.into();
+        judge(&pod, &[])
+    };
+    let PodState::Waiting(trouble) = state("auto") else {
+        panic!("{:?}", state("auto"));
+    };
+    assert_eq!(trouble.cause, Cause::Sandbox);
+    assert!(matches!(state("automation"), PodState::Hopeless(_)));
+}
+
+#[test]
 fn what_no_network_explains_is_told_from_what_one_may() {
     let is_local = |ended: serde_json::Value| {
         let pod = pod(serde_json::json!({ "phase": "Running", "containerStatuses": [{

@@ -1,6 +1,6 @@
 //! Pods with the sidecar of a service mesh. It was put in beside the application, waits for a control plane that no sandbox
-//! reaches, and takes all traffic of its pod: neither comes up. A controller makes the pod again without it, for no mesh puts
-//! one into a sandbox.
+//! reaches, and takes all traffic of its pod: neither comes up. A controller makes the pod again, and that one has no sidecar
+//! unless its template says so: by the labels of a sandbox Istio, Linkerd and Kuma stay out.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,10 @@ pub fn sidecar_of(annotations: &BTreeMap<String, String>) -> Option<&'static str
         .map(|(_, mesh)| *mesh)
 }
 
-/// The same of a pod that its controller makes again, and that holds no volume which Velero may have to fill.
+/// Velero puts this init container into a pod of which it fills volumes, and fills them through no other pod.
+const WAITS_FOR_DATA: &str = "restore-wait";
+
+/// The same of a pod that its controller makes again, and of which Velero fills no volume.
 pub(super) fn to_be_remade(request: &Request) -> Option<&'static str> {
     let target = target(request);
     if (target.group, target.resource, target.subresource) != ("", "pods", "")
@@ -37,11 +40,11 @@ pub(super) fn to_be_remade(request: &Request) -> Option<&'static str> {
         return None;
     }
     let pod = request.object.as_ref()?;
-    let volumes = pod.data["spec"]["volumes"].as_array();
-    let has_claim = volumes
+    let first = pod.data["spec"]["initContainers"].as_array();
+    let is_filled = first
         .into_iter()
         .flatten()
-        .any(|volume| !volume["persistentVolumeClaim"].is_null());
+        .any(|container| container["name"] == WAITS_FOR_DATA);
     let is_made = MADE.iter().any(|label| pod.labels().contains_key(*label));
-    sidecar_of(pod.annotations()).filter(|_| is_made && !has_claim)
+    sidecar_of(pod.annotations()).filter(|_| is_made && !is_filled)
 }

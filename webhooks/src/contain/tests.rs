@@ -140,24 +140,22 @@ fn a_workload_with_storage_of_production_written_into_it_is_refused() {
 
 #[test]
 fn a_pod_with_the_sidecar_of_a_mesh_is_left_to_its_controller_unless_velero_fills_a_volume_of_it() {
-    let pod = |by: &str, label: &str, volumes: Value| {
+    let pod = |by: &str, label: &str, first: &str| {
         let metadata = json!({ "name": "x", "annotations": { by: "x" },
             "labels": { "velero.io/restore-name": OURS, label: "1" } });
-        let object = json!({ "metadata": metadata, "spec": { "volumes": volumes } });
+        let object = json!({ "metadata": metadata, "spec": { "initContainers": [{ "name": first }] } });
         Asked::new(VELERO, "CREATE", "pods")
             .named("x")
             .object(object)
             .within(LIVE)
     };
-    let none = || json!([{ "name": "tmp", "emptyDir": {} }]);
     for by in ["sidecar.istio.io/status", "linkerd.io/proxy-version"] {
-        refused(pod(by, "pod-template-hash", none()), "sidecar");
-        refused(pod(by, "controller-revision-hash", none()), "sidecar");
-        passes(pod(by, "app", none()));
-        let claim = json!([{ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }]);
-        passes(pod(by, "pod-template-hash", claim));
+        refused(pod(by, "pod-template-hash", "istio-init"), "sidecar");
+        refused(pod(by, "controller-revision-hash", "istio-init"), "sidecar");
+        passes(pod(by, "app", "istio-init"));
+        passes(pod(by, "pod-template-hash", "restore-wait"));
     }
-    passes(pod("example.com/note", "pod-template-hash", none()));
+    passes(pod("example.com/note", "pod-template-hash", "istio-init"));
 }
 
 #[test]
