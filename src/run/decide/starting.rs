@@ -39,10 +39,9 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     if !decided && now < deadline {
         return decision.wake_at(deadline);
     }
-    if let (Some(from), Some(to)) = (restored_at(observed), came.last_ready())
-        && to > from
-    {
-        timeline::moment(&mut decision.status, "workloads ready", from, to);
+    if let (Some(from), Some(to)) = (restored_at(observed), came.last_ready()) {
+        // They may be ready before Velero has written down that it is done.
+        timeline::moment(&mut decision.status, "workloads ready", from, to.max(from));
     }
     decision.enter(RunPhase::Checking, now);
     super::checking::decide(observed, settings, decision, now);
