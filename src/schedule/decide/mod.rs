@@ -111,10 +111,14 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
     };
     let schedule = &facts.test.schedule;
     let base = base(facts, now);
+    let due = match base {
+        Some(base) => Due::by(now, schedule, base),
+        None => Due::just_now(now, schedule),
+    };
     // Times that passed by a clock that was ahead were not missed: how many there were, nobody can tell.
     let tells_missed = facts.followed && !moments(facts).any(|moment| is_ahead(moment, now));
     if !facts.test.suspend {
-        decision.next = schedule.upcoming(base, now);
+        decision.next = schedule.upcoming(base.unwrap_or(Timestamp::UNIX_EPOCH), now);
     }
     let active = facts.runs.iter().find(|r| r.phase != RunPhase::Completed);
     if facts.trigger.is_some_and(|t| !t.is_empty() && t != "false") {
@@ -123,7 +127,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
             decision.refused_by = Some(run.name.clone());
         } else {
             let by_api = facts.trigger == Some(names::TRIGGERED_BY_API);
-            let due = Due::by(now, schedule, base).filter(|_| tells_missed && !facts.test.suspend);
+            let due = due.filter(|_| tells_missed && !facts.test.suspend);
             decision.start = Some(Start {
                 trigger: if by_api { Trigger::Api } else { Trigger::Annotation },
                 planned: now,
@@ -151,7 +155,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
         }
         return decision;
     }
-    match Due::by(now, schedule, base) {
+    match due {
         Some(due) => {
             decision.start = Some(Start {
                 trigger: Trigger::Schedule,
@@ -169,12 +173,9 @@ fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
 }
 
 /// The moment the next run is counted from. What lies ahead says nothing: a clock that was wrong once must not keep a test
-/// from running. Where everything does, a run is due at once.
-fn base(facts: &Facts<'_>, now: Timestamp) -> Timestamp {
-    moments(facts)
-        .filter(|moment| !is_ahead(*moment, now))
-        .max()
-        .unwrap_or(Timestamp::UNIX_EPOCH)
+/// from running. `None`: everything does.
+fn base(facts: &Facts<'_>, now: Timestamp) -> Option<Timestamp> {
+    moments(facts).filter(|moment| !is_ahead(*moment, now)).max()
 }
 
 /// What is remembered of when a test ran, and when it was made.
@@ -221,6 +222,18 @@ impl Due {
             due.times += 1;
         }
         Some(due)
+    }
+
+    /// Where nothing tells what has run: a time that is planned for this very moment, and nothing before it. Intervals are
+    /// counted from a moment that stays the same.
+    fn just_now(now: Timestamp, schedule: &Schedule) -> Option<Self> {
+        let before = now.checked_sub(IN_STEP).unwrap_or(now);
+        let planned = schedule.upcoming(Timestamp::UNIX_EPOCH, before)?;
+        (planned <= now).then_some(Self {
+            first: planned,
+            newest: planned,
+            times: 1,
+        })
     }
 
     /// Those of them that get no run, when so many get one.
