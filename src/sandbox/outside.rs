@@ -61,6 +61,7 @@ pub(super) async fn remove(context: &SweepContext, left: Leftovers) -> Result<bo
             tracing::warn!(restore, %error, "its data movers may not be stopped");
         }
     }
+    let is_left = ready.count_outside() + busy.len() > 0;
     // Restores go last, for what is refused is looked at again while there is one.
     let restores = Leftovers {
         restores: std::mem::take(&mut ready.restores),
@@ -70,7 +71,7 @@ pub(super) async fn remove(context: &SweepContext, left: Leftovers) -> Result<bo
     if removals.iter().all(|removal| removal.refused.is_none()) {
         remove_outside(client, velero, &restores).await?;
     }
-    Ok(ready.count_outside() + restores.count_outside() + busy.len() > 0)
+    Ok(is_left)
 }
 
 /// What can be asked to go now, and Restores that Velero works on.

@@ -1,6 +1,6 @@
 //! Pods that the cluster refused, and whose controllers made others that came up: nothing is missing.
 
-use super::SourceEvidence;
+use super::{SourceEvidence, failure::subject, volumes::pod_of};
 use crate::{run::observed::Came, velero::results::ObjectId, workloads::Workload};
 use kymaros_crds::Cause;
 
@@ -29,7 +29,7 @@ impl SourceEvidence<'_> {
         let mut volumes = self.contents.into_iter().flat_map(|contents| &contents.volumes);
         volumes.any(|volume| {
             (volume.pvc_namespace.is_empty() || volume.pvc_namespace == namespace)
-                && volume.of_files().is_some_and(|files| files.pod_name == pod.name)
+                && pod_of(volume).as_ref() == Some(pod)
         })
     }
 
@@ -53,7 +53,7 @@ impl SourceEvidence<'_> {
 
     /// The pod that an error of the Restore is about, with its source namespace.
     pub(super) fn refused_pod(&self, message: &str) -> Option<(&str, ObjectId)> {
-        let [resource, sandbox, name] = super::failure::subject(message)?;
+        let [resource, sandbox, name] = subject(message)?;
         let (namespace, _) = self.mapping.iter().find(|(_, of)| *of == sandbox)?;
         let pod = ObjectId {
             kind: "v1/Pod".to_owned(),

@@ -269,7 +269,7 @@ fn trouble(volume: &VolumeInfo, movers: &[&Mover], is_back: impl Fn(&ObjectId) -
 }
 
 /// The pod through which Velero fills a volume.
-fn pod_of(volume: &VolumeInfo) -> Option<ObjectId> {
+pub(super) fn pod_of(volume: &VolumeInfo) -> Option<ObjectId> {
     let name = &volume.of_files()?.pod_name;
     (!name.is_empty()).then(|| ObjectId {
         kind: "v1/Pod".to_owned(),

@@ -111,7 +111,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
     };
     let schedule = &facts.test.schedule;
     let base = base(facts, now);
-    let due = match base {
+    let due = || match base {
         Some(base) => Due::by(now, schedule, base),
         None => Due::just_now(now, schedule),
     };
@@ -127,7 +127,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
             decision.refused_by = Some(run.name.clone());
         } else {
             let by_api = facts.trigger == Some(names::TRIGGERED_BY_API);
-            let due = due.filter(|_| tells_missed && !facts.test.suspend);
+            let due = due().filter(|_| tells_missed && !facts.test.suspend);
             decision.start = Some(Start {
                 trigger: if by_api { Trigger::Api } else { Trigger::Annotation },
                 planned: now,
@@ -155,7 +155,7 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Decision {
         }
         return decision;
     }
-    match due {
+    match due() {
         Some(due) => {
             decision.start = Some(Start {
                 trigger: Trigger::Schedule,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Container, PodSpec},
+    core::v1::{ConfigMap, Container, PodSpec, ServiceAccount},
     rbac::v1::{Role, RoleBinding},
 };
 use kube::ResourceExt;
@@ -238,11 +238,8 @@ fn told<'a>(
 /// The API server, where the account of these pods was given rights and they have its token. The rights of its own
 /// namespace come back with it; those of the whole cluster do not, and an account of its own may have some.
 fn api_server(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
-    let account = spec.service_account_name.as_deref().unwrap_or("default");
-    let accounts = objects.service_accounts.iter();
-    let of_account = accounts
-        .filter(|a| a.name_any() == account)
-        .find_map(|a| a.automount_service_account_token);
+    let account = account(spec);
+    let of_account = known(account, objects).find_map(|a| a.automount_service_account_token);
     if spec.automount_service_account_token.or(of_account) == Some(false) {
         return None;
     }
@@ -269,13 +266,27 @@ fn api_server(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
 /// A cloud, where one lends the account of these pods an identity. They get its token whether they mount that of the cluster
 /// or not, and are told of no host: the tools of a cloud know theirs.
 fn cloud(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
-    let account = spec.service_account_name.as_deref().unwrap_or("default");
-    let mut accounts = objects.service_accounts.iter();
-    let lent = accounts.find(|a| a.name_any() == account)?.annotations();
-    let is_lent = CLOUD_IDENTITIES.iter().any(|by| lent.contains_key(*by));
+    let account = account(spec);
+    let is_lent = known(account, objects).any(|a| {
+        let mut by = CLOUD_IDENTITIES.iter();
+        by.any(|by| a.annotations().contains_key(*by))
+    });
     is_lent.then(|| Need::Cloud {
         account: account.to_owned(),
     })
+}
+
+/// The account that pods run as.
+fn account(spec: &PodSpec) -> &str {
+    spec.service_account_name.as_deref().unwrap_or("default")
+}
+
+/// The account of that name, where it is there.
+fn known<'a>(account: &'a str, objects: &'a SandboxObjects) -> impl Iterator<Item = &'a ServiceAccount> {
+    objects
+        .service_accounts
+        .iter()
+        .filter(move |a| a.name_any() == account)
 }
 
 /// Whether a binding lets somebody ask for anything. Charts make roles without rules, and roles that only allow to `use` a

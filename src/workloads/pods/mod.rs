@@ -10,12 +10,10 @@ pub use missing::missing_object;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kymaros_crds::Cause;
-use kymaros_webhooks::contain::sidecar_of;
+use kymaros_webhooks::contain::{WAITS_FOR_DATA, sidecar_of};
 
 use super::Trouble;
 
-/// The init container that Velero puts before all others of a pod whose volumes it fills.
-const WAITS_FOR_DATA: &str = "restore-wait";
 /// Longest that a container which crashed has to live to count as well.
 const LONGEST_PROOF: SignedDuration = SignedDuration::from_mins(1);
 

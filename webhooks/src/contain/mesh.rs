@@ -29,7 +29,7 @@ pub fn sidecar_of(annotations: &BTreeMap<String, String>) -> Option<&'static str
 }
 
 /// Velero puts this init container into a pod of which it fills volumes, and fills them through no other pod.
-const WAITS_FOR_DATA: &str = "restore-wait";
+pub const WAITS_FOR_DATA: &str = "restore-wait";
 
 /// The same of a pod that its controller makes again, and of which Velero fills no volume.
 pub(super) fn to_be_remade(request: &Request) -> Option<&'static str> {

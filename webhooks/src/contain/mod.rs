@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub use infrastructure::is_infrastructure;
-pub use mesh::sidecar_of;
+pub use mesh::{WAITS_FOR_DATA, sidecar_of};
 pub use place::{Place, place};
 pub(crate) use volumes::reaches_outside;
 
