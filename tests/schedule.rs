@@ -18,9 +18,9 @@ use story::{SMALL, create_test, finished, gone, phase, report_when, small, spec}
 /// Time enough for two tests to be made and resumed.
 const AHEAD: Duration = Duration::from_secs(5);
 /// From the planned minute to a report, which Kubernetes dates in whole seconds.
-const PROMPT: Duration = Duration::from_secs(3);
+const PROMPT: Duration = Duration::from_secs(15);
 /// From the planned minute to a verdict, though another run has gone first.
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(3);
 
 /// The next minute, and when that is in the words of a schedule.
 fn next_minute() -> Result<(Timestamp, String)> {
@@ -57,7 +57,8 @@ async fn of_two_that_are_due_at_once_one_that_never_starts_does_not_hold_up_the_
 
     let (due, cron) = next_minute()?;
     let change = json!({ "schedule": { "cron": cron, "timezone": "UTC" } });
-    let stuck = spec(&[&stuck_home], &stuck_name, change.clone());
+    let mut stuck = spec(&[&stuck_home], &stuck_name, change.clone());
+    stuck["healthChecks"]["timeout"] = json!("8m");
     planned(&client, &namespace, "stuck", stuck).await?;
     planned(&client, &namespace, "fine", spec(&[&namespace], &name, change)).await?;
     let report = finished(&client, &namespace, "fine").await?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use kymaros_crds::{Cause, Finding, RestoreReport, RestoreReportStatus, RunResult, Severity};
 use kymaros_testbed::scene::{Backup, Scene, backup, delete_backup, deploy_shop, unique};
 use serde_json::{Value, json};
-use story::{duration, leftovers, run, spec};
+use story::{leftovers, run, spec, start_up};
 
 /// Every kind of check; the one that counts orders proves that the data came back.
 fn checks() -> Value {
@@ -137,8 +137,11 @@ async fn a_secret_left_out_is_found_and_named() -> Result<()> {
         "{}",
         finding.message
     );
-    let took = duration(status)?.as_secs();
-    assert!(took < 110, "the run waited {took} s for what could not come");
+    let waited = start_up(status)?;
+    assert!(
+        waited < 100.0,
+        "the run waited {waited} s for what could not come"
+    );
     Ok(())
 }
 

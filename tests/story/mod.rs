@@ -245,6 +245,12 @@ pub fn duration(status: &RestoreReportStatus) -> Result<Duration> {
     Ok(Duration::try_from(ended.0.duration_since(started.0))?)
 }
 
+/// How long a run waited for what was to come up, seconds; by itself it gives up after two minutes ([`spec`]).
+pub fn start_up(status: &RestoreReportStatus) -> Result<f64> {
+    let entry = status.timeline.iter().find(|entry| entry.name == "start-up");
+    entry.and_then(|entry| entry.seconds).context("no start-up")
+}
+
 /// Where a run stands.
 pub fn phase(report: &RestoreReport) -> Option<RunPhase> {
     report.status.as_ref().and_then(|s| s.phase)
