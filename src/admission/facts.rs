@@ -23,7 +23,7 @@ use crate::{
     license::License,
     velero::{
         Restore,
-        restore::{RestorePhase, targets},
+        restore::{RestorePhase, run_of, targets},
     },
 };
 
@@ -88,7 +88,7 @@ impl Facts for ClusterFacts {
     fn restore(&self, name: &str) -> Option<RestoreOwner> {
         let key = ObjectRef::new(name).within(&self.operator.velero_namespace);
         let found = self.stores.restores.get(&key)?;
-        Some(match names::run_uid(found.labels()) {
+        Some(match run_of(&found) {
             Some(uid) => RestoreOwner::Run(uid.to_owned()),
             None => RestoreOwner::Other,
         })
@@ -130,12 +130,12 @@ impl Facts for ClusterFacts {
 /// The run whose Restore Velero works on, and that has a sandbox of this name: its report may have been taken away meanwhile.
 fn restored_into(restores: &Store<Restore>, namespace: &str) -> Option<String> {
     let restores_into = |restore: &Restore| {
-        names::run_uid(restore.labels()).is_some()
+        run_of(restore).is_some()
             && RestorePhase::of(restore).is_under_way()
             && targets(restore).any(|target| target == namespace)
     };
     let found = restores.find(restores_into)?;
-    names::run_uid(found.labels()).map(str::to_owned)
+    run_of(&found).map(str::to_owned)
 }
 
 #[cfg(test)]

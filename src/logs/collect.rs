@@ -38,12 +38,15 @@ pub async fn collect(
         .iter()
         .map(|sandbox| list(&client, sandbox, wanted.include_events));
     let (pods, events): (Vec<_>, Vec<_>) = try_join_all(lists).await?.into_iter().unzip();
-    let mut logs = stream::iter(pods.into_iter().flatten())
-        .map(|(pods, pod)| of_pod(pods, pod, &wanted))
-        .buffered(AT_ONCE)
+    // One that hangs keeps none of the others.
+    let mut logs = stream::iter(pods.into_iter().flatten().enumerate())
+        .map(async |(at, (pods, pod))| (at, of_pod(pods, pod, &wanted).await))
+        .buffer_unordered(AT_ONCE)
         .take_until(tokio::time::sleep(PATIENCE))
         .collect::<Vec<_>>()
         .await;
+    logs.sort_by_key(|(at, _)| *at);
+    let mut logs: Vec<PodLog> = logs.into_iter().map(|(_, log)| log).collect();
     bound::fit(&mut logs);
     let events = events.into_iter().flatten().map(event).collect();
     Ok(Collected {

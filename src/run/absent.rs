@@ -15,9 +15,6 @@ const CONTROLLERS: &[&str] = &[
     "CronJob",
 ];
 
-/// Longest beginning of a pod's name that its controller's name is; the rest is made up.
-const LONGEST_BASE: usize = 58;
-
 /// Those of one sandbox, as `Kind/name`.
 pub(super) fn absent(
     restored: &BTreeMap<ObjectId, ItemAction>,
@@ -44,7 +41,7 @@ fn may_be_replaced(pod: &str, restored: &BTreeMap<ObjectId, ItemAction>) -> bool
     restored.keys().any(|object| {
         let name = object.name.as_str();
         let begins = pod.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
-        let begins_cut = name.get(..LONGEST_BASE).is_some_and(|base| pod.starts_with(base));
+        let begins_cut = object.cut_name().is_some_and(|base| pod.starts_with(base));
         let is_controller = CONTROLLERS.contains(&object.short_kind());
         (is_controller && (begins || begins_cut)) || (object.is_foreign() && pod.contains(name))
     })
@@ -100,7 +97,7 @@ mod tests {
     #[test]
     fn a_pod_that_its_controller_may_have_replaced_is_not_missed() {
         let long = "x".repeat(70);
-        let cut = format!("{}abcde", &long[..LONGEST_BASE]);
+        let cut = format!("{}abcde", &long[..58]);
         for (kind, name, pod) in [
             ("apps/v1/Deployment", "web", "web-5d4f-abcde"),
             ("apps/v1/StatefulSet", "db", "db-0"),

@@ -24,7 +24,7 @@ use crate::{
     velero::{
         Backup, Restore,
         choose::{self, Chosen, NoBackup},
-        restore::{RestorePhase, timestamp},
+        restore::{RestorePhase, run_of, timestamp},
         server,
     },
     workloads::{outside::Outside, references::Form},
@@ -365,7 +365,7 @@ fn entry(report: &RestoreReport) -> Entry {
 /// A Restore that Kymaros did not make: perhaps a real recovery.
 #[must_use]
 pub fn is_foreign(restore: &Restore) -> bool {
-    !names::is_managed(restore.labels())
+    run_of(restore).is_none()
 }
 
 #[cfg(test)]

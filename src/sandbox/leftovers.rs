@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     retry::{again, anew, each_page},
-    velero::{DownloadRequest, Restore},
+    velero::{DownloadRequest, Restore, restore::run_of},
 };
 
 /// What still carries the labels of a run.
@@ -85,6 +85,7 @@ pub async fn leftovers(
             .collect(),
         restores: restores
             .iter()
+            .filter(|r| run_of(r).is_some())
             .map(|r| (r.name_any(), r.metadata.deletion_timestamp.is_some()))
             .collect(),
         downloads: downloads.iter().map(ResourceExt::name_any).collect(),

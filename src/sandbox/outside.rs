@@ -10,7 +10,6 @@ use kube::{
         reflector::{ObjectRef, Store},
     },
 };
-use kymaros_crds::names;
 
 use super::{
     leftovers::{Leftovers, leftovers, remove_outside},
@@ -18,7 +17,7 @@ use super::{
 };
 use crate::velero::{
     Restore, movers,
-    restore::{RestorePhase, targets},
+    restore::{RestorePhase, run_of, targets},
 };
 
 /// What was asked to go is looked at again after this, for it may have been refused.
@@ -30,7 +29,7 @@ pub(super) const AGAIN: Duration = Duration::from_secs(10);
 /// When the API server refuses or does not answer; it is looked at again later.
 #[tracing::instrument(skip_all, fields(restore = %restore.name_any()))]
 pub async fn reconcile(restore: Arc<Restore>, context: Arc<SweepContext>) -> Result<Action, kube::Error> {
-    let Some(uid) = names::run_uid(restore.labels()) else {
+    let Some(uid) = run_of(&restore) else {
         return Ok(Action::await_change());
     };
     if !is_orphan(&context.client, restore.labels(), uid).await? {
@@ -94,6 +93,7 @@ mod tests {
         Client,
         runtime::{reflector, watcher::Event},
     };
+    use kymaros_crds::names;
     use serde_json::{Value, json};
 
     use super::*;

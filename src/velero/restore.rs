@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
+use kube::ResourceExt;
+use kymaros_crds::names;
+use kymaros_webhooks::contain::is_ours_by_name;
+
 use super::types::{POD_VOLUME_TIMEOUT_ANNOTATION, Restore, RestoreSpec};
 
 /// Labels that the Job controller puts on the pods of a Job. What has one is not restored, unless something else that is brings it along.
@@ -66,6 +70,13 @@ pub fn build(plan: &RestorePlan, velero_namespace: &str) -> Restore {
         },
         status: None,
     }
+}
+
+/// The UID of the run that made a Restore. Who copies one of ours for a recovery may copy its labels: ours have names of their
+/// own form as well.
+#[must_use]
+pub fn run_of(restore: &Restore) -> Option<&str> {
+    names::run_uid(restore.labels()).filter(|_| is_ours_by_name(&restore.name_any()))
 }
 
 /// The namespaces that a Restore writes to; of ours they are sandboxes.

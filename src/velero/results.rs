@@ -39,6 +39,12 @@ impl ObjectId {
         is_foreign_group(self.group())
     }
 
+    /// What Kubernetes leaves of a long name where it makes others of it (`maxGeneratedNameLength` of the API server).
+    #[must_use]
+    pub fn cut_name(&self) -> Option<&str> {
+        self.name.get(..58)
+    }
+
     /// `Kind/name`, as findings name objects.
     #[must_use]
     pub fn display(&self) -> String {

@@ -1,7 +1,11 @@
-//! Pods that the cluster refused, and whose controllers made others that came up: nothing is missing.
+//! Pods that the cluster refused, and whose controllers made others: nothing is missing, and what fails there fails by itself.
 
 use super::{SourceEvidence, failure::subject, volumes::pod_of};
-use crate::{run::observed::Came, velero::results::ObjectId, workloads::Workload};
+use crate::{
+    run::observed::Came,
+    velero::results::ObjectId,
+    workloads::{Workload, WorkloadState},
+};
 use kymaros_crds::Cause;
 
 /// What makes pods, and calls each after itself with something behind it: a number, or five letters.
@@ -10,8 +14,8 @@ const CONTROLLERS: [&str; 4] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Repli
 const LETTERS: &str = "bcdfghjklmnpqrstvwxz2456789";
 
 impl SourceEvidence<'_> {
-    /// Whether a pod was refused by the sandbox or its cluster, and its workload is ready without it. Data that Velero would
-    /// have brought back through it is missing all the same.
+    /// Whether a pod was refused by the sandbox or its cluster, and its workload is ready without it or fails for what no
+    /// refusal explains. Data that Velero would have brought back through it is missing all the same.
     pub(super) fn is_remade(&self, came: Option<&Came>, namespace: &str, pod: &ObjectId) -> bool {
         let is_refused = || {
             let refused = self.failure_of(namespace, pod);
@@ -21,7 +25,7 @@ impl SourceEvidence<'_> {
         pod.short_kind() == "Pod"
             && !self.fills_through(namespace, pod)
             && is_refused()
-            && workload().is_some_and(Workload::is_ready)
+            && workload().is_some_and(was_made_again)
     }
 
     /// Whether the backup has data of a volume that came through this pod. One without a claim tells no namespace.
@@ -35,16 +39,12 @@ impl SourceEvidence<'_> {
 
     /// The workload that makes a pod. A backup does not tell owners, so it goes by the names of what it holds.
     fn workload_of<'a>(&self, came: &'a Came, namespace: &str, pod: &ObjectId) -> Option<&'a Workload> {
-        let (controller, rest) = pod.name.rsplit_once('-')?;
         let held = self.contents?.objects.get(namespace)?;
-        let kind = held
-            .iter()
-            .filter(|o| o.name == controller && CONTROLLERS.contains(&o.short_kind()))
-            .map(ObjectId::short_kind)
-            .find(|kind| is_made_by(kind, rest))?;
-        let above = controller.rsplit_once('-').filter(|_| kind == "ReplicaSet");
+        let controller = held.iter().find(|object| makes(object, &pod.name))?;
+        let above = controller.name.rsplit_once('-');
+        let above = above.filter(|_| controller.short_kind() == "ReplicaSet");
         let objects = [
-            Some(format!("{kind}/{controller}")),
+            Some(controller.display()),
             above.map(|(deployment, _)| format!("Deployment/{deployment}")),
         ];
         let mut workloads = came.workloads.iter().filter(|w| w.source == namespace);
@@ -63,10 +63,28 @@ impl SourceEvidence<'_> {
     }
 }
 
-/// Whether a controller of this kind puts that behind its own name.
-fn is_made_by(kind: &str, rest: &str) -> bool {
-    match kind {
-        "StatefulSet" => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()),
-        _ => rest.len() == 5 && rest.chars().all(|c| LETTERS.contains(c)),
+/// Whether others came in the place of pods that were refused. One that cannot even begin was made, unless it is the sandbox
+/// that keeps it away.
+fn was_made_again(workload: &Workload) -> bool {
+    match &workload.state {
+        WorkloadState::Hopeless(trouble) => trouble.cause != Cause::Sandbox,
+        _ => workload.is_ready(),
     }
+}
+
+/// Whether this is a controller that calls a pod of its own so.
+fn makes(object: &ObjectId, pod: &str) -> bool {
+    let rest = pod.strip_prefix(&object.name);
+    let rest = rest.and_then(|rest| rest.strip_prefix('-'));
+    let cut = object.cut_name().and_then(|base| pod.strip_prefix(base));
+    match object.short_kind() {
+        "StatefulSet" => {
+            rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+        }
+        kind => CONTROLLERS.contains(&kind) && [rest, cut].into_iter().flatten().any(is_made_up),
+    }
+}
+
+fn is_made_up(letters: &str) -> bool {
+    letters.len() == 5 && letters.chars().all(|c| LETTERS.contains(c))
 }

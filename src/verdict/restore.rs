@@ -111,7 +111,7 @@ fn remade(cause: Cause, said: &str) -> Finding {
             FindingReason::RestoreError,
             cause,
             None,
-            format!("{said}; its controller made another, which came up"),
+            format!("{said}; its controller made another in its place"),
         )
     }
 }

@@ -17,7 +17,10 @@ use kymaros_crds::{HealthCheckPolicy, RestoreReport, RestoreTest, RunPhase, name
 use crate::{
     fleet::{Run, RunLog},
     stored::StoredReport,
-    velero::{Restore, restore::RestorePhase},
+    velero::{
+        Restore,
+        restore::{RestorePhase, run_of},
+    },
 };
 
 /// Sends wake-ups to the controllers. Sending fails only while the process ends, when nobody needs them any more.
@@ -101,17 +104,17 @@ impl Wakes {
         for sandbox in sandboxes.state_filter(|s| names::run_uid(s.labels()).is_some_and(is_gone)) {
             let _ = self.sandboxes.unbounded_send(ObjectRef::from_obj(&*sandbox));
         }
-        for restore in restores.state_filter(|r| names::run_uid(r.labels()).is_some_and(is_gone)) {
+        for restore in restores.state_filter(|r| run_of(r).is_some_and(is_gone)) {
             let _ = self.restores.unbounded_send(ObjectRef::from_obj(&*restore));
         }
     }
 
     /// A Restore changed: its run goes on, or it is swept when there is none; a foreign one may hold runs back or let them go.
     pub fn restore_changed(&self, restore: &Restore, reports: &Store<StoredReport>, runs: &RunLog) {
-        let Some(uid) = restore.labels().get(names::RUN_UID_LABEL) else {
+        let Some(uid) = run_of(restore) else {
             return self.queue_changed(runs);
         };
-        if let Some(report) = reports.find(|r| *r.uid == **uid) {
+        if let Some(report) = reports.find(|r| *r.uid == *uid) {
             self.wake_run(ObjectRef::from_obj(&*report));
         } else {
             let _ = self.restores.unbounded_send(ObjectRef::from_obj(restore));
@@ -197,8 +200,8 @@ mod tests {
     #[test]
     fn what_a_run_made_is_looked_at_when_its_report_goes() {
         let all = || {
-            let ours = ["a", "b"].map(|uid| made(uid, names::MANAGED_BY, uid));
-            ours.into_iter().chain([made("foreign", "Helm", "a")])
+            let ours = ["a", "b"].map(|uid| made(&of_run(uid), names::MANAGED_BY, uid));
+            ours.into_iter().chain([made("kymaros-0a1b2c3d-1", "Helm", "a")])
         };
         let (sandboxes, restores) = (store(all()), store(all()));
         let (reports, mut keeper) = stored::store();
@@ -230,14 +233,19 @@ mod tests {
         keeper.take(&Event::Apply(report("b")));
         for (uid, is_swept) in [("a", true), ("b", false)] {
             let (wakes, mut ends) = Wakes::new();
-            let restore = serde_json::from_value(made(uid, names::MANAGED_BY, uid)).unwrap();
+            let restore = serde_json::from_value(made(&of_run(uid), names::MANAGED_BY, uid)).unwrap();
             wakes.restore_changed(&restore, &reports, &RunLog::default());
             assert_eq!(ends.restores.try_recv().is_ok(), is_swept, "{uid}");
             assert_eq!(ends.runs.try_recv().is_ok(), !is_swept, "{uid}");
         }
     }
 
-    fn woken_names(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
+    /// What a run with such a UID calls its Restore; here its sandbox as well.
+    fn of_run(uid: &str) -> String {
+        format!("kymaros-0000000{uid}-0")
+    }
+
+    fn woken_names(uids: &[&str]) -> Vec<String> {
+        uids.iter().map(|uid| of_run(uid)).collect()
     }
 }

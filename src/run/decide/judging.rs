@@ -42,7 +42,7 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     };
     let verdict = verdict::judge(&evidence);
     verdict.write_to(&mut decision.status);
-    for finding in verdict.findings {
+    for finding in what_counts_first(verdict.findings) {
         decision.find(finding);
     }
     decision.status.message = Some(verdict::sentence(&decision.status));
@@ -51,6 +51,12 @@ pub(super) fn decide(observed: &Observed, settings: &Settings, decision: &mut De
     let mut restores = observed.restores.iter().flatten();
     let is_over = restores.all(|r| r.phase.is_terminal());
     finish(decision, is_over.then_some(settings), now);
+}
+
+/// A report holds so many findings and no more: what is only good to know pushes nothing else out.
+fn what_counts_first(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| finding.severity == Severity::Info);
+    findings
 }
 
 /// Whether something that the verdict rests on is yet to come; it is asked for.
@@ -178,6 +184,23 @@ fn keeps(retention: Retention, status: &RestoreReportStatus) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        reason::RunReason,
+        run::decide::{MAX_FINDINGS, run_error},
+    };
+
+    #[test]
+    fn what_is_only_good_to_know_pushes_nothing_out_of_a_report() {
+        let lost = run_error(RunReason::SandboxNotSeen, Cause::Backup, None, "lost");
+        let known = (0..MAX_FINDINGS).map(|i| Finding {
+            severity: Severity::Info,
+            message: i.to_string(),
+            ..lost.clone()
+        });
+        let sorted = what_counts_first(known.chain([lost.clone()]).collect());
+        assert_eq!(sorted[0], lost);
+        assert_eq!(sorted[1].message, "0", "the others stay in their order");
+    }
 
     #[test]
     fn what_did_not_pass_is_kept_to_be_looked_at() {

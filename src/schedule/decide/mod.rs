@@ -14,6 +14,8 @@ use kymaros_crds::{
 const POLICY_GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// Clocks of machines that are in step differ by less. What lies further ahead was written before the clock was set back.
 const IN_STEP: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+/// What a clock is set by when it is set right while the cluster is used is less.
+const FAR: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// One run of a test, as the schedule sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,8 +249,8 @@ impl Due {
 }
 
 /// Finished reports beyond the history limit, oldest first; never one that still keeps sandboxes, or that somebody is still
-/// to be told of. What was made by a clock that was ahead goes first: it would push out every run since, and those would be
-/// made again.
+/// to be told of. What was made by a clock that was far ahead goes first: it would push out every run since, and those would
+/// be made again. A run during which a clock was set right is not far ahead, and is the newest.
 fn beyond_history(facts: &Facts<'_>, now: Timestamp) -> Vec<String> {
     let mut finished: Vec<&Past> = facts
         .runs
@@ -256,7 +258,8 @@ fn beyond_history(facts: &Facts<'_>, now: Timestamp) -> Vec<String> {
         .filter(|r| r.phase == RunPhase::Completed && !r.keeps_sandboxes && !r.untold)
         .collect();
     finished.sort_by_key(|r| {
-        let has_been = r.moments().into_iter().any(|moment| !is_ahead(moment, now));
+        let soon = now + FAR;
+        let has_been = r.moments().into_iter().any(|moment| moment <= soon);
         (has_been, r.created, &r.name)
     });
     let limit = facts.test.history_limit as usize;

@@ -262,9 +262,12 @@ fn a_run_during_which_the_clock_was_set_back_is_not_made_again() {
         ended: Some(at("20:10:00")),
         ..run("a", "20:00:00", RunPhase::Completed)
     };
-    let runs = [run("b", "19:00:00", RunPhase::Completed), cut];
+    let older = ["18:00:00", "19:00:00"].map(|time| run(&time[..2], time, RunPhase::Completed));
+    let runs = [older.to_vec(), vec![cut]].concat();
     for now in ["19:40:00", "19:59:30", "20:00:00", "20:30:00"] {
-        assert_eq!(decide(&facts(&hourly, &runs), at(now)).start, None, "{now}");
+        let decision = decide(&facts(&hourly, &runs), at(now));
+        assert_eq!(decision.start, None, "{now}");
+        assert_eq!(decision.forget, ["18"], "{now}: it has only just ended");
     }
     assert!(decide(&facts(&hourly, &runs), at("21:00:00")).start.is_some());
 }

@@ -69,7 +69,7 @@ fn what_the_cluster_refused_is_not_the_backups_fault_anywhere() {
 }
 
 #[test]
-fn a_pod_that_is_refused_is_not_missed_when_its_controller_made_another_that_came_up() {
+fn a_pod_that_is_refused_is_not_missed_when_its_controller_made_another() {
     let mut seen = Seen::healthy();
     let held = seen.contents.objects.get_mut("shop").unwrap();
     held.insert(object("apps/v1/ReplicaSet", "web-7d9f8c6b5"));
@@ -96,6 +96,9 @@ fn a_pod_that_is_refused_is_not_missed_when_its_controller_made_another_that_cam
     let ready = seen.came.workloads[0].clone();
     seen.troubled(Trouble::new(Cause::Sandbox, "the quota is full"));
     assert_eq!(told(&seen), spoiled, "its workload did not come up");
+    seen.troubled(Trouble::of_application(false, "its image may not be pulled"));
+    let fault = (RunResult::Partial, Some(Cause::Application));
+    assert_eq!(told(&seen), fault, "no refusal explains that");
     seen.came.workloads[0] = Workload {
         object: "Deployment/other".into(),
         ..ready.clone()
@@ -135,6 +138,28 @@ fn a_bare_pod_that_is_called_like_one_of_a_controller_is_missed() {
     };
     assert_eq!(judged("redis-0"), RunResult::Pass);
     assert_eq!(judged("redis-cli"), RunResult::Inconclusive);
+}
+
+#[test]
+fn a_pod_of_a_controller_with_a_long_name_is_known_by_what_is_left_of_it() {
+    let judged = |suffix: &str| {
+        let mut seen = Seen::healthy();
+        let set = format!("{}-7d9f8c6b5d", "w".repeat(50));
+        let pod = format!("{}{suffix}", &set[..58]);
+        seen.came.workloads[0].object = format!("Deployment/{}", "w".repeat(50));
+        let held = seen.contents.objects.get_mut("shop").unwrap();
+        held.insert(object("apps/v1/ReplicaSet", &set));
+        held.insert(object("v1/Pod", &pod));
+        let restored = seen.outcome.restored.objects.get_mut("sb").unwrap();
+        restored.insert(object("apps/v1/ReplicaSet", &set), ItemAction::Present);
+        restored.insert(object("v1/Pod", &pod), ItemAction::Failed);
+        let refused =
+            format!("error restoring pods/sb/{pod}: pods \"{pod}\" is forbidden: violates PodSecurity");
+        seen.outcome.results.errors.namespaces = Some([("sb".to_owned(), vec![refused])].into());
+        seen.judge().result
+    };
+    assert_eq!(judged("x2x4z"), RunResult::Pass);
+    assert_eq!(judged("-cli"), RunResult::Inconclusive);
 }
 
 #[test]

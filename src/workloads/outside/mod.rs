@@ -269,7 +269,7 @@ fn cloud(spec: &PodSpec, objects: &SandboxObjects) -> Option<Need> {
     let account = account(spec);
     let is_lent = known(account, objects).any(|a| {
         let mut by = CLOUD_IDENTITIES.iter();
-        by.any(|by| a.annotations().contains_key(*by))
+        by.any(|by| a.annotations().get(*by).is_some_and(|lent| !lent.is_empty()))
     });
     is_lent.then(|| Need::Cloud {
         account: account.to_owned(),

@@ -152,8 +152,12 @@ fn an_account_with_an_identity_at_a_cloud_may_need_that() {
             "Deployment/web has an identity at a cloud by ServiceAccount/default, and a sandbox does not reach it"
         ]
     );
-    let none = with(json!({ "example.com/team": "web" }));
-    assert!(found(&none).is_empty());
+    for none in [
+        json!({ "example.com/team": "web" }),
+        json!({ "eks.amazonaws.com/role-arn": "" }),
+    ] {
+        assert!(found(&with(none.clone())).is_empty(), "{none}");
+    }
 }
 
 #[test]

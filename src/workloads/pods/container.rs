@@ -104,7 +104,7 @@ fn judge_image(reason: &str, message: &str, image: &str) -> PodState {
     let is_hopeless =
         |local: bool, message: String| PodState::Hopeless(Trouble::of_application(local, message));
     match reason {
-        _ if image == PUT_IN => PodState::Waiting(Trouble::new(
+        _ if image == PUT_IN => PodState::Hopeless(Trouble::new(
             Cause::Sandbox,
             format!("image {image} stands for the one that Istio puts in, and a sandbox is in no mesh"),
         )),

@@ -40,7 +40,7 @@ struct Reach {
 pub(super) fn restore(request: &Request, facts: &dyn Facts) -> Ruling {
     match request.operation {
         Operation::Create => creation(request, facts),
-        Operation::Delete => is_ours(request.old_object.as_ref()),
+        Operation::Delete => deletion(request),
         Operation::Update | Operation::Connect => {
             Ruling::Refused("a Restore is never changed by the operator".to_owned())
         }
@@ -171,6 +171,18 @@ pub(super) fn data_mover(request: &Request, facts: &dyn Facts) -> Ruling {
         Some(RestoreOwner::Run(_)) => Ruling::Fine,
         Some(RestoreOwner::Other) => Ruling::Refused("it belongs to a restore of somebody else".to_owned()),
         None => Ruling::Unknown("its restore is not known".to_owned()),
+    }
+}
+
+/// Who copies one of ours for a recovery may copy its labels.
+fn deletion(request: &Request) -> Ruling {
+    let name = request
+        .old_object
+        .as_ref()
+        .and_then(|o| o.metadata.name.as_deref());
+    match name {
+        Some(name) if is_ours_by_name(name) => is_ours(request.old_object.as_ref()),
+        _ => is_ours(None),
     }
 }
 

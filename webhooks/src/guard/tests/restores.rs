@@ -110,13 +110,15 @@ fn a_restore_has_a_name_that_is_contained() {
 
 #[test]
 fn restores_of_others_are_neither_changed_nor_deleted() {
-    let delete = |labels: Value| {
+    let delete = |name: &str, labels: Value| {
         ask("DELETE", "restores.velero.io")
             .within("velero")
-            .old(json!({ "metadata": { "labels": labels } }))
+            .old(json!({ "metadata": { "name": name, "labels": labels } }))
     };
-    passes(delete(marks("gone")));
-    refused(delete(json!({})), "not made by a run");
+    passes(delete("kymaros-0a1b2c3d-0", marks("gone")));
+    refused(delete("kymaros-0a1b2c3d-0", json!({})), "not made by a run");
+    let copied = delete("recover-shop", marks("gone"));
+    refused(copied, "not made by a run");
     refused(
         ask("UPDATE", "restores.velero.io").within("velero"),
         "never changed",
