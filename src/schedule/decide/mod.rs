@@ -258,8 +258,8 @@ fn beyond_history(facts: &Facts<'_>, now: Timestamp) -> Vec<String> {
         .filter(|r| r.phase == RunPhase::Completed && !r.keeps_sandboxes && !r.untold)
         .collect();
     finished.sort_by_key(|r| {
-        let soon = now + FAR;
-        let has_been = r.moments().into_iter().any(|moment| moment <= soon);
+        let mut moments = r.moments().into_iter();
+        let has_been = moments.any(|moment| moment.duration_since(now) <= FAR);
         (has_been, r.created, &r.name)
     });
     let limit = facts.test.history_limit as usize;
