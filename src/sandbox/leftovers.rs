@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, PersistentVolume};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, Preconditions},
 };
 use kymaros_crds::names;
 
@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     retry::{again, anew, each_page},
-    velero::{DownloadRequest, Restore, restore::run_of},
+    velero::{
+        DownloadRequest, Restore,
+        restore::{RestorePhase, run_of},
+    },
 };
 
 /// What still carries the labels of a run.
@@ -26,14 +29,38 @@ pub struct Leftovers {
     pub blocked: Vec<String>,
     /// Sandboxes that are going and that other products hold.
     pub held: Vec<HeldSandbox>,
-    /// Restores; `true` when the Restore is already going.
-    pub restores: Vec<(String, bool)>,
+    /// Restores.
+    pub restores: Vec<LeftRestore>,
     /// Download requests.
     pub downloads: Vec<String>,
     /// Volumes that belonged to a sandbox.
     pub volumes: Vec<String>,
     /// Snapshot contents that belonged to a sandbox.
     pub snapshots: Vec<SnapshotContent>,
+}
+
+/// A Restore that is left, as the API server showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftRestore {
+    /// Its name.
+    pub name: String,
+    /// It is going already.
+    pub is_going: bool,
+    /// Velero works on it.
+    pub is_under_way: bool,
+    /// Its `resourceVersion`.
+    pub version: Option<String>,
+}
+
+impl LeftRestore {
+    fn of(restore: &Restore) -> Self {
+        Self {
+            name: restore.name_any(),
+            is_going: restore.metadata.deletion_timestamp.is_some(),
+            is_under_way: RestorePhase::of(restore).is_under_way(),
+            version: restore.resource_version(),
+        }
+    }
 }
 
 impl Leftovers {
@@ -86,7 +113,7 @@ pub async fn leftovers(
         restores: restores
             .iter()
             .filter(|r| run_of(r).is_some())
-            .map(|r| (r.name_any(), r.metadata.deletion_timestamp.is_some()))
+            .map(LeftRestore::of)
             .collect(),
         downloads: downloads.iter().map(ResourceExt::name_any).collect(),
         volumes: volumes.iter().map(ResourceExt::name_any).collect(),
@@ -135,11 +162,14 @@ pub async fn remove_outside(
 ) -> Result<Vec<Removal>, kube::Error> {
     let mut removals = snapshots::remove(client, &left.snapshots).await?;
     let restores = Api::<Restore>::namespaced(client.clone(), velero_namespace);
-    for (name, going) in &left.restores {
-        if !going {
-            let removed = restores.delete(name, &DeleteParams::default()).await;
-            removals.push(Removal::of("Restore", name, removed)?);
-        }
+    for restore in left.restores.iter().filter(|restore| !restore.is_going) {
+        // One that Velero takes up in this very moment stays until the next look.
+        let as_seen = DeleteParams::default().preconditions(Preconditions {
+            uid: None,
+            resource_version: restore.version.clone(),
+        });
+        let removed = restores.delete(&restore.name, &as_seen).await;
+        removals.push(Removal::of("Restore", &restore.name, removed)?);
     }
     let downloads = Api::<DownloadRequest>::namespaced(client.clone(), velero_namespace);
     for name in &left.downloads {
@@ -234,6 +264,41 @@ mod tests {
             .await
             .unwrap();
         assert_eq!((left.count(), asked.load(Ordering::SeqCst)), (0, 6));
+    }
+
+    /// What the API server is asked to hold a deletion of this Restore against.
+    async fn held_against(restore: LeftRestore) -> Vec<serde_json::Value> {
+        let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let answer = move |method: http::Method, body: String| {
+            assert_eq!(method, http::Method::DELETE);
+            let sent: serde_json::Value = serde_json::from_str(&body).unwrap();
+            seen.lock().unwrap().push(sent["preconditions"].clone());
+            // Velero has taken it up since.
+            let taken_up = json!({ "status": "Failure", "code": 409, "reason": "Conflict" });
+            std::future::ready((http::StatusCode::CONFLICT, axum::Json(taken_up)))
+        };
+        let client = Client::new(axum::Router::new().fallback(answer), "default");
+        let left = Leftovers {
+            restores: vec![restore],
+            ..Leftovers::default()
+        };
+        let removals = remove_outside(&client, "velero", &left).await.unwrap();
+        assert!(removals.iter().all(|removal| removal.refused.is_none()));
+        asked.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn a_restore_that_velero_takes_up_in_the_moment_it_goes_is_looked_at_again() {
+        let restore = |is_going: bool| LeftRestore {
+            name: "kymaros-0a1b2c3d-0".to_owned(),
+            is_going,
+            is_under_way: false,
+            version: Some("7".to_owned()),
+        };
+        let as_seen = json!({ "resourceVersion": "7" });
+        assert_eq!(held_against(restore(false)).await, [as_seen]);
+        assert!(held_against(restore(true)).await.is_empty());
     }
 
     /// A cluster with two volumes, each on a page of its own. The second one is of a sandbox, and its page has expired so

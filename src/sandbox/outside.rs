@@ -3,21 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{
-    ResourceExt,
-    runtime::{
-        controller::Action,
-        reflector::{ObjectRef, Store},
-    },
-};
+use kube::{ResourceExt, runtime::controller::Action};
 
 use super::{
-    leftovers::{Leftovers, leftovers, remove_outside},
+    leftovers::{LeftRestore, Leftovers, leftovers, remove_outside},
     sweep::{SweepContext, is_orphan},
 };
 use crate::velero::{
     Restore, movers,
-    restore::{RestorePhase, run_of, targets},
+    restore::{run_of, targets},
 };
 
 /// What was asked to go is looked at again after this, for it may have been refused.
@@ -41,7 +35,7 @@ pub async fn reconcile(restore: Arc<Restore>, context: Arc<SweepContext>) -> Res
     // own.
     let own = restore.name_any();
     left.snapshots.retain(|content| content.restore == own);
-    left.restores.retain(|(name, _)| *name == own);
+    left.restores.retain(|restore| restore.name == own);
     let is_left = remove(&context, left).await?;
     Ok(if is_left {
         Action::requeue(AGAIN)
@@ -54,10 +48,10 @@ pub async fn reconcile(restore: Arc<Restore>, context: Arc<SweepContext>) -> Res
 /// Velero, and a Restore that Velero works on goes once it has ended.
 pub(super) async fn remove(context: &SweepContext, left: Leftovers) -> Result<bool, kube::Error> {
     let (client, velero) = (&context.client, &context.velero_namespace);
-    let (mut ready, busy) = sorted(left, &context.restores, velero);
+    let (mut ready, busy) = sorted(left);
     for restore in &busy {
-        if let Err(error) = movers::cancel(client, velero, restore).await {
-            tracing::warn!(restore, %error, "its data movers may not be stopped");
+        if let Err(error) = movers::cancel(client, velero, &restore.name).await {
+            tracing::warn!(restore = restore.name, %error, "its data movers may not be stopped");
         }
     }
     let is_left = ready.count_outside() + busy.len() > 0;
@@ -74,25 +68,21 @@ pub(super) async fn remove(context: &SweepContext, left: Leftovers) -> Result<bo
 }
 
 /// What can be asked to go now, and Restores that Velero works on.
-fn sorted(mut left: Leftovers, restores: &Store<Restore>, velero: &str) -> (Leftovers, Vec<String>) {
-    left.restores.retain(|(_, going)| !going);
-    let is_busy = |name: &str| {
-        let known = restores.get(&ObjectRef::new(name).within(velero));
-        known.is_some_and(|restore| RestorePhase::of(&restore).is_under_way())
-    };
-    let (busy, ready): (Vec<_>, Vec<_>) = left.restores.into_iter().partition(|(name, _)| is_busy(name));
+fn sorted(mut left: Leftovers) -> (Leftovers, Vec<LeftRestore>) {
+    left.restores.retain(|restore| !restore.is_going);
+    let (busy, ready) = left
+        .restores
+        .into_iter()
+        .partition(|restore| restore.is_under_way);
     left.restores = ready;
-    (left, busy.into_iter().map(|(name, _)| name).collect())
+    (left, busy)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use kube::{
-        Client,
-        runtime::{reflector, watcher::Event},
-    };
+    use kube::Client;
     use kymaros_crds::names;
     use serde_json::{Value, json};
 
@@ -161,12 +151,10 @@ mod tests {
             std::future::ready((code, axum::Json(body)))
         };
         let restore: Restore = serde_json::from_value(restore).unwrap();
-        let (restores, mut writer) = reflector::store();
-        writer.apply_watcher_event(&Event::Apply(restore.clone()));
         let context = SweepContext {
             client: Client::new(axum::Router::new().fallback(answer), "default"),
             velero_namespace: "velero".to_owned(),
-            restores,
+            restores: kube::runtime::reflector::store().0,
         };
         let next = reconcile(Arc::new(restore), Arc::new(context)).await.unwrap();
         let deleted = deleted.lock().unwrap().clone();

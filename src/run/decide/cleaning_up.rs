@@ -104,8 +104,8 @@ pub(super) fn sweep(
     }
     let gone = timeline::ended(&decision.status, SANDBOXES_GONE).unwrap_or(now);
     if !left.namespaces.is_empty() || now < after(gone, HOLD) {
-        let busy = busy_restores(observed);
-        outside.restores.retain(|(name, _)| !busy.contains(name));
+        // Their data movers are stopped and their sandboxes go, so they end soon.
+        outside.restores.retain(|restore| !restore.is_under_way);
     }
     if outside.count_outside() > 0 {
         decision.effects.push(Effect::RemoveOutside(outside));
@@ -176,13 +176,6 @@ fn counted(left: &Leftovers) -> i32 {
     i32::try_from(left.count()).unwrap_or(i32::MAX)
 }
 
-/// Those that Velero works on. Their data movers are stopped and their sandboxes go, so they end soon.
-fn busy_restores(observed: &Observed) -> Vec<String> {
-    let seen = observed.restores.iter().enumerate();
-    let busy = seen.filter(|(_, seen)| seen.as_ref().is_some_and(|r| r.phase.is_under_way()));
-    busy.map(|(index, _)| observed.identity.restore(index)).collect()
-}
-
 fn finish(observed: &Observed, left: &Leftovers, decision: &mut Decision, now: Timestamp) {
     let remains = |object: String, why: &str| {
         let refused = observed.refused.get(&object);
@@ -193,8 +186,8 @@ fn finish(observed: &Observed, left: &Leftovers, decision: &mut Decision, now: T
         let message = format!("{object} is still there after cleanup: {why}");
         leftover(FindingReason::LeftBehind, Some(object), message)
     };
-    for (name, _) in &left.restores {
-        let object = format!("Restore/{name}");
+    for restore in &left.restores {
+        let object = format!("Restore/{}", restore.name);
         decision.find(remains(object, "its deletion waits for the storage location"));
     }
     for name in &left.volumes {

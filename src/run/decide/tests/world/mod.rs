@@ -30,7 +30,10 @@ use crate::{
         queue::QueuePlace,
     },
     sandbox::{
-        freed::Freed, held::HeldSandbox, leftovers::Leftovers, naming::RunIdentity,
+        freed::Freed,
+        held::HeldSandbox,
+        leftovers::{LeftRestore, Leftovers},
+        naming::RunIdentity,
         snapshots::SnapshotContent,
     },
     source::SourceObjects,

@@ -117,8 +117,8 @@ impl World {
     }
 
     pub(super) fn remove_outside(&mut self, left: &Leftovers) {
-        for (name, _) in &left.restores {
-            if !self.is_refused("Restore", "Restore", name) {
+        for restore in &left.restores {
+            if !self.is_refused("Restore", "Restore", &restore.name) {
                 self.restores_before += u8::from(self.restore.take().is_some());
             }
         }
@@ -133,7 +133,12 @@ impl World {
             restores: self
                 .restore
                 .iter()
-                .map(|_| ("kymaros-1".to_owned(), false))
+                .map(|restore| LeftRestore {
+                    name: "kymaros-1".to_owned(),
+                    is_going: false,
+                    is_under_way: restore.phase.is_under_way(),
+                    version: None,
+                })
                 .collect(),
             snapshots: self.snapshots.clone(),
             ..Leftovers::default()
