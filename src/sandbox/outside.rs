@@ -154,7 +154,6 @@ mod tests {
         let context = SweepContext {
             client: Client::new(axum::Router::new().fallback(answer), "default"),
             velero_namespace: "velero".to_owned(),
-            restores: kube::runtime::reflector::store().0,
         };
         let next = reconcile(Arc::new(restore), Arc::new(context)).await.unwrap();
         let deleted = deleted.lock().unwrap().clone();

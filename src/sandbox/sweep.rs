@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{
-    Api, Client, ResourceExt,
-    core::PartialObjectMeta,
-    runtime::{controller::Action, reflector::Store},
-};
+use kube::{Api, Client, ResourceExt, core::PartialObjectMeta, runtime::controller::Action};
 use kymaros_crds::{RestoreReport, names};
 
 use super::{
@@ -17,7 +13,6 @@ use super::{
     outside::{self, AGAIN},
     remove::OwnedSandbox,
 };
-use crate::velero::Restore;
 
 /// A run that is over gets this long after its sandbox expired; one that goes on is looked at again this often.
 const GRACE: Duration = Duration::from_mins(1);
@@ -28,8 +23,6 @@ pub struct SweepContext {
     pub client: Client,
     /// Where Velero lives.
     pub velero_namespace: String,
-    /// All Restores there.
-    pub restores: Store<Restore>,
 }
 
 /// Looks at one sandbox.

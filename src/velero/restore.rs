@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
-
 use kube::ResourceExt;
 use kymaros_crds::names;
 use kymaros_webhooks::contain::is_ours_by_name;

@@ -185,10 +185,11 @@ pub(super) fn sandbox_sweeps(
 pub(super) fn restore_sweeps(
     gate: &Gate,
     context: Arc<SweepContext>,
+    store: Store<Restore>,
     woken: UnboundedReceiver<ObjectRef<Restore>>,
 ) -> BoxFuture<'static, ()> {
     let nothing = futures::stream::pending::<watcher::Result<Restore>>();
-    Controller::for_stream(nothing, context.restores.clone())
+    Controller::for_stream(nothing, store)
         .with_config(controller::Config::default().concurrency(4))
         .reconcile_on(woken)
         .reconcile_all_on(gate.acquired())

@@ -185,7 +185,6 @@ impl Wiring<'_> {
         let sweeps = Arc::new(SweepContext {
             client: client.clone(),
             velero_namespace: args.velero_namespace.clone(),
-            restores,
         });
         let facts = ClusterFacts {
             operator,
@@ -199,7 +198,7 @@ impl Wiring<'_> {
             controllers::notices(&gate, notices.clone(), reports, woken.notices),
             controllers::schedules(&gate, Arc::new(schedules), test_stream, tests, woken.tests),
             controllers::sandbox_sweeps(&gate, sweeps.clone(), sandboxes, namespaces, woken.sandboxes),
-            controllers::restore_sweeps(&gate, sweeps, woken.restores),
+            controllers::restore_sweeps(&gate, sweeps, restores, woken.restores),
         );
         Ok(Wired {
             notifier: notices.notifier.clone(),

@@ -176,14 +176,8 @@ pub(super) fn data_mover(request: &Request, facts: &dyn Facts) -> Ruling {
 
 /// Who copies one of ours for a recovery may copy its labels.
 fn deletion(request: &Request) -> Ruling {
-    let name = request
-        .old_object
-        .as_ref()
-        .and_then(|o| o.metadata.name.as_deref());
-    match name {
-        Some(name) if is_ours_by_name(name) => is_ours(request.old_object.as_ref()),
-        _ => is_ours(None),
-    }
+    let is_named_so = |object: &&DynamicObject| object.metadata.name.as_deref().is_some_and(is_ours_by_name);
+    is_ours(request.old_object.as_ref().filter(is_named_so))
 }
 
 fn is_ours(object: Option<&DynamicObject>) -> Ruling {
